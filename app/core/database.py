@@ -22,9 +22,9 @@ Sessions = async_sessionmaker[AsyncSession]
 class Database:
     """An engine and the sessions that it serves."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, sessions: Sessions | None = None) -> None:
         self.engine = engine
-        self.sessions: Sessions = async_sessionmaker(engine, expire_on_commit=False)
+        self.sessions = sessions or async_sessionmaker(engine, expire_on_commit=False)
 
     async def ping(self) -> None:
         """Ask for a sign of life. Raises DatabaseUnavailable or SQLAlchemyError when none comes."""

@@ -5,7 +5,7 @@ import sys
 
 import structlog
 from structlog.contextvars import get_contextvars
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 from app.core.config import Settings
 
@@ -31,6 +31,7 @@ def configure_logging(settings: Settings) -> None:
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _drop_color_message,
                 *_renderers(json_lines=json_lines),
             ],
         )
@@ -45,6 +46,12 @@ def current_request_id() -> str | None:
     """Tell which request the running code works for; None outside of any."""
     request_id = get_contextvars().get("request_id")
     return request_id if isinstance(request_id, str) else None
+
+
+def _drop_color_message(_: object, __: str, event: EventDict) -> EventDict:
+    """Leave out uvicorn's second copy of each message."""
+    event.pop("color_message", None)
+    return event
 
 
 def _renderers(*, json_lines: bool) -> list[Processor]:

@@ -43,12 +43,14 @@ class Job(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
         user_id: UUID
 
     `timeout` is in seconds, for one try. A failed try is followed by another, up to `max_tries`
-    in all, unless its error is one of `final`.
+    in all, unless its error is one of `final`; the longest pause before the second try is
+    `backoff` seconds, and it doubles from try to try.
     """
 
     queue: ClassVar[Queue]
     max_tries: ClassVar[int]
     timeout: ClassVar[float]
+    backoff: ClassVar[float]
     final: ClassVar[tuple[type[Exception], ...]]
 
     def __init_subclass__(
@@ -57,10 +59,12 @@ class Job(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
         queue: Queue,
         max_tries: int = 5,
         timeout: float = 300,
+        backoff: float = 2,
         final: tuple[type[Exception], ...] = (),
     ) -> None:
         super().__init_subclass__()
-        cls.queue, cls.max_tries, cls.timeout, cls.final = queue, max_tries, timeout, final
+        cls.queue, cls.max_tries, cls.timeout = queue, max_tries, timeout
+        cls.backoff, cls.final = backoff, final
 
 
 class QueuePools:

@@ -1,6 +1,6 @@
 """What a process holds open, API and worker alike."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
@@ -10,6 +10,9 @@ from app.core.mailer import Mailer
 from app.core.queue import QueuePools
 from app.core.redis import open_pools
 from app.core.unit_of_work import UnitOfWork, unit_of_work
+
+
+OpenResources = Callable[[Settings], AbstractAsyncContextManager["Resources"]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Puts the application together: lifespan, routers, errors."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypedDict
 
@@ -26,13 +26,11 @@ from app.core.problems import (
     handle_http_exception,
     handle_invalid_request,
 )
-from app.core.resources import Resources, open_resources
+from app.core.resources import OpenResources, Resources, open_resources
 from app.core.shutdown import Shutdown, announced_shutdown
 from app.routes import health, jobs, reports, users
 
 log = structlog.stdlib.get_logger(__name__)
-
-OpenResources = Callable[[Settings], AbstractAsyncContextManager[Resources]]
 
 STATUS_OF = {NotFound: 404, Conflict: 409}
 """What a failure in plain words means to HTTP."""

@@ -9,7 +9,8 @@ from app.core.mailer import MailRefused
 from app.core.queue import BASE, EMAIL, Job
 
 
-class SendWelcomeEmail(Job, queue=EMAIL, max_tries=8, timeout=30, final=(MailRefused,)):
+# Eight tries with these pauses last half an hour on average: longer than most mail servers' restarts.
+class SendWelcomeEmail(Job, queue=EMAIL, max_tries=8, timeout=30, backoff=30, final=(MailRefused,)):
     user_id: UUID
 
 

@@ -95,7 +95,7 @@ async def _attempt(
         if ctx.attempt >= job_class.max_tries or isinstance(error, job_class.final):
             log.exception("job.failed", seconds=_since(started))
             raise
-        delay = backoff(ctx.attempt)
+        delay = backoff(ctx.attempt, job_class.backoff)
         log.warning(
             "job.retrying",
             error=f"{type(error).__name__}: {error}",

@@ -19,7 +19,7 @@ def run(worker_settings: WorkerSettings) -> None:
     create_worker(worker_settings).run()
 
 
-def create_worker(worker_settings: WorkerSettings, **options: bool) -> Worker:
+def create_worker(worker_settings: WorkerSettings, **options: float) -> Worker:
     """Build the worker of a queue; `options` are further arguments of arq's Worker."""
     pool = open_pool(worker_settings.queue, worker_settings.settings, retries=RETRIES)
     arguments: dict[str, Any] = {**get_kwargs(vars(worker_settings)), "redis_pool": pool, **options}

@@ -17,7 +17,7 @@ from app.core.config import Settings, load_settings
 from app.core.presence import announced
 from app.core.queue import Queue
 from app.core.redis import from_json, redis_settings, to_json
-from app.core.resources import open_resources
+from app.core.resources import OpenResources, open_resources
 from app.core.worker.handler import Handler, as_arq_function
 
 log = structlog.stdlib.get_logger("app.worker")
@@ -55,6 +55,7 @@ def worker_settings(
     handlers: Sequence[Handler[Any]],
     crons: Sequence[CronJob] = (),
     settings: Settings | None = None,
+    open_resources: OpenResources = open_resources,
 ) -> WorkerSettings:
     """Join a queue and its handlers.
 
