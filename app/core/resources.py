@@ -11,7 +11,6 @@ from app.core.queue import QueuePools
 from app.core.redis import open_pools
 from app.core.unit_of_work import UnitOfWork, unit_of_work
 
-
 OpenResources = Callable[[Settings], AbstractAsyncContextManager["Resources"]]
 
 

@@ -9,7 +9,7 @@ from app.core.mailer import MailRefused
 from app.core.queue import BASE, EMAIL, Job
 
 
-# Eight tries with these pauses last half an hour on average: longer than most mail servers' restarts.
+# Eight tries last half an hour on average: longer than most restarts of a mail server.
 class SendWelcomeEmail(Job, queue=EMAIL, max_tries=8, timeout=30, backoff=30, final=(MailRefused,)):
     user_id: UUID
 
