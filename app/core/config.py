@@ -43,13 +43,10 @@ class ConfigurationError(SystemExit):
     """
 
 
-def _with_async_driver(url: str) -> str:
-    """Accept what hosting providers hand out, `postgres://` too, and mean asyncpg."""
-    return re.sub(r"^(postgres|postgresql)://", "postgresql+asyncpg://", url)
-
-
 def _postgres_url(value: str) -> str:
-    url = _with_async_driver(value)
+    """Accept what hosting providers hand out; asyncpg says `ssl` where libpq says `sslmode`."""
+    url = re.sub(r"^(postgres|postgresql)://", "postgresql+asyncpg://", value)
+    url = re.sub(r"([?&])sslmode=", r"\1ssl=", url)
     if not url.startswith("postgresql+asyncpg://"):
         raise ValueError("must start with postgresql://")
     return url
