@@ -1,0 +1,60 @@
+"""Which workers of a queue are alive: each says so every few seconds."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from redis.exceptions import RedisError
+from uuid_utils.compat import uuid7
+
+from app.core.queue import Queue, QueuePools
+
+log = structlog.stdlib.get_logger(__name__)
+
+INTERVAL = 5.0
+LIFETIME = 15.0
+"""Seconds after which a silent worker counts as dead."""
+
+
+@asynccontextmanager
+async def announced(queue: Queue, queues: QueuePools) -> AsyncIterator[None]:
+    """Count as a live worker of the queue for as long as the block lasts."""
+    worker = f"{socket.gethostname()}:{os.getpid()}:{uuid7()}"
+    task = asyncio.create_task(_announce(worker, queue, queues))
+    try:
+        yield
+    finally:
+        task.cancel()
+        try:
+            await queues[queue].zrem(_key(queue), worker)
+        except (RedisError, OSError):
+            log.info("worker.not_signed_off", reason="Redis is away; it counts as dead by itself")
+
+
+async def live_workers(queue: Queue, queues: QueuePools) -> int:
+    """Count the workers of a queue that were heard of lately.
+
+    Raises redis.exceptions.RedisError while the queue's Redis does not answer.
+    """
+    return int(await queues[queue].zcount(_key(queue), time.time() - LIFETIME, "+inf"))
+
+
+async def _announce(worker: str, queue: Queue, queues: QueuePools) -> None:
+    while True:
+        now = time.time()
+        try:
+            async with queues[queue].pipeline(transaction=True) as pipe:
+                pipe.zadd(_key(queue), {worker: now})
+                pipe.zremrangebyscore(_key(queue), "-inf", now - LIFETIME)
+                await pipe.execute()
+        except (RedisError, OSError) as error:
+            log.debug("worker.not_announced", error=str(error))
+        await asyncio.sleep(INTERVAL)
+
+
+def _key(queue: Queue) -> str:
+    return f"{queue.key}:workers"

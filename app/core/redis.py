@@ -1,0 +1,97 @@
+"""How a queue's Redis is reached, from the settings alone: the API and the workers agree by it."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pydantic_core
+from arq import ArqRedis
+from arq.connections import RedisSettings
+from redis.asyncio.connection import SSLConnection, parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from app.core.config import Settings
+from app.core.queue import QUEUES, Queue, QueuePools
+
+
+def queue_url(queue: Queue, settings: Settings) -> str:
+    """Tell a queue's own URL, or the shared one with the queue's database number."""
+    if own := settings.queue_redis_urls.get(queue.name):
+        return own
+    url = urlsplit(settings.redis_url)
+    if url.scheme == "unix":
+        return urlunsplit(url._replace(query=f"db={queue.redis_db}"))
+    return urlunsplit(url._replace(path=f"/{queue.redis_db}"))
+
+
+@asynccontextmanager
+async def open_pools(settings: Settings) -> AsyncIterator[QueuePools]:
+    """Hold one pool per queue.
+
+    Connections are made at first use: a Redis that is away for a moment stops nobody's start.
+    """
+    async with AsyncExitStack() as stack:
+        pools = {queue: open_pool(queue, settings) for queue in QUEUES}
+        for pool in pools.values():
+            stack.push_async_callback(pool.aclose, close_connection_pool=True)
+        yield QueuePools(pools)
+
+
+def open_pool(queue: Queue, settings: Settings, *, retries: int = 1) -> ArqRedis:
+    """Prepare one pool; a lost connection is tried `retries` times more, up to a second apart."""
+    pool: ArqRedis = ArqRedis.from_url(
+        queue_url(queue, settings),
+        socket_connect_timeout=settings.redis_timeout,
+        socket_timeout=settings.redis_timeout,
+        retry=Retry(ExponentialBackoff(cap=1, base=0.05), retries),
+        retry_on_error=[RedisConnectionError],
+        health_check_interval=30,
+    )
+    pool.job_serializer = to_json
+    pool.job_deserializer = from_json
+    pool.default_queue_name = queue.key
+    return pool
+
+
+def redis_settings(queue: Queue, settings: Settings) -> RedisSettings:
+    """Say the same in arq's words, for the stock `arq` command."""
+    options = parse_url(queue_url(queue, settings))
+    return RedisSettings(
+        host=options.get("host", "localhost"),
+        port=options.get("port", 6379),
+        unix_socket_path=options.get("path"),
+        database=options.get("db", 0),
+        username=options.get("username"),
+        password=options.get("password"),
+        ssl=options.get("connection_class") is SSLConnection,
+        retry=Retry(ExponentialBackoff(cap=1, base=0.05), 60),
+        retry_on_error=[RedisConnectionError],
+    )
+
+
+class HiddenArguments(dict[str, Any]):
+    """A job's arguments, unreadable in a log line: arq writes the repr of every argument."""
+
+    def __repr__(self) -> str:
+        return "…"
+
+
+def to_json(value: dict[str, Any]) -> bytes:
+    """Encode what arq stores; an exception becomes `{"error": class, "message": text}`."""
+    return pydantic_core.to_json(value, fallback=_describe_exception)
+
+
+def from_json(data: bytes) -> dict[str, Any]:
+    """Decode what arq stored. Raises ValueError for anything but JSON: a pickle never runs."""
+    value: dict[str, Any] = pydantic_core.from_json(data)
+    value["a"] = [HiddenArguments(a) if isinstance(a, dict) else a for a in value["a"]]
+    return value
+
+
+def _describe_exception(value: object) -> dict[str, str]:
+    if isinstance(value, BaseException):
+        return {"error": type(value).__name__, "message": str(value)}
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,0 +1,33 @@
+"""What a process holds open, API and worker alike."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+from app.core.config import Settings
+from app.core.database import Database, open_database
+from app.core.mailer import Mailer
+from app.core.queue import QueuePools
+from app.core.redis import open_pools
+from app.core.unit_of_work import UnitOfWork, unit_of_work
+
+OpenResources = Callable[[Settings], AbstractAsyncContextManager["Resources"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    settings: Settings
+    queues: QueuePools
+    database: Database
+    mailer: Mailer
+
+    def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        """Open a transaction whose jobs leave once it has committed."""
+        return unit_of_work(self.database.sessions, self.queues)
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Open Redis, then the database; close them in reverse order, whatever happens in between."""
+    async with open_pools(settings) as queues, open_database(settings) as database:
+        yield Resources(settings, queues, database, Mailer(settings))

@@ -1,0 +1,146 @@
+"""Puts the application together: lifespan, routers, errors."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, TypedDict
+
+import structlog
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from app.core.config import Settings, load_settings
+from app.core.exceptions import Conflict, DatabaseUnavailable, NotFound, Unavailable
+from app.core.logging import configure_logging
+from app.core.middleware import RequestMiddleware
+from app.core.problems import (
+    Problem,
+    ProblemResponse,
+    describe_problems,
+    handle_http_exception,
+    handle_invalid_request,
+)
+from app.core.resources import OpenResources, Resources, open_resources
+from app.core.shutdown import Shutdown, announced_shutdown
+from app.routes import health, jobs, reports, users
+
+log = structlog.stdlib.get_logger(__name__)
+
+STATUS_OF = {NotFound: 404, Conflict: 409}
+"""What a failure in plain words means to HTTP."""
+
+UNAVAILABLE = (Unavailable, PoolExhausted, RedisError, TimeoutError)
+"""Failures of what the service depends on: 503, worth another try."""
+
+TRANSIENT_SQLSTATES = {"40001", "40P01", "55P03", "57014"}
+"""Serialization failure, deadlock, lock timeout, statement timeout."""
+
+
+class State(TypedDict):
+    """What every request can reach: `request.state.resources`, `request.state.shutdown`."""
+
+    resources: Resources
+    shutdown: Shutdown
+
+
+class Application(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        return self.openapi_schema or describe_problems(super().openapi())
+
+
+def create_application(
+    settings: Settings | None = None, *, open_resources: OpenResources = open_resources
+) -> FastAPI:
+    """Build the service. Without settings, they are read from the environment.
+
+    Raises ConfigurationError, which ends the process, where the settings are unusable.
+    """
+    settings = settings or load_settings()
+    configure_logging(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        async with open_resources(settings) as resources:
+            await _report_what_is_away(resources)
+            with announced_shutdown(settings.shutdown_delay) as shutdown:
+                yield State(resources=resources, shutdown=shutdown)
+
+    app = Application(
+        title="FastAPI Boilerplate",
+        version="0.1.0",
+        lifespan=lifespan,
+        responses={"default": {"model": Problem, "description": "What went wrong"}},
+    )
+    _add_routes(app)
+    _add_error_handlers(app)
+    _add_middleware(app, settings)
+    return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    api = APIRouter(prefix="/api/v1")
+    for module in (users, reports, jobs):
+        api.include_router(module.router)
+    app.include_router(api)
+    app.include_router(health.router)
+
+
+def _add_error_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(HTTPException, handle_http_exception)
+    app.add_exception_handler(RequestValidationError, handle_invalid_request)
+    for kind, status in STATUS_OF.items():
+        app.add_exception_handler(kind, partial(_answer, status))
+    for unavailable in UNAVAILABLE:
+        app.add_exception_handler(unavailable, _answer_unavailable)
+    app.add_exception_handler(DBAPIError, _answer_database_error)
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """Added last means outermost: even a request that CORS refuses has its id and its line."""
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_credentials=settings.cors_credentials,
+            allow_methods=["*"],
+            allow_headers=["*"],
+        )
+    app.add_middleware(RequestMiddleware)
+
+
+async def _answer(status: int, _: Request, error: Exception) -> ProblemResponse:
+    return ProblemResponse(status, str(error))
+
+
+async def _answer_unavailable(_: Request, error: Exception) -> ProblemResponse:
+    cause = error.cause if isinstance(error, DatabaseUnavailable) else str(error)
+    log.warning("request.unavailable", error=type(error).__name__, cause=cause)
+    detail = str(error) if isinstance(error, Unavailable) else "Busy. Try again in a moment."
+    return ProblemResponse(503, detail, headers={"Retry-After": "5"})
+
+
+async def _answer_database_error(request: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, DBAPIError)
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    if error.connection_invalidated or sqlstate in TRANSIENT_SQLSTATES:
+        return await _answer_unavailable(request, error)
+    raise error
+
+
+async def _report_what_is_away(resources: Resources) -> None:
+    """Say so at once instead of at the first request; readiness goes on telling it."""
+    try:
+        await resources.database.ping()
+    except DatabaseUnavailable as error:
+        log.error("database.unavailable", cause=error.cause)  # noqa: TRY400  the cause says it
+    for queue in resources.queues:
+        try:
+            await resources.queues[queue].ping()
+        except (RedisError, OSError) as error:
+            log.error("redis.unavailable", queue=queue.name, cause=str(error))  # noqa: TRY400

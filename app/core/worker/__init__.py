@@ -1,0 +1,7 @@
+"""The worker runtime: what stands between arq and a handler."""
+
+from app.core.worker.cron import cron
+from app.core.worker.runner import run
+from app.core.worker.settings import worker_settings
+
+__all__ = ["cron", "run", "worker_settings"]

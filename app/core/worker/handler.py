@@ -1,0 +1,126 @@
+"""Makes a handler of ours callable for arq, and refuses one that is on the wrong queue."""
+
+import inspect
+import time
+from asyncio import timeout
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar, cast, get_type_hints
+from uuid import UUID
+
+import structlog
+from arq import Retry, func
+from arq.worker import Function
+from pydantic import JsonValue
+from structlog.contextvars import bound_contextvars
+
+from app.core.job_store import save_start
+from app.core.queue import Job, Queue
+from app.core.resources import Resources
+from app.core.worker.backoff import backoff
+from app.workers.context import JobContext
+
+log = structlog.stdlib.get_logger("app.worker")
+
+SomeJob = TypeVar("SomeJob", bound=Job)
+Handler = Callable[[JobContext, SomeJob], Awaitable[object]]
+
+MARGIN = 10
+"""Seconds that arq's own timeout comes after ours, which can be followed by another try."""
+
+
+class WrongQueue(TypeError):
+    def __init__(self, name: str, job: type[Job], queue: Queue) -> None:
+        super().__init__(
+            f"{name} handles {job.__name__}, a job of the queue {job.queue.name!r}: "
+            f"it cannot be a handler of the queue {queue.name!r}"
+        )
+
+
+def job_of(handler: Handler[SomeJob]) -> type[SomeJob]:
+    """Tell which job a handler takes, from its annotations.
+
+    Raises TypeError when it is not `async def handler(ctx: JobContext, job: SomeJob)`.
+    """
+    hints = get_type_hints(handler)
+    job = hints.get("job")
+    if not (inspect.iscoroutinefunction(handler) and inspect.isclass(job) and issubclass(job, Job)):
+        name = getattr(handler, "__qualname__", repr(handler))
+        raise TypeError(f"{name} must be: async def handler(ctx: JobContext, job: <a Job>)")
+    return cast("type[SomeJob]", job)
+
+
+def as_arq_function(handler: Handler[SomeJob], queue: Queue) -> Function:
+    """Wrap a handler: check the payload, log one line per event, try again after a failure."""
+    job_class = job_of(handler)
+    if job_class.queue is not queue:
+        raise WrongQueue(handler.__qualname__, job_class, queue)
+
+    async def run(
+        ctx: Mapping[str, object], payload: dict[str, JsonValue], request_id: str | None = None
+    ) -> object:
+        job_ctx = _job_context(ctx, queue)
+        with bound_contextvars(
+            request_id=request_id,
+            queue=queue.name,
+            job=job_class.__name__,
+            job_id=str(job_ctx.job_id),
+            attempt=job_ctx.attempt,
+        ):
+            return await _attempt(handler, job_class, job_ctx, payload)
+
+    return func(
+        run,
+        name=job_class.__name__,
+        timeout=job_class.timeout + MARGIN,
+        max_tries=job_class.max_tries,
+    )
+
+
+async def _attempt(
+    handler: Handler[SomeJob],
+    job_class: type[SomeJob],
+    ctx: JobContext,
+    payload: dict[str, JsonValue],
+) -> object:
+    started = time.perf_counter()
+    log.info("job.started")
+    await save_start(ctx.resources.queues[ctx.queue], ctx.job_id)
+    try:
+        async with timeout(job_class.timeout):
+            result = await handler(ctx, job_class.model_validate(payload))
+    except Retry:
+        log.info("job.deferred", seconds=_since(started))
+        raise
+    except Exception as error:
+        if ctx.attempt >= job_class.max_tries or isinstance(error, job_class.final):
+            log.exception("job.failed", seconds=_since(started))
+            raise
+        delay = backoff(ctx.attempt, job_class.backoff)
+        log.warning(
+            "job.retrying",
+            error=f"{type(error).__name__}: {error}",
+            delay=round(delay, 2),
+            seconds=_since(started),
+        )
+        raise Retry(defer=delay) from error
+    except BaseException:
+        log.warning("job.interrupted", seconds=_since(started))
+        raise
+    log.info("job.succeeded", seconds=_since(started))
+    return result
+
+
+def _job_context(ctx: Mapping[str, object], queue: Queue) -> JobContext:
+    match ctx:
+        case {
+            "resources": Resources() as resources,
+            "job_id": str(job_id),
+            "job_try": int(attempt),
+        }:
+            return JobContext(UUID(job_id), attempt, queue, resources)
+        case _:
+            raise TypeError("the worker was started without its resources")
+
+
+def _since(started: float) -> float:
+    return round(time.perf_counter() - started, 4)

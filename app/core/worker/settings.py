@@ -1,0 +1,90 @@
+"""Joins a queue and its handlers into what arq's command line, too, can read."""
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, timezone
+from typing import Any
+
+import structlog
+from arq.connections import RedisSettings
+from arq.cron import CronJob
+from arq.jobs import Deserializer, Serializer
+from arq.typing import StartupShutdown
+from arq.worker import Function
+
+from app.core.config import Settings, load_settings
+from app.core.presence import announced
+from app.core.queue import Queue
+from app.core.redis import from_json, redis_settings, to_json
+from app.core.resources import OpenResources, open_resources
+from app.core.worker.handler import Handler, as_arq_function
+
+log = structlog.stdlib.get_logger("app.worker")
+
+HEALTH_CHECK_INTERVAL = 5
+"""Seconds; `arq … --check` believes a dead worker alive for one second longer than this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSettings:
+    """A queue, its settings and its handlers; below them what arq reads of it, by arq's names."""
+
+    queue: Queue
+    settings: Settings
+    handlers: Sequence[Handler[Any]]
+
+    functions: Sequence[Function]
+    cron_jobs: Sequence[CronJob]
+    queue_name: str
+    max_jobs: int
+    redis_settings: RedisSettings
+    job_completion_wait: int
+    keep_result: int
+    on_startup: StartupShutdown
+    on_shutdown: StartupShutdown
+    job_serializer: Serializer = to_json
+    job_deserializer: Deserializer = from_json
+    health_check_interval: int = HEALTH_CHECK_INTERVAL
+    timezone: timezone = UTC
+
+
+def worker_settings(
+    queue: Queue,
+    *,
+    handlers: Sequence[Handler[Any]],
+    crons: Sequence[CronJob] = (),
+    settings: Settings | None = None,
+    open_resources: OpenResources = open_resources,
+) -> WorkerSettings:
+    """Join a queue and its handlers.
+
+    Raises TypeError for a handler whose job belongs to another queue.
+    """
+    settings = settings or load_settings()
+    functions = [as_arq_function(handler, queue) for handler in handlers]
+    stack = AsyncExitStack()
+
+    async def open_all(ctx: dict[Any, Any]) -> None:
+        ctx["resources"] = resources = await stack.enter_async_context(open_resources(settings))
+        await stack.enter_async_context(announced(queue, resources.queues))
+        log.info("worker.started", queue=queue.name, jobs=[function.name for function in functions])
+
+    async def close_all(ctx: dict[Any, Any]) -> None:  # noqa: ARG001  arq's signature
+        await stack.aclose()
+        log.info("worker.stopped", queue=queue.name)
+
+    return WorkerSettings(
+        queue=queue,
+        settings=settings,
+        handlers=handlers,
+        functions=functions,
+        cron_jobs=crons,
+        queue_name=queue.key,
+        max_jobs=queue.concurrency,
+        redis_settings=redis_settings(queue, settings),
+        job_completion_wait=settings.worker_grace_period,
+        keep_result=settings.job_result_ttl,
+        on_startup=open_all,
+        on_shutdown=close_all,
+    )

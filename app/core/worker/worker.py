@@ -1,0 +1,68 @@
+"""arq's worker, staying when Redis goes."""
+
+import asyncio
+
+import arq.worker
+import structlog
+from redis.exceptions import RedisError
+
+log = structlog.stdlib.get_logger("app.worker")
+
+PAUSE = 1.0
+"""Seconds between two looks for a Redis that is away."""
+
+
+class Worker(arq.worker.Worker):
+    """Waits for a Redis that is away, at the start and later, and says so once."""
+
+    redis_away = False
+
+    async def main(self) -> None:
+        while not await self._redis_answers():  # noqa: ASYNC110  no event tells of a server's return
+            await asyncio.sleep(PAUSE)
+        await super().main()
+
+    async def _poll_iteration(self) -> None:
+        try:
+            await super()._poll_iteration()
+            self._note_redis_is_back()
+        except (RedisError, OSError) as error:
+            self._note_redis_is_away(error)
+            await asyncio.sleep(PAUSE)
+            self._return_slots()
+
+    async def close(self) -> None:
+        try:
+            await super().close()
+        except (RedisError, OSError) as error:
+            self._note_redis_is_away(error)
+            if self.on_shutdown:
+                await self.on_shutdown(self.ctx)
+
+    async def _redis_answers(self) -> bool:
+        try:
+            await self.pool.ping()
+        except (RedisError, OSError) as error:
+            self._note_redis_is_away(error)
+            return False
+        self._note_redis_is_back()
+        return True
+
+    def _note_redis_is_away(self, error: Exception) -> None:
+        if not self.redis_away:
+            log.warning("redis.away", queue=self.queue_name, error=str(error))
+        self.redis_away = True
+
+    def _note_redis_is_back(self) -> None:
+        if self.redis_away:
+            log.info("redis.back", queue=self.queue_name)
+        self.redis_away = False
+
+    def _return_slots(self) -> None:
+        """Give back the slots that arq took for jobs which the lost connection kept from starting.
+
+        Otherwise every outage would leave the worker with fewer slots, and in the end with none.
+        """
+        running = sum(not task.done() for task in self.tasks.values())
+        for _ in range(self.job_counter - running):
+            self._release_sem_dec_counter_on_complete()

@@ -1,0 +1,97 @@
+"""A caught mail. Whatever it holds came from outside: nothing in it may raise or be trusted."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from email.message import Message
+from functools import cached_property
+from pathlib import Path
+
+ENVELOPE_FROM = "X-Envelope-From"
+ENVELOPE_TO = "X-Envelope-To"
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One `.eml` file; its name is the time of arrival in nanoseconds."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """What the inbox calls it."""
+        return self.path.stem
+
+    @property
+    def received_at(self) -> datetime:
+        """When it arrived, in UTC."""
+        return datetime.fromtimestamp(int(self.path.stem) / 1e9, UTC)
+
+    @cached_property
+    def message(self) -> Message:
+        """What was sent, below the two lines of the envelope."""
+        return message_from_bytes(self.path.read_bytes())
+
+    @property
+    def sender(self) -> str:
+        """Whom the envelope names as the sender."""
+        return self.header(ENVELOPE_FROM)
+
+    @property
+    def to(self) -> list[str]:
+        """Whom the envelope names: blind copies too, whatever the headers claim."""
+        return self.header(ENVELOPE_TO).split(", ")
+
+    @property
+    def subject(self) -> str:
+        """The subject, decoded."""
+        return self.header("Subject")
+
+    @property
+    def message_id(self) -> str:
+        """The Message-ID with its angle brackets."""
+        return self.header("Message-ID").strip()
+
+    @property
+    def text(self) -> str | None:
+        """The first plain-text part."""
+        return self._part("text/plain")
+
+    @property
+    def html(self) -> str | None:
+        """The first HTML part."""
+        return self._part("text/html")
+
+    def header(self, name: str) -> str:
+        """Return a header, decoded as far as it can be; empty when it is missing."""
+        return _decoded(str(self.message.get(name, "")))
+
+    def headers(self) -> Iterator[tuple[str, str]]:
+        """Yield all headers, decoded."""
+        return ((name, _decoded(str(value))) for name, value in self.message.raw_items())
+
+    def _part(self, content_type: str) -> str | None:
+        for part in self.message.walk():
+            if part.get_content_type() == content_type:
+                content = part.get_payload(decode=True)
+                if isinstance(content, bytes):
+                    return _text(content, part.get_content_charset("utf-8"))
+        return None
+
+
+def _decoded(value: str) -> str:
+    try:
+        decoded = str(make_header(decode_header(value)))
+    except (HeaderParseError, LookupError, ValueError):
+        decoded = value
+    return decoded.encode(errors="replace").decode()
+
+
+def _text(content: bytes, charset: str) -> str:
+    try:
+        return content.decode(charset, errors="replace")
+    except (LookupError, ValueError):
+        return content.decode(errors="replace")

@@ -1,0 +1,7 @@
+"""Every table, so that importing this package fills the metadata that Alembic compares."""
+
+from app.models.base import Base
+from app.models.signup_report import SignupReport
+from app.models.user import User
+
+__all__ = ["Base", "SignupReport", "User"]

@@ -1,0 +1,16 @@
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from app.core.job_store import JobRecord
+from app.routes.deps import Queues
+from app.schemas.job import JobStatus
+from app.services.job_service import JobService
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+
+@router.get("/{job_id}", response_model=JobStatus)
+async def read_job(queues: Queues, job_id: UUID) -> JobRecord:
+    """Tell how a background job stands; `progress` is a fraction from 0 to 1."""
+    return await JobService(queues).get(job_id)

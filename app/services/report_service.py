@@ -1,0 +1,66 @@
+from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
+
+from sqlalchemy import Date, cast, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from app.core.exceptions import NotFound
+from app.core.unit_of_work import UnitOfWork
+from app.models import SignupReport, User
+from app.models.signup_report import DayFigure
+from app.schemas.jobs import BuildSignupReport
+
+ONE_DAY = timedelta(days=1)
+
+
+class ReportNotFound(NotFound):
+    def __init__(self) -> None:
+        super().__init__("Report not found")
+
+
+class ReportService:
+    """Reports on sign-ups; a day is a day in UTC."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        self.uow = uow
+
+    def request_signups(self, days: int) -> UUID:
+        """Have a report built in the background; the job's id is the report's id."""
+        return self.uow.enqueue(BuildSignupReport(days=days))
+
+    async def get(self, report_id: UUID) -> SignupReport:
+        """Raises ReportNotFound, also while the report is being built."""
+        report = await self.uow.session.get(SignupReport, report_id)
+        if report is None:
+            raise ReportNotFound
+        return report
+
+    async def count_signups(self, first_day: date, last_day: date) -> list[DayFigure]:
+        """Count the sign-ups of each day, both ends included, days without any as well."""
+        day = cast(func.timezone("UTC", User.created_at), Date)
+        rows = await self.uow.session.execute(
+            select(day, func.count())
+            .where(
+                User.created_at >= _midnight(first_day),
+                User.created_at < _midnight(last_day + ONE_DAY),
+            )
+            .group_by(day)
+        )
+        counts = {day: signups for day, signups in rows}  # noqa: C416  a Row is no tuple to mypy
+        days = [first_day + ONE_DAY * i for i in range((last_day - first_day).days + 1)]
+        return [{"date": day.isoformat(), "signups": counts.get(day, 0)} for day in days]
+
+    async def save_signups(self, report_id: UUID, days: list[DayFigure]) -> None:
+        """Store a report. A job that runs a second time changes nothing."""
+        report = insert(SignupReport).values(
+            id=report_id,
+            first_day=date.fromisoformat(days[0]["date"]),
+            last_day=date.fromisoformat(days[-1]["date"]),
+            total=sum(day["signups"] for day in days),
+            days=days,
+        )
+        await self.uow.session.execute(report.on_conflict_do_nothing())
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), tzinfo=UTC)
