@@ -54,6 +54,7 @@ def create_engine(settings: Settings) -> AsyncEngine:
         max_overflow=settings.database_max_overflow,
         pool_timeout=settings.database_pool_timeout,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error is logged; the row that caused it may hold a secret
         connect_args={
             "async_creator_fn": connect,
             "timeout": settings.database_connect_timeout,

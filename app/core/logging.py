@@ -78,4 +78,10 @@ def _quieten_libraries() -> None:
     # second one, and arq's shows every argument of every job.
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
     logging.getLogger("arq").setLevel(logging.WARNING)
+    logging.getLogger("arq.worker").addFilter(_not_logged_by_us)
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
+
+
+def _not_logged_by_us(record: logging.LogRecord) -> bool:
+    """Leave out arq's second copy of a failed job's traceback."""
+    return not str(record.msg).startswith("%6.2fs ! %s failed")

@@ -2,17 +2,26 @@
 
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, SecretStr
 
 
-def _without_nul(text: str) -> str:
+def _storable(text: str) -> str:
     if "\x00" in text:
         raise ValueError("must not contain the NUL character")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("must not contain half of a surrogate pair")
     return text
 
 
-Text = Annotated[str, AfterValidator(_without_nul)]
-"""PostgreSQL cannot store NUL in a text."""
+def _storable_secret(secret: SecretStr) -> SecretStr:
+    _storable(secret.get_secret_value())
+    return secret
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+"""What JSON can say and neither PostgreSQL nor UTF-8 can hold is refused."""
+
+SecretText = Annotated[SecretStr, AfterValidator(_storable_secret)]
 
 
 Item = TypeVar("Item")

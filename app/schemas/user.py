@@ -2,14 +2,14 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, EmailStr, Field, SecretStr, StringConstraints
+from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints
 
-from app.schemas.fields import Text
+from app.schemas.fields import SecretText, Text
 
 
 class UserRegister(BaseModel):
     email: Annotated[EmailStr, Field(max_length=255)]
-    password: Annotated[SecretStr, Field(min_length=8, max_length=128)]
+    password: Annotated[SecretText, Field(min_length=8, max_length=128)]
     full_name: Annotated[Text, StringConstraints(max_length=255)] | None = None
 
 

@@ -1,0 +1,248 @@
+"""The ground that every test stands on: real servers, a database and Redis databases of its own."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+from alembic import command
+from alembic.config import Config
+from fastapi import FastAPI
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import AsyncConnection, async_sessionmaker, create_async_engine
+from starlette.types import Receive, Scope, Send
+
+from app.core.config import Settings
+from app.core.database import Database, open_database
+from app.core.mailer import Mailer
+from app.core.queue import QUEUES, Queue, QueuePools
+from app.core.redis import open_pools
+from app.core.resources import OpenResources, Resources, open_resources
+from app.core.setup import create_application
+from app.core.worker.runner import create_worker
+from app.core.worker.settings import WorkerSettings, worker_settings
+from app.dev.postgres import postgres
+from app.dev.valkey import valkey
+from app.models import Base
+
+ROOT = Path(__file__).parent.parent
+TEMPLATE = "template_of_tests"
+REDIS_DATABASES_PER_WORKER = 16
+
+servers_key = pytest.StashKey["Servers"]()
+stack_key = pytest.StashKey[ExitStack]()
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The URLs of the servers of this run, without a database."""
+
+    postgres: str
+    redis: str
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers once, in the process that steers the others."""
+    for name in Settings.model_fields:
+        os.environ.pop(name.upper(), None)
+    if hasattr(config, "workerinput"):
+        config.stash[servers_key] = Servers(**config.workerinput["servers"])
+        return
+    if config.option.help or config.option.version:
+        return
+    stack = config.stash[stack_key] = ExitStack()
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tests-", dir=memory)))
+    servers = config.stash[servers_key] = Servers(
+        postgres=stack.enter_context(postgres(folder / "postgres", durable=False)),
+        redis=stack.enter_context(valkey(folder / "valkey", durable=False, databases=1024)),
+    )
+    migrate(settings_for(servers, TEMPLATE, 0))
+
+
+def pytest_configure_node(node: object) -> None:
+    """Tell a process of pytest-xdist where the servers are."""
+    node.workerinput["servers"] = vars(node.config.stash[servers_key])  # type: ignore[attr-defined]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if stack := config.stash.get(stack_key, None):
+        stack.close()
+
+
+def settings_for(servers: Servers, database: str, number: int, **changes: object) -> Settings:
+    """Build settings that owe nothing to the environment."""
+    first = number * REDIS_DATABASES_PER_WORKER
+    values: dict[str, object] = {
+        "environment": "test",
+        "database_url": str(
+            make_url(servers.postgres).set(database=database).render_as_string(hide_password=False)
+        ),
+        "redis_url": f"{servers.redis}/{first}",
+        "queue_redis_urls": {q.name: f"{servers.redis}/{first + q.redis_db}" for q in QUEUES},
+        "public_url": "https://service.example.com",
+        "worker_grace_period": 5,
+    }
+    return Settings(_env_file=None, **values | changes)  # type: ignore[arg-type]
+
+
+def migrate(settings: Settings, revision: str = "head") -> None:
+    config = Config(ROOT / "alembic.ini")
+    config.attributes["settings"] = settings
+    command.upgrade(config, revision)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def servers(pytestconfig: pytest.Config) -> Servers:
+    return pytestconfig.stash[servers_key]
+
+
+@pytest.fixture(scope="session")
+def settings(servers: Servers, worker_id: str) -> Iterator[Settings]:
+    """Settings with a database and Redis databases that no other process uses."""
+    number = int(worker_id.removeprefix("gw")) + 1 if worker_id != "master" else 0
+    name = f"test_{worker_id}"
+    asyncio.run(execute(servers.postgres, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+    yield settings_for(servers, name, number)
+    asyncio.run(execute(servers.postgres, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+async def execute(url: str, *statements: str) -> None:
+    engine = create_async_engine(
+        make_url(url).set(drivername="postgresql+asyncpg"), isolation_level="AUTOCOMMIT"
+    )
+    async with engine.connect() as connection:
+        for statement in statements:
+            await connection.execute(text(statement))
+    await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+async def engine_of_session(settings: Settings) -> AsyncIterator[Database]:
+    async with open_database(settings) as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+async def pools_of_session(settings: Settings) -> AsyncIterator[QueuePools]:
+    async with open_pools(settings) as queues:
+        yield queues
+
+
+@pytest.fixture
+async def connection(engine_of_session: Database) -> AsyncIterator[AsyncConnection]:
+    """A transaction that is rolled back after the test, whatever was committed inside it."""
+    async with engine_of_session.engine.connect() as connection:
+        transaction = await connection.begin()
+        yield connection
+        await transaction.rollback()
+
+
+@pytest.fixture
+async def queues(pools_of_session: QueuePools) -> QueuePools:
+    """Empty queues."""
+    for queue in pools_of_session:
+        await pools_of_session[queue].flushdb()
+    return pools_of_session
+
+
+@pytest.fixture
+def resources(
+    settings: Settings,
+    engine_of_session: Database,
+    connection: AsyncConnection,
+    queues: QueuePools,
+) -> Resources:
+    """What a process holds, on one connection; a commit releases a savepoint of it."""
+    sessions = async_sessionmaker(
+        connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
+    )
+    database = Database(engine_of_session.engine, sessions)
+    return Resources(settings, queues, database, Mailer(settings))
+
+
+@pytest.fixture
+async def committing(settings: Settings, queues: QueuePools) -> AsyncIterator[Resources]:
+    """What a process holds, with commits that other connections see; emptied after the test."""
+    assert not [queue for queue in queues if await queues[queue].dbsize()]
+    async with open_resources(settings) as resources:
+        yield resources
+    tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
+    await execute(settings.database_url, f"TRUNCATE {tables}")
+
+
+def given(resources: Resources) -> OpenResources:
+    """Let an application or a worker use resources that the test holds."""
+
+    @asynccontextmanager
+    async def open_given(_: Settings) -> AsyncIterator[Resources]:
+        yield resources
+
+    return open_given
+
+
+@asynccontextmanager
+async def serve(app: FastAPI, base_url: str = "http://test") -> AsyncIterator[httpx2.AsyncClient]:
+    """Run an application's lifespan and give it a client."""
+    async with app.router.lifespan_context(app) as state:
+
+        async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, "state": dict(state or {})}, receive, send)
+
+        transport = httpx2.ASGITransport(app=with_state)
+        async with httpx2.AsyncClient(transport=transport, base_url=base_url) as client:
+            yield client
+
+
+@pytest.fixture
+async def client(settings: Settings, resources: Resources) -> AsyncIterator[httpx2.AsyncClient]:
+    async with serve(create_application(settings, open_resources=given(resources))) as client:
+        yield client
+
+
+WorkOff = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+def work_off(resources: Resources) -> WorkOff:
+    """Run a worker in this process until its queue is empty, or for a number of jobs."""
+
+    async def work_off(
+        worker: WorkerSettings, *, jobs: int = -1, using: Resources = resources
+    ) -> None:
+        await run_worker(worker, using, jobs)
+
+    return work_off
+
+
+async def run_worker(original: WorkerSettings, resources: Resources, jobs: int) -> None:
+    tested = worker_settings(
+        original.queue,
+        handlers=original.handlers,
+        crons=original.cron_jobs,
+        settings=resources.settings,
+        open_resources=given(resources),
+    )
+    worker = create_worker(
+        tested, burst=True, max_burst_jobs=jobs, handle_signals=False, poll_delay=0.01
+    )
+    try:
+        await worker.async_run()
+    finally:
+        await worker.close()
+
+
+async def make_due(queues: QueuePools, queue: Queue) -> None:
+    """Let the time pass that a queue's jobs wait for."""
+    for job_id in await queues[queue].zrange(queue.key, 0, -1):
+        await queues[queue].zadd(queue.key, {job_id: 1})

@@ -1,0 +1,104 @@
+import asyncio
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+import structlog
+from sqlalchemy import func, select
+
+from app.core.queue import BASE, QueuePools
+from app.core.redis import open_pools
+from app.core.resources import Resources
+from app.models import User
+from app.schemas.jobs import BuildSignupReport
+from tests.ports import CLOSED_PORT
+
+
+def someone() -> User:
+    return User(email="someone@example.com", password_hash="")
+
+
+async def count_users(resources: Resources) -> int:
+    async with resources.unit_of_work() as uow:
+        return await uow.session.scalar(select(func.count()).select_from(User)) or 0
+
+
+async def waiting(queues: QueuePools) -> list[str | None]:
+    return [job.job_id for job in await queues[BASE].queued_jobs()]
+
+
+async def test_jobs_leave_with_the_commit_and_not_before(resources: Resources) -> None:
+    async with resources.unit_of_work() as uow:
+        uow.session.add(someone())
+        job_id = uow.enqueue(BuildSignupReport())
+        await uow.session.flush()
+        assert await waiting(resources.queues) == []
+
+    assert await waiting(resources.queues) == [str(job_id)]
+    assert await count_users(resources) == 1
+
+
+async def test_nothing_leaves_when_the_work_fails(resources: Resources) -> None:
+    async def fail() -> None:
+        async with resources.unit_of_work() as uow:
+            uow.session.add(someone())
+            uow.enqueue(BuildSignupReport())
+            await uow.session.flush()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await fail()
+
+    assert await waiting(resources.queues) == []
+    assert await count_users(resources) == 0
+
+
+async def test_nothing_leaves_when_the_work_is_cancelled(resources: Resources) -> None:
+    begun = asyncio.Event()
+
+    async def hang() -> None:
+        async with resources.unit_of_work() as uow:
+            uow.session.add(someone())
+            uow.enqueue(BuildSignupReport())
+            await uow.session.flush()
+            begun.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(hang())
+    await begun.wait()
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert await waiting(resources.queues) == []
+    assert await count_users(resources) == 0
+
+
+async def test_nothing_leaves_when_the_commit_fails(
+    resources: Resources, committing: Resources
+) -> None:
+    async def insert_twice() -> None:
+        async with committing.unit_of_work() as uow:
+            uow.enqueue(BuildSignupReport())
+            uow.session.add_all([someone(), someone()])
+
+    with pytest.raises(Exception, match="uq_users_email_lower"):
+        await insert_twice()
+
+    assert await waiting(resources.queues) == []
+
+
+async def test_a_job_that_redis_does_not_take_is_told_and_the_work_stays_done(
+    resources: Resources,
+) -> None:
+    away = resources.settings.model_copy(
+        update={"queue_redis_urls": {}, "redis_url": f"redis://127.0.0.1:{CLOSED_PORT}"}
+    )
+    async with open_pools(away) as queues:
+        with structlog.testing.capture_logs() as lines:
+            async with replace(resources, queues=queues).unit_of_work() as uow:
+                uow.session.add(someone())
+                job_id = uow.enqueue(BuildSignupReport())
+
+    [line] = [line for line in lines if line["event"] == "job.not_sent"]
+    assert (line["log_level"], UUID(line["job_id"])) == ("error", job_id)
+    assert await count_users(resources) == 1

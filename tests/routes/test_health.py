@@ -1,0 +1,80 @@
+from dataclasses import replace
+
+import httpx2
+
+from app.core.config import Settings
+from app.core.database import open_database
+from app.core.presence import announced
+from app.core.queue import EMAIL, QueuePools
+from app.core.redis import open_pools
+from app.core.resources import Resources
+from app.core.setup import create_application
+from tests.conftest import given, serve
+from tests.ports import CLOSED_PORT
+
+
+async def test_live_touches_nothing(settings: Settings) -> None:
+    away = settings.model_copy(
+        update={
+            "database_url": f"postgresql+asyncpg://a:b@127.0.0.1:{CLOSED_PORT}/x",
+            "queue_redis_urls": {},
+            "redis_url": f"redis://127.0.0.1:{CLOSED_PORT}",
+        }
+    )
+    async with serve(create_application(away)) as client:
+        assert (await client.get("/health/live")).status_code == 200
+
+
+async def test_ready_when_everything_answers(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/health/ready")
+
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "status": "ready",
+        "database": {"status": "up", "error": None},
+        "queues": {
+            "base": {"status": "up", "error": None, "workers": 0},
+            "email": {"status": "up", "error": None, "workers": 0},
+        },
+    }
+
+
+async def test_ready_counts_the_live_workers_of_each_queue(
+    client: httpx2.AsyncClient, queues: QueuePools
+) -> None:
+    async with announced(EMAIL, queues), announced(EMAIL, queues):
+        during = (await client.get("/health/ready")).json()["queues"]
+    after = (await client.get("/health/ready")).json()["queues"]
+
+    assert (during["email"]["workers"], during["base"]["workers"]) == (2, 0)
+    assert after["email"]["workers"] == 0
+
+
+async def test_a_queue_whose_redis_is_down_is_named(
+    settings: Settings, resources: Resources
+) -> None:
+    own = {**settings.queue_redis_urls, "email": f"redis://127.0.0.1:{CLOSED_PORT}/2"}
+    away = settings.model_copy(update={"queue_redis_urls": own})
+    async with open_pools(away) as queues:
+        app = create_application(away, open_resources=given(replace(resources, queues=queues)))
+        async with serve(app) as client:
+            answer = await client.get("/health/ready")
+
+    assert answer.status_code == 503
+    assert answer.json()["queues"]["email"]["status"] == "down"
+    assert answer.json()["queues"]["base"]["status"] == "up"
+    assert answer.json()["database"]["status"] == "up"
+
+
+async def test_a_database_that_is_down_is_named(settings: Settings, resources: Resources) -> None:
+    url = f"postgresql+asyncpg://a:b@127.0.0.1:{CLOSED_PORT}/x"
+    away = settings.model_copy(update={"database_url": url})
+    async with open_database(away) as database:
+        app = create_application(away, open_resources=given(replace(resources, database=database)))
+        async with serve(app) as client:
+            answer = await client.get("/health/ready")
+            users = await client.get("/api/v1/users/")
+
+    assert answer.status_code == 503
+    assert answer.json()["database"] == {"status": "down", "error": "DatabaseUnavailable"}
+    assert (users.status_code, users.headers["retry-after"]) == (503, "5")

@@ -1,0 +1,150 @@
+import asyncio
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+from sqlalchemy import select
+
+from app.core.queue import EMAIL, QueuePools
+from app.core.resources import Resources
+from app.core.setup import create_application
+from app.models import User
+from tests.conftest import given, serve
+
+ADA = {"email": "ada@example.com", "password": "correct horse", "full_name": "Ada Lovelace"}
+SIGNUP = "/api/v1/users/signup"
+
+
+async def test_signing_up_creates_a_user_and_never_shows_the_password(
+    client: httpx2.AsyncClient,
+) -> None:
+    answer = await client.post(SIGNUP, json=ADA)
+
+    assert answer.status_code == 201
+    user = answer.json()
+    assert user.keys() == {
+        "id", "email", "full_name", "is_active", "is_superuser", "created_at",
+    }  # fmt: skip
+    assert UUID(user["id"]).version == 7
+    assert (user["email"], user["is_active"], user["is_superuser"]) == (ADA["email"], True, False)
+
+
+async def test_a_password_is_stored_as_an_argon2id_hash(
+    client: httpx2.AsyncClient, resources: Resources
+) -> None:
+    await client.post(SIGNUP, json=ADA)
+
+    async with resources.unit_of_work() as uow:
+        stored = await uow.session.scalar(select(User.password_hash))
+    assert stored is not None
+    assert stored.startswith("$argon2id$")
+    assert ADA["password"] not in stored
+
+
+async def test_signing_up_has_a_welcome_mail_sent(
+    client: httpx2.AsyncClient, queues: QueuePools
+) -> None:
+    answer = await client.post(SIGNUP, json=ADA)
+
+    [job] = await queues[EMAIL].queued_jobs()
+    assert (job.function, job.args[0]) == ("SendWelcomeEmail", {"user_id": answer.json()["id"]})
+
+
+async def test_an_address_is_taken_whatever_its_case(
+    client: httpx2.AsyncClient, queues: QueuePools
+) -> None:
+    await client.post(SIGNUP, json=ADA)
+    answer = await client.post(SIGNUP, json=ADA | {"email": "ADA@Example.com"})
+
+    assert answer.status_code == 409
+    assert answer.json()["detail"] == "User with this email already exists"
+    assert len(await queues[EMAIL].queued_jobs()) == 1
+
+
+async def test_of_simultaneous_signups_with_one_address_one_succeeds(
+    committing: Resources, queues: QueuePools
+) -> None:
+    app = create_application(committing.settings, open_resources=given(committing))
+    async with serve(app) as client:
+        answers = await asyncio.gather(*(client.post(SIGNUP, json=ADA) for _ in range(5)))
+
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409]
+    assert len(await queues[EMAIL].queued_jobs()) == 1
+
+
+async def test_users_are_listed_newest_first_in_pages(client: httpx2.AsyncClient) -> None:
+    for name in ("ada", "bob", "cyd"):
+        await client.post(SIGNUP, json=ADA | {"email": f"{name}@example.com"})
+
+    first = (await client.get("/api/v1/users/", params={"limit": 2})).json()
+    second = (await client.get("/api/v1/users/", params={"limit": 2, "skip": 2})).json()
+
+    assert [user["email"] for user in first["data"]] == ["cyd@example.com", "bob@example.com"]
+    assert [user["email"] for user in second["data"]] == ["ada@example.com"]
+    assert first["count"] == second["count"] == 3
+
+
+async def test_a_user_is_found_by_id(client: httpx2.AsyncClient) -> None:
+    user = (await client.post(SIGNUP, json=ADA)).json()
+
+    assert (await client.get(f"/api/v1/users/{user['id']}")).json() == user
+
+
+async def test_an_unknown_user_is_not_found(client: httpx2.AsyncClient) -> None:
+    answer = await client.get(f"/api/v1/users/{uuid4()}")
+
+    assert (answer.status_code, answer.json()["detail"]) == (404, "User not found")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"email": "no address"},
+        {"email": f"{'a' * 250}@example.com"},
+        {"email": "a\x00b@example.com"},
+        {"password": "short"},
+        {"password": "x" * 129},
+        {"password": 12345678},
+        {"full_name": "x" * 256},
+        {"full_name": "Ada\x00"},
+    ],
+    ids=lambda change: str(change)[:30],
+)
+async def test_unusable_fields_are_refused_and_named(
+    client: httpx2.AsyncClient, change: dict[str, object]
+) -> None:
+    answer = await client.post(SIGNUP, json=ADA | change)
+
+    [error] = answer.json()["errors"]
+    assert (answer.status_code, error["loc"]) == (422, ["body", *change])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"email": "a@example.com", "password": "correct horse", "full_name": "\\ud800"}',
+        b'{"email": "a@example.com", "password": "correct horse\\udfff"}',
+        b'{"email": "\xff"}',
+        b'{"email": ',
+        b"[" * 100_000,
+        b"null",
+        b"",
+    ],
+    ids=lambda body: repr(body[:20]),
+)
+async def test_a_broken_body_is_the_callers_fault(client: httpx2.AsyncClient, body: bytes) -> None:
+    answer = await client.post(SIGNUP, content=body, headers={"content-type": "application/json"})
+
+    assert answer.status_code in {400, 422}
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert isinstance(answer.json()["detail"], str)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["skip=-1", "skip=1000000000", "skip=99999999999999999999", "limit=0", "limit=101", "limit=x"],
+)
+async def test_an_impossible_page_is_refused(client: httpx2.AsyncClient, query: str) -> None:
+    answer = await client.get(f"/api/v1/users/?{query}")
+
+    assert answer.status_code == 422
