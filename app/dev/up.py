@@ -36,6 +36,7 @@ async def up(root: Path, console: Console, *, fresh: bool, port: int) -> None:
         servers = OwnServers(held, data, inbox_port=port + 1, on_mail=report)
         if fresh:
             servers.forget_everything()
+        console.say("Starting the servers.")
         provided = await asyncio.to_thread(servers.start, settings)
         variables: dict[str, str] = {}
         if "public_url" not in settings.model_fields_set:
