@@ -4,7 +4,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from app.core.resources import OpenResources, Resources, open_resources
 from app.core.setup import create_application
 from app.core.worker.runner import create_worker
 from app.core.worker.settings import WorkerSettings, worker_settings
+from app.dev.mail_catcher import MailCatcher
 from app.dev.postgres import postgres
 from app.dev.valkey import valkey
 from app.models import Base
@@ -108,12 +109,28 @@ def servers(pytestconfig: pytest.Config) -> Servers:
 
 
 @pytest.fixture(scope="session")
-def settings(servers: Servers, worker_id: str) -> Iterator[Settings]:
-    """Settings with a database and Redis databases that no other process uses."""
+def mail_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailCatcher]:
+    with MailCatcher(tmp_path_factory.mktemp("mail")) as catcher:
+        yield catcher
+
+
+@pytest.fixture
+def mails(mail_server: MailCatcher) -> MailCatcher:
+    """The mail server, with all earlier mails read."""
+    with suppress(TimeoutError):
+        while mail_server.next(timeout=0):
+            pass
+    return mail_server
+
+
+@pytest.fixture(scope="session")
+def settings(servers: Servers, worker_id: str, mail_server: MailCatcher) -> Iterator[Settings]:
+    """Settings with a database, Redis databases and a mail server that no other process uses."""
     number = int(worker_id.removeprefix("gw")) + 1 if worker_id != "master" else 0
     name = f"test_{worker_id}"
     asyncio.run(execute(servers.postgres, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
-    yield settings_for(servers, name, number)
+    smtp = {"smtp_host": mail_server.host, "smtp_port": mail_server.port}
+    yield settings_for(servers, name, number, **smtp)
     asyncio.run(execute(servers.postgres, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
@@ -246,3 +263,10 @@ async def make_due(queues: QueuePools, queue: Queue) -> None:
     """Let the time pass that a queue's jobs wait for."""
     for job_id in await queues[queue].zrange(queue.key, 0, -1):
         await queues[queue].zadd(queue.key, {job_id: 1})
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Ask until the answer is yes: for what no event tells of."""
+    async with asyncio.timeout(20):
+        while not await condition():
+            await asyncio.sleep(0.02)

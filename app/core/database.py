@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Literal
 
 import asyncpg
+import structlog
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -15,6 +16,8 @@ from sqlalchemy.ext.asyncio import (
 
 from app.core.config import Settings
 from app.core.exceptions import DatabaseMissing, DatabaseUnavailable
+
+log = structlog.stdlib.get_logger(__name__)
 
 Sessions = async_sessionmaker[AsyncSession]
 
@@ -36,10 +39,12 @@ class Database:
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
     """Hold an engine. Connections are made at first use."""
     engine = create_engine(settings)
+    log.debug("database.opened")
     try:
         yield Database(engine)
     finally:
         await engine.dispose()
+        log.debug("database.closed")
 
 
 def create_engine(settings: Settings) -> AsyncEngine:

@@ -1,11 +1,12 @@
 """How a queue's Redis is reached, from the settings alone: the API and the workers agree by it."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pydantic_core
+import structlog
 from arq import ArqRedis
 from arq.connections import RedisSettings
 from redis.asyncio.connection import SSLConnection, parse_url
@@ -15,6 +16,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.core.config import Settings
 from app.core.queue import QUEUES, Queue, QueuePools
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 def queue_url(queue: Queue, settings: Settings) -> str:
@@ -33,11 +36,14 @@ async def open_pools(settings: Settings) -> AsyncIterator[QueuePools]:
 
     Connections are made at first use: a Redis that is away for a moment stops nobody's start.
     """
-    async with AsyncExitStack() as stack:
-        pools = {queue: open_pool(queue, settings) for queue in QUEUES}
-        for pool in pools.values():
-            stack.push_async_callback(pool.aclose, close_connection_pool=True)
+    pools = {queue: open_pool(queue, settings) for queue in QUEUES}
+    log.debug("redis.opened")
+    try:
         yield QueuePools(pools)
+    finally:
+        for pool in pools.values():
+            await pool.aclose(close_connection_pool=True)
+        log.debug("redis.closed")
 
 
 def open_pool(queue: Queue, settings: Settings, *, retries: int = 1) -> ArqRedis:

@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 from arq import Retry, func
 from arq.worker import Function
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 from structlog.contextvars import bound_contextvars
 
 from app.core.job_store import save_start
@@ -82,12 +82,13 @@ async def _attempt(
     ctx: JobContext,
     payload: dict[str, JsonValue],
 ) -> object:
+    job = _checked(job_class, payload)
     started = time.perf_counter()
     log.info("job.started")
     await save_start(ctx.resources.queues[ctx.queue], ctx.job_id)
     try:
         async with timeout(job_class.timeout):
-            result = await handler(ctx, job_class.model_validate(payload))
+            result = await handler(ctx, job)
     except Retry:
         log.info("job.deferred", seconds=_since(started))
         raise
@@ -108,6 +109,14 @@ async def _attempt(
         raise
     log.info("job.succeeded", seconds=_since(started))
     return result
+
+
+def _checked(job_class: type[SomeJob], payload: dict[str, JsonValue]) -> SomeJob:
+    try:
+        return job_class.model_validate(payload)
+    except ValidationError:
+        log.exception("job.invalid")
+        raise
 
 
 def _job_context(ctx: Mapping[str, object], queue: Queue) -> JobContext:

@@ -9,8 +9,8 @@ from app.core.redis import open_pool
 from app.core.worker.settings import WorkerSettings
 from app.core.worker.worker import Worker
 
-RETRIES = 10
-"""Tries of one Redis command, up to a second apart: a restart of Redis passes unnoticed."""
+RETRIES = 3
+"""Further tries of one Redis command within half a second: a hiccup passes unnoticed."""
 
 
 def run(worker_settings: WorkerSettings) -> None:

@@ -1,6 +1,7 @@
 """arq's worker, staying when Redis goes."""
 
 import asyncio
+from signal import SIGUSR1, Signals
 
 import arq.worker
 import structlog
@@ -31,7 +32,42 @@ class Worker(arq.worker.Worker):
             await asyncio.sleep(PAUSE)
             self._return_slots()
 
+    async def finish_job(  # noqa: PLR0913, PLR0917  arq's signature
+        self,
+        job_id: str,
+        finish: bool,
+        result_data: bytes | None,
+        result_timeout_s: float | None,
+        keep_result_forever: bool,
+        incr_score: int | None,
+        keep_in_progress: float | None,
+    ) -> None:
+        """Keep trying: what a job has done must not be done again because Redis was restarted."""
+        while True:
+            try:
+                return await super().finish_job(
+                    job_id,
+                    finish,
+                    result_data,
+                    result_timeout_s,
+                    keep_result_forever,
+                    incr_score,
+                    keep_in_progress,
+                )
+            except (RedisError, OSError) as error:
+                self._note_redis_is_away(error)
+                await asyncio.sleep(PAUSE)
+
+    def handle_sig_wait_for_completion(self, signum: Signals) -> None:
+        log.info("worker.stopping", queue=self.queue_name, running=len(self.tasks))
+        super().handle_sig_wait_for_completion(signum)
+
     async def close(self) -> None:
+        if not self._handle_signals:
+            self.handle_sig(SIGUSR1)
+        # arq would raise the cancellation of a job here, and the process end with a traceback.
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        self.tasks.clear()
         try:
             await super().close()
         except (RedisError, OSError) as error:

@@ -1,0 +1,162 @@
+import json
+from collections.abc import MutableMapping
+from signal import SIGTERM
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import NoSuchModuleError
+from structlog.testing import capture_logs
+
+from app.core.config import Settings
+from app.core.queue import EMAIL
+from app.core.resources import Resources
+from app.core.setup import create_application
+from tests.conftest import serve, until
+from tests.ports import CLOSED_PORT
+from tests.processes import running
+
+OPENING = ["redis.opened", "database.opened"]
+CLOSING = ["database.closed", "redis.closed"]
+
+
+def lifecycle(lines: list[MutableMapping[str, Any]]) -> list[str]:
+    return [line["event"] for line in lines if line["event"] in {*OPENING, *CLOSING}]
+
+
+async def connections(resources: Resources) -> tuple[int, int]:
+    """Count the clients of our database and of our e-mail queue, beside the test's own."""
+    async with resources.unit_of_work() as uow:
+        activity = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        databases = await uow.session.scalar(activity)
+    number = resources.queues[EMAIL].connection_pool.connection_kwargs["db"]
+    clients = await resources.queues[EMAIL].client_list()
+    return databases or 0, sum(int(client["db"]) == number for client in clients)
+
+
+async def connections_are_back_to(before: tuple[int, int], resources: Resources) -> bool:
+    """PostgreSQL's processes end a moment after their clients."""
+    now = await connections(resources)
+    return now[0] <= before[0] and now[1] <= before[1]
+
+
+async def test_redis_is_opened_before_the_database_and_closed_after_it(
+    settings: Settings, resources: Resources
+) -> None:
+    before = await connections(resources)
+    app = create_application(settings)
+    with capture_logs() as lines:
+        async with serve(app) as client:
+            assert (await client.get("/health/ready")).status_code == 200
+            assert lifecycle(lines) == OPENING
+
+    assert lifecycle(lines) == OPENING + CLOSING
+    await until(lambda: connections_are_back_to(before, resources))
+
+
+async def test_everything_is_closed_after_a_request_that_raised(
+    settings: Settings, resources: Resources
+) -> None:
+    before = await connections(resources)
+    app = create_application(settings)
+
+    @app.get("/crash")
+    async def crash() -> None:
+        raise RuntimeError
+
+    with capture_logs() as lines:
+        async with serve(app) as client:
+            assert (await client.get("/crash")).status_code == 500
+
+    assert lifecycle(lines) == OPENING + CLOSING
+    await until(lambda: connections_are_back_to(before, resources))
+
+
+async def test_everything_is_closed_when_the_service_is_torn_down(settings: Settings) -> None:
+    app = create_application(settings)
+
+    async def tear_down() -> None:
+        async with serve(app):
+            raise KeyError
+
+    with capture_logs() as lines, pytest.raises(KeyError):
+        await tear_down()
+
+    assert lifecycle(lines) == OPENING + CLOSING
+
+
+async def test_redis_is_closed_when_the_start_fails_half_way(settings: Settings) -> None:
+    broken = settings.model_copy(update={"database_url": "postgresql+nothing://x"})
+
+    app = create_application(broken)
+
+    async def start() -> None:
+        async with serve(app):
+            pass
+
+    with capture_logs() as lines, pytest.raises(NoSuchModuleError):
+        await start()
+
+    assert lifecycle(lines) == ["redis.opened", "redis.closed"]
+
+
+async def test_what_is_away_is_reported_at_the_start(settings: Settings) -> None:
+    away = settings.model_copy(
+        update={
+            "database_url": f"postgresql+asyncpg://a:b@127.0.0.1:{CLOSED_PORT}/x",
+            "queue_redis_urls": {"email": f"redis://127.0.0.1:{CLOSED_PORT}"},
+        }
+    )
+    app = create_application(away)
+    with capture_logs() as lines:
+        async with serve(app):
+            pass
+
+    causes = {line["event"]: line for line in lines if line["log_level"] == "error"}
+    assert causes.keys() == {"database.unavailable", "redis.unavailable"}
+    assert "DATABASE_URL" in causes["database.unavailable"]["cause"]
+    assert causes["redis.unavailable"]["queue"] == "email"
+
+
+async def test_sigterm_makes_the_service_unready_before_its_listener_closes(
+    settings: Settings,
+) -> None:
+    slow = settings.model_copy(update={"shutdown_delay": 1.0})
+    command = ("-m", "uvicorn", "main:app", "--port", "0")
+    async with running(slow, *command) as api, httpx2.AsyncClient() as client:
+        line = await api.says("running on")
+        url = line.split("running on ")[1].split()[0]
+        assert (await client.get(f"{url}/health/ready")).status_code == 200
+
+        api.signal(SIGTERM)
+        await api.says("shutdown.announced")
+        during = await client.get(f"{url}/health/ready")
+        assert (during.status_code, during.json()["status"]) == (503, "shutting down")
+        assert (await client.get(f"{url}/api/v1/users/")).status_code == 200
+
+        await api.ended()
+        with pytest.raises(httpx2.ConnectError):
+            await client.get(f"{url}/health/live")
+
+
+async def test_production_is_refused_in_one_line(settings: Settings) -> None:
+    unsafe = settings.model_copy(update={"environment": "production"})
+    async with running(unsafe, "-m", "uvicorn", "main:app") as api:
+        assert await api.ended() == 1
+
+    [line] = api.output.splitlines()
+    assert line.startswith("SECRET_KEY is the published example")
+
+
+async def test_production_writes_its_log_as_json(settings: Settings) -> None:
+    safe = settings.model_copy(
+        update={"environment": "production", "secret_key": "k" * 40, "shutdown_delay": 0}
+    )
+    async with running(safe, "-m", "uvicorn", "main:app", "--port", "0") as api:
+        await api.says("running on")
+        api.signal(SIGTERM)
+        await api.ended()
+
+    events = [json.loads(line) for line in api.output.splitlines()]
+    assert {"event", "level", "logger", "timestamp"} <= events[0].keys()

@@ -1,0 +1,190 @@
+import asyncio
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from signal import SIGINT, SIGTERM, Signals
+from typing import Any, NamedTuple, Self
+from uuid import UUID
+
+import pytest
+from structlog.testing import capture_logs
+
+from app.core.config import Settings
+from app.core.job_store import JobState, find_job
+from app.core.presence import live_workers
+from app.core.queue import BASE, EMAIL, Job, QueuePools
+from app.core.redis import open_pools
+from app.core.resources import Resources
+from app.core.worker.runner import create_worker
+from app.core.worker.settings import worker_settings
+from app.dev.mail_catcher import MailCatcher
+from app.dev.valkey import valkey
+from app.schemas.user import UserRegister
+from app.services.user_service import UserService
+from app.workers.context import JobContext
+from tests.conftest import until
+from tests.core.worker import slow_worker
+from tests.processes import running
+
+STOCK_CHECK = ("-m", "arq", "app.core.worker.email_settings.WorkerSettings", "--check")
+
+
+async def test_the_email_worker_sends_a_mail_and_arqs_own_check_sees_the_worker(
+    committing: Resources, mails: MailCatcher
+) -> None:
+    settings = committing.settings
+    async with committing.unit_of_work() as uow:
+        ada = UserRegister.model_validate({"email": "ada@example.com", "password": "p" * 8})
+        await UserService(uow).sign_up(ada)
+
+    async with running(settings, *STOCK_CHECK) as check:
+        assert await check.ended() == 1
+    async with running(settings, "run_email_worker.py") as worker:
+        assert (await mails.anext(timeout=20)).to == ["ada@example.com"]
+        assert await live_workers(EMAIL, committing.queues) == 1
+        async with running(settings, *STOCK_CHECK) as check:
+            assert await check.ended() == 0
+
+        worker.signal(SIGTERM)
+        assert await worker.ended() == 0
+    assert await live_workers(EMAIL, committing.queues) == 0
+
+
+@pytest.mark.parametrize("number", [SIGTERM, SIGINT])
+async def test_a_worker_that_is_stopped_finishes_its_jobs_and_takes_no_new_one(
+    settings: Settings, queues: QueuePools, number: Signals
+) -> None:
+    async with running(settings, "-m", "tests.core.worker.slow_worker") as worker:
+        first = await queues.send(slow_worker.Knit())
+        await worker.says("knitting")
+        worker.signal(number)
+        await worker.says("worker.stopping")
+        second = await queues.send(slow_worker.Knit())
+        await queues[BASE].set(slow_worker.WOOL, "here it is")
+        assert await worker.ended() == 0
+
+    done, waiting = await find_job(queues, first), await find_job(queues, second)
+    assert done is not None
+    assert waiting is not None
+    assert (done.state, waiting.state) == (JobState.SUCCEEDED, JobState.QUEUED)
+
+
+async def test_a_job_that_outlasts_the_grace_period_goes_back_to_its_queue(
+    settings: Settings, queues: QueuePools
+) -> None:
+    hasty = settings.model_copy(update={"worker_grace_period": 1})
+    async with running(hasty, "-m", "tests.core.worker.slow_worker") as worker:
+        job_id = await queues.send(slow_worker.Knit())
+        await worker.says("knitting")
+        worker.signal(SIGTERM)
+        await worker.says("job.interrupted")
+        assert await worker.ended() == 0
+
+    record = await find_job(queues, job_id)
+    assert record is not None
+    assert record.state is JobState.QUEUED
+
+
+class Ping(Job, queue=BASE):
+    number: int
+
+
+class Pinging:
+    """A worker in this process; `pings` holds the numbers of the jobs that it ran."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.pings: asyncio.Queue[int] = asyncio.Queue()
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+
+        async def ping(_: JobContext, job: Ping) -> None:
+            self.pings.put_nowait(job.number)
+            await self.may_go_on.wait()
+
+        self._worker = create_worker(
+            worker_settings(BASE, handlers=[ping], settings=settings),
+            handle_signals=False,
+            poll_delay=0.01,
+        )
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._worker.async_run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        await self._worker.close()
+
+    async def next(self) -> int:
+        return await asyncio.wait_for(self.pings.get(), 20)
+
+
+class Own(NamedTuple):
+    settings: Settings
+    url: str
+    queues: QueuePools
+
+
+@asynccontextmanager
+async def redis_at(
+    settings: Settings, folder: Path, place: str | None = None
+) -> AsyncIterator[Own]:
+    """Run a Redis of the test's own, where another one was before if its URL is given."""
+    with valkey(folder, port=int(place.rpartition(":")[2]) if place else None) as url:
+        own = settings.model_copy(update={"queue_redis_urls": {}, "redis_url": url})
+        async with open_pools(own) as queues:
+            yield Own(own, url, queues)
+
+
+async def test_a_worker_outlives_a_restart_of_redis(settings: Settings, tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        async with redis_at(settings, tmp_path) as redis:
+            pinging = await stack.enter_async_context(Pinging(redis.settings))
+            await redis.queues.send(Ping(number=1))
+            assert await pinging.next() == 1
+        redis = await stack.enter_async_context(redis_at(settings, tmp_path, redis.url))
+        await redis.queues.send(Ping(number=2))
+        assert await pinging.next() == 2
+
+
+async def test_a_job_that_ends_while_redis_is_away_is_not_run_again(
+    settings: Settings, tmp_path: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        async with redis_at(settings, tmp_path) as redis:
+            pinging = await stack.enter_async_context(Pinging(redis.settings))
+            pinging.may_go_on.clear()
+            job_id = await redis.queues.send(Ping(number=1))
+            assert await pinging.next() == 1
+        pinging.may_go_on.set()
+        redis = await stack.enter_async_context(redis_at(settings, tmp_path, redis.url))
+        await until(lambda: succeeded(redis.queues, job_id))
+        await redis.queues.send(Ping(number=2))
+        assert await pinging.next() == 2
+
+
+async def test_a_worker_waits_for_a_redis_that_is_away_and_says_so_once(
+    settings: Settings, tmp_path: Path
+) -> None:
+    async with redis_at(settings, tmp_path) as redis:
+        pass
+    with capture_logs() as lines:
+        async with AsyncExitStack() as stack:
+            pinging = await stack.enter_async_context(Pinging(redis.settings))
+            await until(lambda: said(lines, "redis.away"))
+            redis = await stack.enter_async_context(redis_at(settings, tmp_path, redis.url))
+            await redis.queues.send(Ping(number=1))
+            assert await pinging.next() == 1
+            events = [line["event"] for line in lines]
+
+    assert (events.count("redis.away"), events.count("redis.back")) == (1, 1)
+
+
+async def succeeded(queues: QueuePools, job_id: UUID) -> bool:
+    record = await find_job(queues, job_id)
+    return record is not None and record.state is JobState.SUCCEEDED
+
+
+async def said(lines: list[MutableMapping[str, Any]], event: str) -> bool:
+    return any(line["event"] == event for line in lines)

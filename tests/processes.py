@@ -1,0 +1,78 @@
+"""Real processes of the service, as a user starts them."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from app.core.config import Settings
+
+ROOT = Path(__file__).parent.parent
+TIMEOUT = 30.0
+
+
+class Process:
+    """A running process; its output can be awaited line by line and read afterwards."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.output = ""
+
+    async def says(self, text: str) -> str:
+        """Wait for a line that contains a text. Raises AssertionError when the process ends."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(TIMEOUT):
+            async for raw in self._process.stdout:
+                line = raw.decode()
+                self.output += line
+                if text in line:
+                    return line
+        raise AssertionError(f"ended without saying {text!r}:\n{self.output}")
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    async def ended(self) -> int:
+        """Wait for the end and return the exit code."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(TIMEOUT):
+            self.output += (await self._process.stdout.read()).decode()
+            return await self._process.wait()
+
+
+@asynccontextmanager
+async def running(settings: Settings, *arguments: str) -> AsyncIterator[Process]:
+    """Run this Python with arguments, from the project's folder, under these settings."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *arguments,
+        cwd=ROOT,
+        env=os.environ | environment(settings),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        yield Process(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Write settings as the variables that they are read from."""
+    values = {name.upper(): value for name, value in settings if value not in (None, [])}
+    urls = values.pop("QUEUE_REDIS_URLS")
+    values |= {f"QUEUE_{name.upper()}_REDIS_URL": url for name, url in urls.items()}
+    return {name: _as_text(value) for name, value in values.items()}
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return str(value)
