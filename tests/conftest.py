@@ -63,7 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
         postgres=stack.enter_context(postgres(folder / "postgres", durable=False)),
         redis=stack.enter_context(valkey(folder / "valkey", durable=False, databases=1024)),
     )
-    migrate(settings_for(servers, TEMPLATE, 0))
+    command.upgrade(alembic_config(settings_for(servers, TEMPLATE, 0)), "head")
 
 
 def pytest_configure_node(node: object) -> None:
@@ -92,10 +92,10 @@ def settings_for(servers: Servers, database: str, number: int, **changes: object
     return Settings(_env_file=None, **values | changes)  # type: ignore[arg-type]
 
 
-def migrate(settings: Settings, revision: str = "head") -> None:
+def alembic_config(settings: Settings) -> Config:
     config = Config(ROOT / "alembic.ini")
     config.attributes["settings"] = settings
-    command.upgrade(config, revision)
+    return config
 
 
 @pytest.fixture(scope="session")

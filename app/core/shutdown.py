@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from types import FrameType
 
 import structlog
@@ -39,8 +40,12 @@ def announced_shutdown(delay: float) -> Iterator[Shutdown]:
             server_handler(signum, frame)
             return
         shutdown.begun = True
+        # In a context of its own: a signal interrupts whatever request is running.
+        loop.call_soon_threadsafe(announce, signum, context=Context())
+
+    def announce(signum: int) -> None:
         log.info("shutdown.announced", listener_closes_in=delay)
-        loop.call_soon_threadsafe(loop.call_later, delay, server_handler, signum, None)
+        loop.call_later(delay, server_handler, signum, None)
 
     signal.signal(signal.SIGTERM, begin)
     try:

@@ -1,0 +1,131 @@
+"""The rules that no linter knows."""
+
+import importlib
+import inspect
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+from ruamel.yaml import YAML
+
+from app.core.queue import QUEUES, Job, Queue
+from app.core.worker.handler import job_of
+from app.core.worker.settings import WorkerSettings
+from app.schemas import jobs
+from app.workers import jobs as handlers
+
+ROOT = Path(__file__).parent.parent
+
+FLOORS = {
+    "fastapi": "0.136.3",
+    "h11": "0.16.0",
+    "pyjwt": "2.15.1",
+    "python-multipart": "0.0.32",
+    "redis": "5.0",
+    "starlette": "1.3.1",
+    "uvicorn": "0.49",
+}
+"""Versions below these are known to be vulnerable."""
+
+AVOIDED = {"ecdsa", "passlib", "python-jose"}
+
+
+def worker_of(queue: Queue) -> WorkerSettings:
+    module = importlib.import_module(f"app.core.worker.{queue.name}_settings")
+    settings = module.WorkerSettings
+    assert isinstance(settings, WorkerSettings)
+    return settings
+
+
+def locked() -> dict[str, Version]:
+    lock = tomllib.loads((ROOT / "uv.lock").read_text())
+    return {package["name"]: Version(package["version"]) for package in lock["package"]}
+
+
+def compose() -> dict[str, dict[str, object]]:
+    services: dict[str, dict[str, object]] = YAML(typ="safe").load(ROOT / "docker-compose.yml")[
+        "services"
+    ]
+    return services
+
+
+def all_jobs() -> list[type[Job]]:
+    return [
+        job
+        for _, job in inspect.getmembers(jobs, inspect.isclass)
+        if issubclass(job, Job) and job is not Job
+    ]
+
+
+@pytest.mark.parametrize("queue", QUEUES, ids=lambda queue: queue.name)
+def test_every_queue_has_one_worker(queue: Queue) -> None:
+    assert worker_of(queue).queue is queue
+
+
+@pytest.mark.parametrize("queue", QUEUES, ids=lambda queue: queue.name)
+def test_every_queue_has_one_script_that_starts_its_worker(queue: Queue) -> None:
+    script = (ROOT / f"run_{queue.name}_worker.py").read_text()
+
+    assert f"from app.core.worker.{queue.name}_settings import WorkerSettings" in script
+
+
+@pytest.mark.parametrize("queue", QUEUES, ids=lambda queue: queue.name)
+def test_every_queue_has_one_service_in_compose(queue: Queue) -> None:
+    service = compose()[f"{queue.name}_worker"]
+
+    assert service["command"] == ["python", f"run_{queue.name}_worker.py"]
+
+
+def test_no_worker_is_left_behind_without_its_queue() -> None:
+    names = {queue.name for queue in QUEUES}
+    modules = (ROOT / "app/core/worker").glob("*_settings.py")
+
+    assert {path.name.removesuffix("_settings.py") for path in modules} == names
+    assert {re.sub("run_|_worker", "", path.stem) for path in ROOT.glob("run_*.py")} == names
+    services = [name for name in compose() if name.endswith("_worker")]
+    assert {name.removesuffix("_worker") for name in services} == names
+
+
+def test_queues_share_neither_a_name_nor_a_redis_database() -> None:
+    assert len({queue.name for queue in QUEUES}) == len(QUEUES)
+    assert len({queue.redis_db for queue in QUEUES}) == len(QUEUES)
+
+
+@pytest.mark.parametrize("job", all_jobs(), ids=lambda job: job.__name__)
+def test_every_job_has_one_handler_on_its_queue(job: type[Job]) -> None:
+    handled = [job_of(handler) for handler in worker_of(job.queue).handlers]
+
+    assert handled.count(job) == 1
+
+
+def test_every_handler_works_for_a_queue() -> None:
+    written = {
+        handler
+        for _, handler in inspect.getmembers(handlers, inspect.iscoroutinefunction)
+        if handler.__module__ == handlers.__name__
+    }
+
+    assert written == {handler for queue in QUEUES for handler in worker_of(queue).handlers}
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_no_locked_package_is_known_to_be_vulnerable(package: str) -> None:
+    version = locked().get(package)
+
+    assert version is None or version >= Version(FLOORS[package])
+
+
+def test_no_abandoned_package_is_used() -> None:
+    assert not AVOIDED & locked().keys()
+
+
+def test_the_lock_file_names_the_public_index_only() -> None:
+    hosts = re.findall(r"https?://([^/]+)", (ROOT / "uv.lock").read_text())
+
+    assert set(hosts) == {"pypi.org", "files.pythonhosted.org"}
+
+
+def test_the_folder_of_migrations_does_not_shadow_the_library() -> None:
+    assert not (ROOT / "alembic/__init__.py").exists()
