@@ -5,7 +5,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import structlog
 from redis.exceptions import RedisError
@@ -24,11 +24,13 @@ LIFETIME = 15.0
 async def announced(queue: Queue, queues: QueuePools) -> AsyncIterator[None]:
     """Count as a live worker of the queue for as long as the block lasts."""
     worker = f"{socket.gethostname()}:{os.getpid()}:{uuid7()}"
-    task = asyncio.create_task(_announce(worker, queue, queues))
+    signing_off = asyncio.Event()
+    task = asyncio.create_task(_announce(worker, queue, queues, signing_off))
     try:
         yield
     finally:
-        task.cancel()
+        signing_off.set()
+        await task
         try:
             await queues[queue].zrem(_key(queue), worker)
         except (RedisError, OSError):
@@ -43,8 +45,10 @@ async def live_workers(queue: Queue, queues: QueuePools) -> int:
     return int(await queues[queue].zcount(_key(queue), time.time() - LIFETIME, "+inf"))
 
 
-async def _announce(worker: str, queue: Queue, queues: QueuePools) -> None:
-    while True:
+async def _announce(
+    worker: str, queue: Queue, queues: QueuePools, signing_off: asyncio.Event
+) -> None:
+    while not signing_off.is_set():
         now = time.time()
         try:
             async with queues[queue].pipeline(transaction=True) as pipe:
@@ -53,7 +57,8 @@ async def _announce(worker: str, queue: Queue, queues: QueuePools) -> None:
                 await pipe.execute()
         except (RedisError, OSError) as error:
             log.debug("worker.not_announced", error=str(error))
-        await asyncio.sleep(INTERVAL)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(signing_off.wait(), INTERVAL)
 
 
 def _key(queue: Queue) -> str:

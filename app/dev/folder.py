@@ -32,6 +32,7 @@ class FolderInUseError(RuntimeError):
     """Another process serves this data now."""
 
     def __init__(self, folder: Path, holder: int) -> None:
+        self.holder = holder
         super().__init__(
             f"{folder} is in use by {describe(holder)}. Stop that first, or use another folder."
         )

@@ -87,7 +87,8 @@ def _decoded(value: str) -> str:
         decoded = str(make_header(decode_header(value)))
     except (HeaderParseError, LookupError, ValueError):
         decoded = value
-    return decoded.encode(errors="replace").decode()
+    # Terminals obey control characters, and lone surrogates cannot be sent anywhere.
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in decoded)
 
 
 def _text(content: bytes, charset: str) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import queue
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Self
@@ -24,8 +25,9 @@ class MailCatcher:
 
     host = "127.0.0.1"
 
-    def __init__(self, folder: Path) -> None:
-        """Nothing listens before `with catcher:`."""
+    def __init__(self, folder: Path, on_mail: Callable[[Mail], None] | None = None) -> None:
+        """Nothing listens before `with catcher:`. `on_mail` is called in the server's thread."""
+        self._on_mail = on_mail
         self.port = 0
         self.refused = 0
         self._folder = folder
@@ -109,4 +111,6 @@ class MailCatcher:
         mail.path.write_bytes(lines.encode(errors="replace") + content)
         self._mails[mail.id] = mail
         self._arrivals.put(mail)
+        if self._on_mail:
+            self._on_mail(mail)
         return "250 caught"

@@ -7,9 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import NullPool, make_url
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
+import asyncpg
 
 from app.dev.folder import Folder
 from app.dev.postgres_cluster import Cluster, find_programs, folder_name, major_version
@@ -75,18 +73,13 @@ def answers(url: str) -> bool:
     """Log in and out: only our server knows the password, and only when it is open for business."""
 
     async def log_in() -> None:
-        engine = create_async_engine(
-            make_url(url).set(drivername="postgresql+asyncpg"),
-            poolclass=NullPool,
-            connect_args={"timeout": CONNECT_TIMEOUT, "ssl": False},
-        )
-        async with engine.connect():
-            pass
+        connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, ssl=False)
+        await connection.close()
 
     # In a thread, because our caller may already run an event loop in this one.
     with ThreadPoolExecutor(1) as thread:
         try:
             thread.submit(lambda: asyncio.run(log_in())).result()
-        except (OSError, DBAPIError):
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return False
     return True

@@ -28,9 +28,15 @@ def command_of(pid: int) -> str | None:
 
 
 def describe(pid: int) -> str:
-    """Return `pid 123 (the command)`, the command cut to a readable length."""
+    """Return `pid 123 (the command, in its folder)`, as far as we may see that."""
     command = command_of(pid)
-    return f"pid {pid} ({command[:100]})" if command else f"pid {pid}"
+    if not command:
+        return f"pid {pid}"
+    try:
+        where = f", in {Path(f'/proc/{pid}/cwd').readlink()}"
+    except OSError:
+        where = ""
+    return f"pid {pid} ({command[:100]}{where})"
 
 
 def is_free(port: int) -> bool:

@@ -1,6 +1,6 @@
 """Runs a command as somebody else than root: `unprivileged.py namespace|nobody COMMAND…`.
 
-PostgreSQL refuses root, and containers and throw-away machines have nobody else.
+PostgreSQL refuses root and users without a name; containers often have nobody else.
 `namespace`: a user namespace in which root is called 65534; files stay root's, nothing is chowned.
 `nobody`: really that user, where namespaces are forbidden. It keeps the one capability that lets it
 reach a checkout below /root, which nobody may enter otherwise.
@@ -28,12 +28,20 @@ PR_CAP_AMBIENT_RAISE = 2
 
 def choose() -> Identity:
     """Say as whom this process may start a server that refuses root."""
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 and has_name(os.geteuid()):
         return "self"
     probe = subprocess.run(  # noqa: S603  our own script
         [*prefix("namespace"), "true"], stderr=subprocess.DEVNULL, check=False
     )
     return "namespace" if probe.returncode == 0 else "nobody"
+
+
+def has_name(uid: int) -> bool:
+    """Say whether a user is known: containers run as any number, and initdb wants a name."""
+    try:
+        return bool(pwd.getpwuid(uid).pw_name)
+    except KeyError:
+        return False
 
 
 def prefix(identity: Identity) -> list[str]:

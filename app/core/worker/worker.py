@@ -19,8 +19,13 @@ class Worker(arq.worker.Worker):
     redis_away = False
 
     async def main(self) -> None:
-        while not await self._redis_answers():  # noqa: ASYNC110  no event tells of a server's return
-            await asyncio.sleep(PAUSE)
+        while True:
+            try:
+                await self.pool.ping()
+                break
+            except (RedisError, OSError) as error:
+                await self._pause(error)
+        self._note_redis_is_back()
         await super().main()
 
     async def _poll_iteration(self) -> None:
@@ -28,8 +33,7 @@ class Worker(arq.worker.Worker):
             await super()._poll_iteration()
             self._note_redis_is_back()
         except (RedisError, OSError) as error:
-            self._note_redis_is_away(error)
-            await asyncio.sleep(PAUSE)
+            await self._pause(error)
             self._return_slots()
 
     async def finish_job(  # noqa: PLR0913, PLR0917  arq's signature
@@ -55,8 +59,7 @@ class Worker(arq.worker.Worker):
                     keep_in_progress,
                 )
             except (RedisError, OSError) as error:
-                self._note_redis_is_away(error)
-                await asyncio.sleep(PAUSE)
+                await self._pause(error)
 
     def handle_sig_wait_for_completion(self, signum: Signals) -> None:
         log.info("worker.stopping", queue=self.queue_name, running=len(self.tasks))
@@ -75,14 +78,13 @@ class Worker(arq.worker.Worker):
             if self.on_shutdown:
                 await self.on_shutdown(self.ctx)
 
-    async def _redis_answers(self) -> bool:
-        try:
-            await self.pool.ping()
-        except (RedisError, OSError) as error:
-            self._note_redis_is_away(error)
-            return False
-        self._note_redis_is_back()
-        return True
+    async def _pause(self, error: Exception) -> None:
+        task = asyncio.current_task()
+        if task and task.cancelling():
+            # redis-py can turn a cancellation into an error of its connection.
+            raise asyncio.CancelledError from error
+        self._note_redis_is_away(error)
+        await asyncio.sleep(PAUSE)
 
     def _note_redis_is_away(self, error: Exception) -> None:
         if not self.redis_away:

@@ -1,5 +1,7 @@
 import asyncio
-from collections.abc import AsyncIterator, MutableMapping
+import gc
+import warnings
+from collections.abc import AsyncIterator, Iterator, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
@@ -85,8 +87,13 @@ async def test_a_job_that_outlasts_the_grace_period_goes_back_to_its_queue(
     assert record.state is JobState.QUEUED
 
 
-# redis-py leaves the sockets of a server that died to the garbage collector, which complains.
-outage = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.fixture
+def outage() -> Iterator[None]:
+    """redis-py leaves some sockets of a server that died to the garbage collector."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 class Ping(Job, queue=BASE):
@@ -141,7 +148,7 @@ async def redis_at(
             yield Own(own, url, queues)
 
 
-@outage
+@pytest.mark.usefixtures("outage")
 async def test_a_worker_outlives_a_restart_of_redis(settings: Settings, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         async with redis_at(settings, tmp_path) as redis:
@@ -153,7 +160,7 @@ async def test_a_worker_outlives_a_restart_of_redis(settings: Settings, tmp_path
         assert await pinging.next() == 2
 
 
-@outage
+@pytest.mark.usefixtures("outage")
 async def test_a_job_that_ends_while_redis_is_away_is_not_run_again(
     settings: Settings, tmp_path: Path
 ) -> None:
@@ -170,7 +177,7 @@ async def test_a_job_that_ends_while_redis_is_away_is_not_run_again(
         assert await pinging.next() == 2
 
 
-@outage
+@pytest.mark.usefixtures("outage")
 async def test_a_worker_waits_for_a_redis_that_is_away_and_says_so_once(
     settings: Settings, tmp_path: Path
 ) -> None:

@@ -1,0 +1,16 @@
+"""Serves the API on a socket that bin/dev keeps open: `python -m app.dev.serve FD`.
+
+That is why a restart for new code refuses no connection, and why nobody can snatch the port.
+"""
+
+import socket
+import sys
+
+import uvicorn
+
+GRACE = 1
+"""Seconds in which requests in flight may end."""
+
+if __name__ == "__main__":
+    config = uvicorn.Config("main:app", timeout_graceful_shutdown=GRACE)
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])

@@ -1,0 +1,80 @@
+"""A checkout of its own for bin/dev, so that no test comes near the developer's `.dev/`."""
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.dev.owner import ROOT, descendants, wait_until_gone
+
+PATIENCE = 30.0
+
+
+class Running:
+    """A bin/dev: what it says, and what is left of it."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.said: list[str] = []
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def wait_for(self, text: str) -> str:
+        """Read on to the next line that holds the text."""
+        deadline = time.monotonic() + PATIENCE
+        while (line := self._lines.get(timeout=max(0, deadline - time.monotonic()))) is not None:
+            self.said.append(line)
+            if text in line:
+                return line
+        raise AssertionError(f"it ended without {text!r}:\n{''.join(self.said)}")
+
+    def end(self, signum: signal.Signals) -> tuple[int, list[int]]:
+        """Send a signal; return the exit code and which processes are left 5 seconds later."""
+        family = descendants(self.process.pid)
+        assert len(family) >= 2
+        deadline = time.monotonic() + 5
+        self.process.send_signal(signum)
+        exit_code = self.process.wait(timeout=5)
+        return exit_code, wait_until_gone(family, deadline - time.monotonic())
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self._lines.put(line)
+        self._lines.put(None)
+
+
+def make_checkout(path: Path, *names: str) -> Path:
+    """Link what is named, and what every bin/dev needs. `app/` is a folder that may change."""
+    (path / "app").mkdir(parents=True)
+    for source in (ROOT / "app").iterdir():
+        (path / "app" / source.name).symlink_to(source)
+    for name in ("bin", "pyproject.toml", "uv.lock", ".uv", *names):
+        (path / name).symlink_to(ROOT / name)
+    (path / ".venv").symlink_to(sys.prefix)
+    return path
+
+
+@contextmanager
+def bin_dev(checkout: Path, *arguments: str, **variables: str) -> Iterator[Running]:
+    """Run bin/dev there; it is killed at the end, if it is still there."""
+    with subprocess.Popen(  # noqa: S603  our own
+        [checkout / "bin/dev", *arguments],
+        env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            yield Running(process)
+        finally:
+            family = descendants(process.pid)
+            process.kill()
+            wait_until_gone(family, seconds=5)
