@@ -24,8 +24,9 @@ LIFETIME = 15.0
 async def announced(queue: Queue, queues: QueuePools) -> AsyncIterator[None]:
     """Count as a live worker of the queue for as long as the block lasts."""
     worker = f"{socket.gethostname()}:{os.getpid()}:{uuid7()}"
+    await _announce(worker, queue, queues)
     signing_off = asyncio.Event()
-    task = asyncio.create_task(_announce(worker, queue, queues, signing_off))
+    task = asyncio.create_task(_keep_announcing(worker, queue, queues, signing_off))
     try:
         yield
     finally:
@@ -45,20 +46,25 @@ async def live_workers(queue: Queue, queues: QueuePools) -> int:
     return int(await queues[queue].zcount(_key(queue), time.time() - LIFETIME, "+inf"))
 
 
-async def _announce(
+async def _keep_announcing(
     worker: str, queue: Queue, queues: QueuePools, signing_off: asyncio.Event
 ) -> None:
-    while not signing_off.is_set():
-        now = time.time()
-        try:
-            async with queues[queue].pipeline(transaction=True) as pipe:
-                pipe.zadd(_key(queue), {worker: now})
-                pipe.zremrangebyscore(_key(queue), "-inf", now - LIFETIME)
-                await pipe.execute()
-        except (RedisError, OSError) as error:
-            log.debug("worker.not_announced", error=str(error))
+    while True:
         with suppress(TimeoutError):
             await asyncio.wait_for(signing_off.wait(), INTERVAL)
+            return
+        await _announce(worker, queue, queues)
+
+
+async def _announce(worker: str, queue: Queue, queues: QueuePools) -> None:
+    now = time.time()
+    try:
+        async with queues[queue].pipeline(transaction=True) as pipe:
+            pipe.zadd(_key(queue), {worker: now})
+            pipe.zremrangebyscore(_key(queue), "-inf", now - LIFETIME)
+            await pipe.execute()
+    except (RedisError, OSError) as error:
+        log.debug("worker.not_announced", error=str(error))
 
 
 def _key(queue: Queue) -> str:

@@ -19,6 +19,9 @@ from app.core.queue import QUEUES, Queue, QueuePools
 
 log = structlog.stdlib.get_logger(__name__)
 
+JOB_LIFETIME_MS = 90 * 86_400_000
+"""arq drops a job silently this long after it was due; its own choice is one day."""
+
 
 def queue_url(queue: Queue, settings: Settings) -> str:
     """Tell a queue's own URL, or the shared one with the queue's database number."""
@@ -59,6 +62,7 @@ def open_pool(queue: Queue, settings: Settings, *, retries: int = 1) -> ArqRedis
     pool.job_serializer = to_json
     pool.job_deserializer = from_json
     pool.default_queue_name = queue.key
+    pool.expires_extra_ms = JOB_LIFETIME_MS
     return pool
 
 

@@ -1,5 +1,6 @@
 """Who is that? Names for process ids and for the holders of ports, for messages to people."""
 
+import random
 import re
 import socket
 import subprocess
@@ -51,10 +52,16 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port that nobody uses now. Be ready to ask again: somebody may be faster."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody uses now. Be ready to ask again: somebody may be faster.
+
+    It is below those that systems give to outgoing connections: a server that is away for a
+    moment finds its port again, and a client that tries to reach it cannot get the port itself.
+    """
+    return next(port for port in iter(_random_port, None) if is_free(port))
+
+
+def _random_port() -> int:
+    return random.randrange(10_000, 32_768)  # noqa: S311  no secret
 
 
 def holder_of(port: int) -> str | None:

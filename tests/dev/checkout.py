@@ -63,7 +63,7 @@ def make_checkout(path: Path, *names: str) -> Path:
 
 @contextmanager
 def bin_dev(checkout: Path, *arguments: str, **variables: str) -> Iterator[Running]:
-    """Run bin/dev there; it is killed at the end, if it is still there."""
+    """Run bin/dev there, and stop it at the end, if it is still there."""
     with subprocess.Popen(  # noqa: S603  our own
         [checkout / "bin/dev", *arguments],
         env={**os.environ, **variables},
@@ -75,6 +75,8 @@ def bin_dev(checkout: Path, *arguments: str, **variables: str) -> Iterator[Runni
         try:
             yield Running(process)
         finally:
-            family = descendants(process.pid)
-            process.kill()
-            wait_until_gone(family, seconds=5)
+            process.terminate()
+            try:
+                process.wait(timeout=5)
+            finally:
+                process.kill()

@@ -85,8 +85,8 @@ async def _attempt(
     job = _checked(job_class, payload)
     started = time.perf_counter()
     log.info("job.started")
-    await save_start(ctx.resources.queues[ctx.queue], ctx.job_id)
     try:
+        await save_start(ctx.resources.queues[ctx.queue], ctx.job_id)
         async with timeout(job_class.timeout):
             result = await handler(ctx, job)
     except Retry:

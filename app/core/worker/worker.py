@@ -34,7 +34,7 @@ class Worker(arq.worker.Worker):
             self._note_redis_is_back()
         except (RedisError, OSError) as error:
             await self._pause(error)
-            self._return_slots()
+            self.return_slots()
 
     async def finish_job(  # noqa: PLR0913, PLR0917  arq's signature
         self,
@@ -96,7 +96,7 @@ class Worker(arq.worker.Worker):
             log.info("redis.back", queue=self.queue_name)
         self.redis_away = False
 
-    def _return_slots(self) -> None:
+    def return_slots(self) -> None:
         """Give back the slots that arq took for jobs which the lost connection kept from starting.
 
         Otherwise every outage would leave the worker with fewer slots, and in the end with none.
