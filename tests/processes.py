@@ -46,13 +46,21 @@ class Process:
 
 
 @asynccontextmanager
-async def running(settings: Settings, *arguments: str) -> AsyncIterator[Process]:
-    """Run this Python with arguments, from the project's folder, under these settings."""
+async def running(settings: Settings, *arguments: str, cwd: Path = ROOT) -> AsyncIterator[Process]:
+    """Run this Python with arguments, from the project's or another folder, under these settings.
+
+    Only the project's own lines are measured: a copy's would count a second time.
+    """
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if cwd == ROOT or not name.startswith("COVERAGE_")
+    }
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,
-        cwd=ROOT,
-        env=os.environ | environment(settings),
+        cwd=cwd,
+        env=inherited | environment(settings),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
