@@ -7,10 +7,13 @@ from typing import ClassVar
 from uuid import UUID
 
 from arq import ArqRedis
+from arq import Retry as Retry  # noqa: PLC0414  what a handler raises to have its job put off
 from pydantic import BaseModel
 from uuid_utils.compat import uuid7
 
 from app.core.logging import current_request_id
+
+KEY_PREFIX = "arq:queue:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Queue:
     @property
     def key(self) -> str:
         """The sorted set that holds the ids of waiting jobs by due time."""
-        return f"arq:queue:{self.name}"
+        return f"{KEY_PREFIX}{self.name}"
 
 
 BASE = Queue("base", redis_db=1, concurrency=20)

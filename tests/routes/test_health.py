@@ -5,7 +5,7 @@ import httpx2
 from app.core.config import Settings
 from app.core.database import open_database
 from app.core.presence import announced
-from app.core.queue import EMAIL, QueuePools
+from app.core.queue import EMAIL, QUEUES, QueuePools
 from app.core.redis import open_pools
 from app.core.resources import Resources
 from app.core.setup import create_application
@@ -32,10 +32,7 @@ async def test_ready_when_everything_answers(client: httpx2.AsyncClient) -> None
     assert answer.json() == {
         "status": "ready",
         "database": {"status": "up", "error": None},
-        "queues": {
-            "base": {"status": "up", "error": None, "workers": 0},
-            "email": {"status": "up", "error": None, "workers": 0},
-        },
+        "queues": {q.name: {"status": "up", "error": None, "workers": 0} for q in QUEUES},
     }
 
 

@@ -8,13 +8,13 @@ from typing import TypeVar, cast, get_type_hints
 from uuid import UUID
 
 import structlog
-from arq import Retry, func
+from arq import func
 from arq.worker import Function
 from pydantic import JsonValue, ValidationError
 from structlog.contextvars import bound_contextvars
 
 from app.core.job_store import save_start
-from app.core.queue import Job, Queue
+from app.core.queue import Job, Queue, Retry
 from app.core.resources import Resources
 from app.core.worker.backoff import backoff
 from app.workers.context import JobContext

@@ -16,7 +16,7 @@ from arq.worker import Function
 from app.core.config import Settings, load_settings
 from app.core.presence import announced
 from app.core.queue import Queue
-from app.core.redis import from_json, redis_settings, to_json
+from app.core.redis import JOB_LIFETIME_MS, from_json, redis_settings, to_json
 from app.core.resources import OpenResources, open_resources
 from app.core.worker.handler import Handler, as_arq_function
 
@@ -45,6 +45,7 @@ class WorkerSettings:
     on_shutdown: StartupShutdown
     job_serializer: Serializer = to_json
     job_deserializer: Deserializer = from_json
+    expires_extra_ms: int = JOB_LIFETIME_MS
     health_check_interval: int = HEALTH_CHECK_INTERVAL
     timezone: timezone = UTC
 

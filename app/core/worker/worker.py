@@ -7,6 +7,8 @@ import arq.worker
 import structlog
 from redis.exceptions import RedisError
 
+from app.core.queue import KEY_PREFIX
+
 log = structlog.stdlib.get_logger("app.worker")
 
 PAUSE = 1.0
@@ -62,7 +64,7 @@ class Worker(arq.worker.Worker):
                 await self._pause(error)
 
     def handle_sig_wait_for_completion(self, signum: Signals) -> None:
-        log.info("worker.stopping", queue=self.queue_name, running=len(self.tasks))
+        log.info("worker.stopping", queue=self._name, running=len(self.tasks))
         super().handle_sig_wait_for_completion(signum)
 
     async def close(self) -> None:
@@ -78,6 +80,10 @@ class Worker(arq.worker.Worker):
             if self.on_shutdown:
                 await self.on_shutdown(self.ctx)
 
+    @property
+    def _name(self) -> str:
+        return self.queue_name.removeprefix(KEY_PREFIX)
+
     async def _pause(self, error: Exception) -> None:
         task = asyncio.current_task()
         if task and task.cancelling():
@@ -88,12 +94,12 @@ class Worker(arq.worker.Worker):
 
     def _note_redis_is_away(self, error: Exception) -> None:
         if not self.redis_away:
-            log.warning("redis.away", queue=self.queue_name, error=str(error))
+            log.warning("redis.away", queue=self._name, error=str(error))
         self.redis_away = True
 
     def _note_redis_is_back(self) -> None:
         if self.redis_away:
-            log.info("redis.back", queue=self.queue_name)
+            log.info("redis.back", queue=self._name)
         self.redis_away = False
 
     def return_slots(self) -> None:

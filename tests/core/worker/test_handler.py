@@ -4,11 +4,10 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from arq import Retry
 
 from app.core.config import Settings
 from app.core.job_store import JobRecord, JobState, find_job
-from app.core.queue import BASE, EMAIL, Job, QueuePools
+from app.core.queue import BASE, EMAIL, Job, QueuePools, Retry
 from app.core.worker.backoff import LONGEST, backoff
 from app.core.worker.settings import WorkerSettings, worker_settings
 from app.schemas.jobs import SendWelcomeEmail
