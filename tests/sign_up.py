@@ -8,7 +8,8 @@ import sys
 from uuid import UUID
 
 from app.core.config import load_settings
-from app.core.job_store import JobRecord, JobState, find_job
+from app.core.job_record import JobRecord, JobState
+from app.core.job_store import find_job
 from app.core.queue import QueuePools
 from app.core.resources import open_resources
 from app.schemas.job import JobStatus

@@ -6,7 +6,7 @@ from typing import Literal
 
 import asyncpg
 import structlog
-from sqlalchemy import make_url, text
+from sqlalchemy import MetaData, make_url, text
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -18,6 +18,17 @@ from app.core.config import Settings
 from app.core.exceptions import DatabaseMissing, DatabaseUnavailable
 
 log = structlog.stdlib.get_logger(__name__)
+
+metadata = MetaData(
+    # Named constraints, so that every migration can find them again.
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
 
 Sessions = async_sessionmaker[AsyncSession]
 

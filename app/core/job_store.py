@@ -2,9 +2,7 @@
 
 import time
 from asyncio import gather
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from uuid import UUID
 
 from arq import ArqRedis
@@ -18,36 +16,11 @@ from arq.jobs import deserialize_job, deserialize_result
 from pydantic import JsonValue
 from redis.asyncio.client import Pipeline
 
+from app.core.job_record import JobRecord, JobState
 from app.core.queue import Queue, QueuePools
 from app.core.redis import from_json
 
 PROGRESS_TTL = timedelta(days=1)
-
-
-class JobState(StrEnum):
-    QUEUED = "queued"
-    SCHEDULED = "scheduled"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRecord:
-    """A job as it stands; `progress` is a fraction from 0 to 1."""
-
-    id: UUID
-    queue: str
-    name: str
-    state: JobState
-    attempt: int
-    progress: float | None
-    enqueued_at: datetime
-    scheduled_for: datetime | None = None
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    result: JsonValue = None
-    error: str | None = None
 
 
 async def find_job(queues: QueuePools, job_id: UUID) -> JobRecord | None:

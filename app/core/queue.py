@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 from uuid import UUID
 
 from arq import ArqRedis
 from arq import Retry as Retry  # noqa: PLC0414  what a handler raises to have its job put off
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 from uuid_utils.compat import uuid7
 
 from app.core.logging import current_request_id
@@ -70,11 +70,50 @@ class Job(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
         cls.backoff, cls.final = backoff, final
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """A job on its way to its queue. `kept` says that the outbox has a row of it."""
+
+    id: UUID
+    queue: str
+    name: str
+    payload: dict[str, JsonValue]
+    request_id: str | None
+    due_at: datetime | None = None
+    kept: bool = False
+
+
+def address(
+    job: Job,
+    *,
+    job_id: UUID | None = None,
+    delay: timedelta | None = None,
+    at: datetime | None = None,
+    kept: bool = False,
+) -> Envelope:
+    """Put a job into an envelope, due after `delay` or `at` a time, else at once.
+
+    Raises ValueError for both a delay and a time.
+    """
+    if delay is not None and at is not None:
+        raise ValueError("a job is due either after a delay or at a time, not both")
+    return Envelope(
+        id=job_id or uuid7(),
+        queue=job.queue.name,
+        name=type(job).__name__,
+        payload=job.model_dump(mode="json"),
+        request_id=current_request_id(),
+        due_at=at if delay is None else datetime.now(UTC) + delay,
+        kept=kept,
+    )
+
+
 class QueuePools:
     """The open connection pools, one per queue; the process that opened them closes them."""
 
     def __init__(self, pools: Mapping[Queue, ArqRedis]) -> None:
         self._pools = pools
+        self._by_name = {queue.name: queue for queue in pools}
 
     def __getitem__(self, queue: Queue) -> ArqRedis:
         return self._pools[queue]
@@ -87,7 +126,6 @@ class QueuePools:
         job: Job,
         *,
         job_id: UUID | None = None,
-        request_id: str | None = None,
         delay: timedelta | None = None,
         at: datetime | None = None,
     ) -> UUID:
@@ -96,14 +134,19 @@ class QueuePools:
         This promises what Redis promises. Inside a transaction use `uow.enqueue`.
         Raises redis.exceptions.RedisError when Redis does not take it.
         """
-        job_id = job_id or uuid7()
-        await self[job.queue].enqueue_job(
-            type(job).__name__,
-            job.model_dump(mode="json"),
-            request_id=request_id or current_request_id(),
-            _job_id=str(job_id),
-            _queue_name=job.queue.key,
-            _defer_by=delay,
-            _defer_until=at,
+        envelope = address(job, job_id=job_id, delay=delay, at=at)
+        await self.post(envelope)
+        return envelope.id
+
+    async def post(self, envelope: Envelope) -> None:
+        """Put an envelope on its queue, unless the queue knows its id."""
+        queue = self._by_name[envelope.queue]
+        await self[queue].enqueue_job(
+            envelope.name,
+            envelope.payload,
+            request_id=envelope.request_id,
+            kept=envelope.kept,
+            _job_id=str(envelope.id),
+            _queue_name=queue.key,
+            _defer_until=envelope.due_at,
         )
-        return job_id

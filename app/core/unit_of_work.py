@@ -2,15 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from uuid_utils.compat import uuid7
 
+from app.core import outbox
 from app.core.database import Sessions
-from app.core.queue import Job, QueuePools
+from app.core.queue import Envelope, Job, QueuePools, address
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -20,34 +22,57 @@ class UnitOfWork:
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
-        self.jobs: dict[UUID, Job] = {}
+        self.jobs: list[tuple[Envelope, str | None]] = []
 
-    def enqueue(self, job: Job) -> UUID:
-        """Have a job leave with the commit; nothing leaves when the transaction is rolled back."""
-        job_id = uuid7()
-        self.jobs[job_id] = job
-        return job_id
+    def enqueue(
+        self,
+        job: Job,
+        *,
+        delay: timedelta | None = None,
+        at: datetime | None = None,
+        key: str | None = None,
+    ) -> UUID:
+        """Have a job done once this transaction has committed; after a rollback it never was.
+
+        It is due after `delay`, `at` a time, or at once. With a `key`, the transaction fails with
+        outbox.JobAlive while an earlier job of that key waits or runs.
+        """
+        envelope = address(job, delay=delay, at=at, kept=True)
+        self.jobs.append((envelope, key))
+        return envelope.id
 
 
 @asynccontextmanager
 async def unit_of_work(sessions: Sessions, queues: QueuePools) -> AsyncIterator[UnitOfWork]:
     """Open a transaction; commit it at the end, or roll it back when an exception passes.
 
-    The jobs are sent after the connection has gone back to its pool, so that no network call
-    happens inside a transaction.
+    Its jobs become rows of the same transaction. They are sent after the connection has gone back
+    to its pool, so that no network call happens inside a transaction.
     """
     async with sessions.begin() as session:
         uow = UnitOfWork(session)
         yield uow
-    for job_id, job in uow.jobs.items():
-        await _send(queues, job, job_id)
+        await _keep_jobs(uow, sessions)
+    for envelope, _ in uow.jobs:
+        await _post(queues, envelope)
 
 
-async def _send(queues: QueuePools, job: Job, job_id: UUID) -> None:
+async def _keep_jobs(uow: UnitOfWork, sessions: Sessions) -> None:
     try:
-        await queues.send(job, job_id=job_id)
+        await outbox.keep(uow.session, uow.jobs)
+    except IntegrityError as error:
+        async with sessions() as session:
+            for key in (key for _, key in uow.jobs if key is not None):
+                if (job_id := await outbox.find_alive(session, key)) is not None:
+                    raise outbox.JobAlive(key, job_id) from error
+        raise
+
+
+async def _post(queues: QueuePools, envelope: Envelope) -> None:
+    try:
+        await queues.post(envelope)
     except (RedisError, OSError) as error:
-        # The transaction has committed: telling the caller that it failed would be a lie.
-        log.error(  # noqa: TRY400  the traceback would only show redis-py's connection code
-            "job.not_sent", job=type(job).__name__, job_id=str(job_id), error=str(error)
+        # The work is done and the job is a row: a sweeper sends it when Redis is back.
+        log.warning(
+            "job.not_sent_yet", job=envelope.name, job_id=str(envelope.id), error=str(error)
         )

@@ -2,8 +2,8 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from app.core.job_store import JobRecord
-from app.routes.deps import Queues
+from app.core.job_record import JobRecord
+from app.routes.deps import Queues, Uow
 from app.schemas.job import JobStatus
 from app.services.job_service import JobService
 
@@ -11,6 +11,6 @@ router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 
 @router.get("/{job_id}", response_model=JobStatus)
-async def read_job(queues: Queues, job_id: UUID) -> JobRecord:
+async def read_job(uow: Uow, queues: Queues, job_id: UUID) -> JobRecord:
     """Tell how a background job stands; `progress` is a fraction from 0 to 1."""
-    return await JobService(queues).get(job_id)
+    return await JobService(uow, queues).get(job_id)

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from app.core.job_store import JobState
+from app.core.job_record import JobState
 
 
 class JobAccepted(BaseModel):

@@ -1,9 +1,11 @@
 """What a handler is given beside its job: the worker's wiring and nothing else."""
 
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
 from uuid import UUID
 
+from app.core import outbox
 from app.core.config import Settings
 from app.core.job_store import save_progress
 from app.core.mailer import Mailer
@@ -12,14 +14,20 @@ from app.core.resources import Resources
 from app.core.unit_of_work import UnitOfWork
 
 
-@dataclass(frozen=True, slots=True)
+class AlreadyDone(Exception):
+    """The effect of this job has been committed by somebody else, or by an earlier try."""
+
+
+@dataclass(slots=True, kw_only=True)
 class JobContext:
-    """`attempt` counts from 1."""
+    """`attempt` counts from 1. `kept` says that the outbox has a row of this job."""
 
     job_id: UUID
     attempt: int
     queue: Queue
     resources: Resources
+    kept: bool = False
+    _completed: bool = field(default=False, init=False)
 
     @property
     def settings(self) -> Settings:
@@ -30,8 +38,27 @@ class JobContext:
         return self.resources.mailer
 
     def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
-        """Open a transaction whose jobs leave once it has committed."""
+        """Open a transaction for a step of the job, which a later try will repeat."""
         return self.resources.unit_of_work()
+
+    @asynccontextmanager
+    async def completion(self) -> AsyncIterator[UnitOfWork]:
+        """Open the transaction of the job's effect, which happens exactly once.
+
+        It removes the job's row first: whoever else works on the same job waits here, and then
+        finds nothing left to do. Raises AlreadyDone, which ends the job well.
+        """
+        async with self.resources.unit_of_work() as uow:
+            if self.kept and not await outbox.remove(uow.session, self.job_id):
+                raise AlreadyDone
+            yield uow
+        self._completed = True
+
+    async def complete(self) -> None:
+        """Note that the job is done, unless its own transaction has done so."""
+        if not self._completed:
+            async with self.completion():
+                pass
 
     async def progress(self, fraction: float) -> None:
         """Tell whoever asks for the job how much of it is done, from 0 to 1."""

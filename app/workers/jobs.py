@@ -38,6 +38,6 @@ async def build_signup_report(ctx: JobContext, job: BuildSignupReport) -> dict[s
                 start + timedelta(days=first), start + timedelta(days=last)
             )
         await ctx.progress(len(figures) / job.days)
-    async with ctx.unit_of_work() as uow:
+    async with ctx.completion() as uow:
         await ReportService(uow).save_signups(ctx.job_id, figures)
     return {"report_id": str(ctx.job_id)}

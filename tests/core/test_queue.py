@@ -4,7 +4,8 @@ from uuid import uuid4
 import pytest
 from pydantic import ValidationError
 
-from app.core.job_store import JobState, find_job
+from app.core.job_record import JobState
+from app.core.job_store import find_job
 from app.core.queue import BASE, EMAIL, QUEUES, Job, QueuePools
 from app.schemas.jobs import BuildSignupReport, SendWelcomeEmail
 

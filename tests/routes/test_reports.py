@@ -11,6 +11,12 @@ from tests.conftest import WorkOff
 REQUEST = "/api/v1/reports/signups"
 
 
+@pytest.fixture
+def resources(committing: Resources) -> Resources:
+    """Commits that the worker and its sweeper see on connections of their own."""
+    return committing
+
+
 async def test_a_report_is_accepted_built_and_read(
     client: httpx2.AsyncClient, resources: Resources, work_off: WorkOff
 ) -> None:

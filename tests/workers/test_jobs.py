@@ -4,7 +4,8 @@ import httpx2
 import pytest
 import structlog
 
-from app.core.job_store import JobState, find_job
+from app.core.job_record import JobState
+from app.core.job_store import find_job
 from app.core.queue import EMAIL, QueuePools
 from app.core.resources import Resources
 from app.core.worker.email_settings import WorkerSettings
@@ -15,6 +16,12 @@ from app.workers.jobs import send_welcome_email
 from tests.conftest import WorkOff, make_due
 
 ADA = {"email": "ada@example.com", "password": "correct horse", "full_name": "Ada <b>Lovelace"}
+
+
+@pytest.fixture
+def resources(committing: Resources) -> Resources:
+    """Commits that the worker and its sweeper see on connections of their own."""
+    return committing
 
 
 async def sign_up(client: httpx2.AsyncClient) -> UUID:

@@ -13,11 +13,13 @@ from arq.worker import Function
 from pydantic import JsonValue, ValidationError
 from structlog.contextvars import bound_contextvars
 
+from app.core import outbox
 from app.core.job_store import save_start
-from app.core.queue import Job, Queue, Retry
+from app.core.queue import Envelope, Job, Queue, Retry
 from app.core.resources import Resources
 from app.core.worker.backoff import backoff
-from app.workers.context import JobContext
+from app.core.worker.dead_letters import bury, describe
+from app.workers.context import AlreadyDone, JobContext
 
 log = structlog.stdlib.get_logger("app.worker")
 
@@ -34,6 +36,10 @@ class WrongQueue(TypeError):
             f"{name} handles {job.__name__}, a job of the queue {job.queue.name!r}: "
             f"it cannot be a handler of the queue {queue.name!r}"
         )
+
+
+class InvalidPayload(ValueError):
+    """What Redis holds does not fit the job's class; no further try will change that."""
 
 
 def job_of(handler: Handler[SomeJob]) -> type[SomeJob]:
@@ -56,9 +62,20 @@ def as_arq_function(handler: Handler[SomeJob], queue: Queue) -> Function:
         raise WrongQueue(handler.__qualname__, job_class, queue)
 
     async def run(
-        ctx: Mapping[str, object], payload: dict[str, JsonValue], request_id: str | None = None
+        ctx: Mapping[str, object],
+        payload: dict[str, JsonValue],
+        request_id: str | None = None,
+        kept: bool = False,
     ) -> object:
-        job_ctx = _job_context(ctx, queue)
+        job_ctx = _job_context(ctx, queue, kept=kept)
+        envelope = Envelope(
+            id=job_ctx.job_id,
+            queue=queue.name,
+            name=job_class.__name__,
+            payload=payload,
+            request_id=request_id,
+            kept=kept,
+        )
         with bound_contextvars(
             request_id=request_id,
             queue=queue.name,
@@ -66,7 +83,7 @@ def as_arq_function(handler: Handler[SomeJob], queue: Queue) -> Function:
             job_id=str(job_ctx.job_id),
             attempt=job_ctx.attempt,
         ):
-            return await _attempt(handler, job_class, job_ctx, payload)
+            return await _attempt(handler, job_class, job_ctx, envelope)
 
     return func(
         run,
@@ -77,29 +94,33 @@ def as_arq_function(handler: Handler[SomeJob], queue: Queue) -> Function:
 
 
 async def _attempt(
-    handler: Handler[SomeJob],
-    job_class: type[SomeJob],
-    ctx: JobContext,
-    payload: dict[str, JsonValue],
+    handler: Handler[SomeJob], job_class: type[SomeJob], ctx: JobContext, envelope: Envelope
 ) -> object:
-    job = _checked(job_class, payload)
     started = time.perf_counter()
     log.info("job.started")
     try:
+        job = _open(job_class, envelope)
         await save_start(ctx.resources.queues[ctx.queue], ctx.job_id)
+        await _refuse_what_is_done(ctx)
         async with timeout(job_class.timeout):
             result = await handler(ctx, job)
+        await ctx.complete()
+    except AlreadyDone:
+        log.info("job.already_done")
+        return None
     except Retry:
         log.info("job.deferred", seconds=_since(started))
         raise
     except Exception as error:
-        if ctx.attempt >= job_class.max_tries or isinstance(error, job_class.final):
+        final = isinstance(error, (InvalidPayload, *job_class.final))
+        if final or ctx.attempt >= job_class.max_tries:
             log.exception("job.failed", seconds=_since(started))
+            await bury(ctx.resources, envelope, ctx.attempt, error)
             raise
         delay = backoff(ctx.attempt, job_class.backoff)
         log.warning(
             "job.retrying",
-            error=f"{type(error).__name__}: {error}",
+            error=describe(error),
             delay=round(delay, 2),
             seconds=_since(started),
         )
@@ -111,22 +132,31 @@ async def _attempt(
     return result
 
 
-def _checked(job_class: type[SomeJob], payload: dict[str, JsonValue]) -> SomeJob:
+def _open(job_class: type[SomeJob], envelope: Envelope) -> SomeJob:
     try:
-        return job_class.model_validate(payload)
-    except ValidationError:
-        log.exception("job.invalid")
-        raise
+        return job_class.model_validate(envelope.payload)
+    except ValidationError as error:
+        raise InvalidPayload(str(error)) from error
 
 
-def _job_context(ctx: Mapping[str, object], queue: Queue) -> JobContext:
+async def _refuse_what_is_done(ctx: JobContext) -> None:
+    """Look before a second try: the first one may have ended just before its worker died."""
+    if ctx.kept and ctx.attempt > 1:
+        async with ctx.unit_of_work() as uow:
+            if not await outbox.is_alive(uow.session, ctx.job_id):
+                raise AlreadyDone
+
+
+def _job_context(ctx: Mapping[str, object], queue: Queue, *, kept: bool) -> JobContext:
     match ctx:
         case {
             "resources": Resources() as resources,
             "job_id": str(job_id),
             "job_try": int(attempt),
         }:
-            return JobContext(UUID(job_id), attempt, queue, resources)
+            return JobContext(
+                job_id=UUID(job_id), attempt=attempt, queue=queue, resources=resources, kept=kept
+            )
         case _:
             raise TypeError("the worker was started without its resources")
 

@@ -19,6 +19,7 @@ from app.core.queue import Queue
 from app.core.redis import JOB_LIFETIME_MS, from_json, redis_settings, to_json
 from app.core.resources import OpenResources, open_resources
 from app.core.worker.handler import Handler, as_arq_function
+from app.core.worker.sweeper import sweeping
 
 log = structlog.stdlib.get_logger("app.worker")
 
@@ -69,6 +70,7 @@ def worker_settings(
     async def open_all(ctx: dict[Any, Any]) -> None:
         ctx["resources"] = resources = await stack.enter_async_context(open_resources(settings))
         await stack.enter_async_context(announced(queue, resources.queues))
+        await stack.enter_async_context(sweeping(queue, resources))
         log.info("worker.started", queue=queue.name, jobs=[function.name for function in functions])
 
     async def close_all(ctx: dict[Any, Any]) -> None:  # noqa: ARG001  arq's signature

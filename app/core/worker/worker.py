@@ -2,12 +2,16 @@
 
 import asyncio
 from signal import SIGUSR1, Signals
+from uuid import UUID
 
 import arq.worker
 import structlog
 from redis.exceptions import RedisError
 
-from app.core.queue import KEY_PREFIX
+from app.core.queue import KEY_PREFIX, Envelope
+from app.core.redis import from_json
+from app.core.resources import Resources
+from app.core.worker.dead_letters import bury
 
 log = structlog.stdlib.get_logger("app.worker")
 
@@ -63,6 +67,17 @@ class Worker(arq.worker.Worker):
             except (RedisError, OSError) as error:
                 await self._pause(error)
 
+    async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
+        """Bury a job that arq gives up: unknown, unreadable, or its worker died too often."""
+        resources = self.ctx.get("resources")
+        if isinstance(resources, Resources) and (
+            letter := _letter(job_id, self._name, result_data)
+        ):
+            job, attempts, error = letter
+            log.error("job.given_up", job=job.name, job_id=job_id, queue=self._name, error=error)
+            await bury(resources, job, attempts, error)
+        await super().finish_failed_job(job_id, result_data)
+
     def handle_sig_wait_for_completion(self, signum: Signals) -> None:
         log.info("worker.stopping", queue=self._name, running=len(self.tasks))
         super().handle_sig_wait_for_completion(signum)
@@ -110,3 +125,21 @@ class Worker(arq.worker.Worker):
         running = sum(not task.done() for task in self.tasks.values())
         for _ in range(self.job_counter - running):
             self._release_sem_dec_counter_on_complete()
+
+
+def _letter(job_id: str, queue: str, result_data: bytes | None) -> tuple[Envelope, int, str] | None:
+    """Read what arq writes of a job that it gives up; None for an id that was never ours."""
+    try:
+        id_ = UUID(job_id)
+    except ValueError:
+        log.error("job.unknown_id", job_id=job_id, queue=queue)  # noqa: TRY400  nothing more is known
+        return None
+    stored = from_json(result_data) if result_data else {}
+    arguments = stored.get("a") or [{}]
+    payload = arguments[0] if isinstance(arguments[0], dict) else {"arguments": arguments}
+    job = Envelope(
+        id=id_, queue=queue, name=stored.get("f", "<unknown>"), payload=payload, request_id=None
+    )
+    error = stored.get("r")
+    text = f"{error['error']}: {error['message']}" if isinstance(error, dict) else str(error)
+    return job, int(stored.get("t", 0)), text

@@ -6,13 +6,21 @@ from uuid import UUID
 import pytest
 
 from app.core.config import Settings
-from app.core.job_store import JobRecord, JobState, find_job
+from app.core.job_record import JobRecord, JobState
+from app.core.job_store import find_job
 from app.core.queue import BASE, EMAIL, Job, QueuePools, Retry
+from app.core.resources import Resources
 from app.core.worker.backoff import LONGEST, backoff
 from app.core.worker.settings import WorkerSettings, worker_settings
 from app.schemas.jobs import SendWelcomeEmail
 from app.workers.context import JobContext
 from tests.conftest import WorkOff
+
+
+@pytest.fixture
+def resources(committing: Resources) -> Resources:
+    """Commits that the worker and its sweeper see on connections of their own."""
+    return committing
 
 
 class Paint(Job, queue=BASE, max_tries=3, timeout=0.2, backoff=0.001, final=(ZeroDivisionError,)):

@@ -12,7 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.core.config import Settings
-from app.core.job_store import JobState, find_job
+from app.core.job_record import JobState
+from app.core.job_store import find_job
 from app.core.presence import live_workers
 from app.core.queue import BASE, EMAIL, Job, QueuePools
 from app.core.redis import open_pools
