@@ -24,7 +24,7 @@ async def main(job_name: str) -> None:
         async with resources.unit_of_work() as uow:
             ada = {"email": "ada@example.com", "password": "correct horse", "full_name": "Ada"}
             await UserService(uow).sign_up(UserRegister.model_validate(ada))
-        [job_id] = [key for key, job in uow.jobs.items() if type(job).__name__ == job_name]
+        [job_id] = [job.id for job, _ in uow.jobs if job.name == job_name]
         async with asyncio.timeout(20):
             record = await end_of(job_id, resources.queues)
     sys.stdout.write(JobStatus.model_validate(record).model_dump_json() + "\n")

@@ -30,6 +30,9 @@ metadata = MetaData(
     }
 )
 
+CREATORS = 1_131_373_391
+"""The number of an advisory lock; any, as long as nothing else on the server uses it."""
+
 Sessions = async_sessionmaker[AsyncSession]
 
 
@@ -133,6 +136,8 @@ async def create_missing_database(settings: Settings) -> None:
     server = create_async_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
     try:
         async with server.connect() as connection:
+            # Held until the connection closes: two processes that start together take turns.
+            await connection.execute(text(f"SELECT pg_advisory_lock({CREATORS})"))
             exists = text("SELECT 1 FROM pg_database WHERE datname = :name")
             if await connection.scalar(exists, {"name": url.database}) is None:
                 name = connection.dialect.identifier_preparer.quote(url.database or "")
