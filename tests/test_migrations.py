@@ -66,7 +66,7 @@ async def test_two_migrators_at_once_do_not_disturb_each_other(empty: Settings) 
         assert [await migrator.ended() for migrator in migrators] == [0, 0]
 
     output = "".join(migrator.output for migrator in migrators)
-    assert output.count("Running upgrade") == 1
+    assert output.count("Running upgrade  -> ") == 1
 
 
 async def test_a_migration_waits_for_a_lock_in_short_steps(settings: Settings) -> None:

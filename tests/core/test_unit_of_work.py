@@ -6,6 +6,7 @@ import pytest
 import structlog
 from sqlalchemy import func, select
 
+from app.core import outbox
 from app.core.queue import BASE, QueuePools
 from app.core.redis import open_pools
 from app.core.resources import Resources
@@ -87,7 +88,7 @@ async def test_nothing_leaves_when_the_commit_fails(
     assert await waiting(resources.queues) == []
 
 
-async def test_a_job_that_redis_does_not_take_is_told_and_the_work_stays_done(
+async def test_work_is_done_and_its_job_kept_while_redis_is_away(
     resources: Resources,
 ) -> None:
     away = resources.settings.model_copy(
@@ -99,6 +100,8 @@ async def test_a_job_that_redis_does_not_take_is_told_and_the_work_stays_done(
                 uow.session.add(someone())
                 job_id = uow.enqueue(BuildSignupReport())
 
-    [line] = [line for line in lines if line["event"] == "job.not_sent"]
-    assert (line["log_level"], UUID(line["job_id"])) == ("error", job_id)
+    [line] = [line for line in lines if line["event"] == "job.not_sent_yet"]
+    assert UUID(line["job_id"]) == job_id
     assert await count_users(resources) == 1
+    async with resources.unit_of_work() as uow:
+        assert await outbox.is_alive(uow.session, job_id)

@@ -1,10 +1,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import func, select
+from structlog.testing import capture_logs
 
+from app.core import outbox
 from app.core.config import Settings
 from app.core.job_record import JobRecord, JobState
 from app.core.job_store import find_job
@@ -12,8 +15,9 @@ from app.core.queue import BASE, EMAIL, Job, QueuePools, Retry
 from app.core.resources import Resources
 from app.core.worker.backoff import LONGEST, backoff
 from app.core.worker.settings import WorkerSettings, worker_settings
+from app.models import User
 from app.schemas.jobs import SendWelcomeEmail
-from app.workers.context import JobContext
+from app.workers.context import AlreadyDone, JobContext
 from tests.conftest import WorkOff
 
 
@@ -176,6 +180,148 @@ async def test_garbage_in_redis_never_runs_and_stops_nobody(
     assert record is not None
     assert record.state is JobState.FAILED
     assert record.attempt <= 1
+
+
+async def kept(resources: Resources, colour: str = "red") -> UUID:
+    async with resources.unit_of_work() as uow:
+        return uow.enqueue(Paint(colour=colour))
+
+
+async def row(resources: Resources, job_id: UUID) -> JobRecord | None:
+    async with resources.unit_of_work() as uow:
+        return await outbox.find(uow.session, job_id)
+
+
+async def test_a_jobs_row_goes_when_it_has_succeeded(
+    resources: Resources, work_off: WorkOff
+) -> None:
+    async def paint(_: JobContext, __: Paint) -> None: ...
+
+    job_id = await kept(resources)
+    await work_off(painting(paint))
+
+    assert await row(resources, job_id) is None
+
+
+async def test_a_jobs_row_goes_with_its_effect_or_not_at_all(
+    resources: Resources, work_off: WorkOff
+) -> None:
+    async def paint(ctx: JobContext, _: Paint) -> None:
+        async with ctx.completion() as uow:
+            uow.session.add(User(email=f"{ctx.attempt}@example.com", password_hash=""))
+            await uow.session.flush()
+            if ctx.attempt == 1:
+                raise OSError("no paint")
+
+    job_id = await kept(resources)
+    await work_off(painting(paint))
+
+    assert await row(resources, job_id) is None
+    async with resources.unit_of_work() as uow:
+        assert (await uow.session.scalars(select(User.email))).all() == ["2@example.com"]
+
+
+async def test_two_workers_on_one_job_have_one_effect(resources: Resources) -> None:
+    job_id = await kept(resources)
+    both_began = asyncio.Barrier(2)
+
+    async def effect() -> None:
+        ctx = JobContext(job_id=job_id, attempt=1, queue=BASE, resources=resources, kept=True)
+        await both_began.wait()
+        async with ctx.completion() as uow:
+            uow.session.add(User(email=f"{uuid4()}@example.com", password_hash=""))
+
+    outcomes = await asyncio.gather(effect(), effect(), return_exceptions=True)
+
+    assert sorted(isinstance(outcome, AlreadyDone) for outcome in outcomes) == [False, True]
+    async with resources.unit_of_work() as uow:
+        assert await uow.session.scalar(select(func.count()).select_from(User)) == 1
+
+
+async def test_a_job_that_had_ended_when_its_worker_died_is_not_run_again(
+    resources: Resources, queues: QueuePools, work_off: WorkOff
+) -> None:
+    painted: list[str] = []
+
+    async def paint(_: JobContext, job: Paint) -> None:
+        painted.append(job.colour)
+
+    job_id = await kept(resources)
+    async with resources.unit_of_work() as uow:
+        await outbox.remove(uow.session, job_id)
+    await queues[BASE].incr(f"arq:retry:{job_id}")  # the first try, of which only the row told
+    await work_off(painting(paint))
+
+    assert painted == []
+    record = await find_job(queues, job_id)
+    assert record is not None
+    assert (record.state, record.attempt) == (JobState.SUCCEEDED, 2)
+
+
+@pytest.mark.parametrize("through_the_outbox", [True, False])
+async def test_a_job_that_failed_for_good_is_a_dead_letter_whichever_way_it_came(
+    resources: Resources, queues: QueuePools, work_off: WorkOff, through_the_outbox: bool
+) -> None:
+    async def paint(_: JobContext, __: Paint) -> None:
+        raise OSError("no paint")
+
+    job = Paint(colour="red")
+    job_id = await kept(resources) if through_the_outbox else await queues.send(job)
+    await work_off(painting(paint))
+
+    letter = await row(resources, job_id)
+    assert letter is not None
+    assert (letter.state, letter.attempt, letter.error) == ("failed", 3, "OSError: no paint")
+    async with resources.unit_of_work() as uow:
+        stored = (await uow.session.execute(select(outbox.outbox))).one()
+    assert stored.payload == {"colour": "red"}
+    assert "raise OSError" in stored.traceback
+    assert not await outbox_would_send(resources)
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b"{", "unable to deserialize job"),
+        (b'{"f": "Paint", "a": [{"colour": 1}], "k": {}, "t": null, "et": 1}', "InvalidPayload"),
+        (b'{"f": "Sculpt", "a": [{}], "k": {}, "t": null, "et": 1}', "'Sculpt' not found"),
+    ],
+    ids=["broken", "wrong type", "unknown job"],
+)
+async def test_garbage_becomes_a_dead_letter_with_its_reason(
+    resources: Resources, queues: QueuePools, work_off: WorkOff, payload: bytes, reason: str
+) -> None:
+    async def paint(_: JobContext, __: Paint) -> None: ...
+
+    garbage = uuid4()
+    await queues[BASE].set(f"arq:job:{garbage}", payload)
+    await queues[BASE].zadd(BASE.key, {str(garbage): 1})
+    await work_off(painting(paint))
+
+    letter = await row(resources, garbage)
+    assert letter is not None
+    assert letter.state is JobState.FAILED
+    assert letter.error is not None
+    assert reason in letter.error
+
+
+async def test_an_id_that_was_never_ours_is_told_and_forgotten(
+    queues: QueuePools, work_off: WorkOff
+) -> None:
+    async def paint(_: JobContext, __: Paint) -> None: ...
+
+    await queues[BASE].zadd(BASE.key, {"who": 1})
+    with capture_logs() as lines:
+        await work_off(painting(paint))
+
+    assert "job.unknown_id" in [line["event"] for line in lines]
+    assert await queues[BASE].zcard(BASE.key) == 0
+
+
+async def outbox_would_send(resources: Resources) -> bool:
+    async with resources.unit_of_work() as uow:
+        await outbox.check_now(uow.session, BASE)
+        return bool(await outbox.take_overdue(uow.session, BASE))
 
 
 def test_a_handler_on_the_wrong_queue_is_refused_and_both_are_named() -> None:

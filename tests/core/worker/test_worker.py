@@ -1,11 +1,11 @@
 import asyncio
 import gc
 import warnings
-from collections.abc import AsyncIterator, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from signal import SIGINT, SIGTERM
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 from uuid import UUID
 
 import pytest
@@ -25,7 +25,7 @@ from app.dev.valkey import valkey
 from app.schemas.user import UserRegister
 from app.services.user_service import UserService
 from app.workers.context import JobContext
-from tests.conftest import until
+from tests.conftest import said, until
 from tests.core.worker import slow_worker
 from tests.processes import running
 
@@ -213,7 +213,3 @@ async def test_an_outage_costs_a_worker_none_of_its_slots(settings: Settings) ->
 async def succeeded(queues: QueuePools, job_id: UUID) -> bool:
     record = await find_job(queues, job_id)
     return record is not None and record.state is JobState.SUCCEEDED
-
-
-async def said(lines: list[MutableMapping[str, Any]], event: str) -> bool:
-    return any(line["event"] == event for line in lines)
