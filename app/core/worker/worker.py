@@ -19,6 +19,9 @@ PAUSE = 1.0
 """Seconds between two looks for a Redis that is away."""
 
 
+CANCELLATIONS = 5
+
+
 class Worker(arq.worker.Worker):
     """Waits for a Redis that is away, at the start and later, and says so once."""
 
@@ -85,9 +88,7 @@ class Worker(arq.worker.Worker):
     async def close(self) -> None:
         if not self._handle_signals:
             self.handle_sig(SIGUSR1)
-        # arq would raise the cancellation of a job here, and the process end with a traceback.
-        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
-        self.tasks.clear()
+        await self._end_jobs()
         try:
             await super().close()
         except (RedisError, OSError) as error:
@@ -98,6 +99,23 @@ class Worker(arq.worker.Worker):
     @property
     def _name(self) -> str:
         return self.queue_name.removeprefix(KEY_PREFIX)
+
+    async def _end_jobs(self) -> None:
+        """Cancel what still runs, again and again: a library can swallow a cancellation.
+
+        arq waits for ever where one was swallowed, and where none was, it raises it.
+        """
+        for _ in range(CANCELLATIONS):
+            running = {*self.job_tasks.values(), *self.tasks.values()}
+            if not running:
+                break
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running, timeout=PAUSE)
+            self.tasks = {id_: task for id_, task in self.tasks.items() if not task.done()}
+        for job_id in self.tasks:
+            log.error("job.cannot_be_cancelled", job_id=job_id, queue=self._name)
+        self.tasks.clear()
 
     async def _pause(self, error: Exception) -> None:
         task = asyncio.current_task()

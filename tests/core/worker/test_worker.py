@@ -2,7 +2,7 @@ import asyncio
 import gc
 import warnings
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from signal import SIGINT, SIGTERM
 from typing import NamedTuple, Self
@@ -98,6 +98,32 @@ def outage() -> Iterator[None]:
 
 class Ping(Job, queue=BASE):
     number: int
+
+
+@pytest.mark.parametrize("swallowed", [1, 3])
+async def test_a_job_that_swallows_its_cancellation_does_not_keep_its_worker(
+    settings: Settings, queues: QueuePools, swallowed: int
+) -> None:
+    """redis-py, for one, can turn a cancellation into an error of its connection."""
+
+    async def stubborn(_: JobContext, job: Ping) -> None:
+        begun.set()
+        for _round in range(swallowed):
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(job.number)
+
+    begun = asyncio.Event()
+    worker = create_worker(
+        worker_settings(BASE, handlers=[stubborn], settings=settings),
+        handle_signals=False,
+        poll_delay=0.01,
+    )
+    await queues.send(Ping(number=60))
+    task = asyncio.create_task(worker.async_run())
+    await asyncio.wait_for(begun.wait(), 10)
+    task.cancel()
+
+    await asyncio.wait_for(worker.close(), 20)
 
 
 class Pinging:
