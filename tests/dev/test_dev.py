@@ -4,11 +4,13 @@ import json
 import os
 import signal
 import socket
+import sys
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
 
+from app.dev.__main__ import main
 from app.dev.processes import is_free
 from tests.dev.checkout import Running, bin_dev, make_checkout
 from tests.dev.owner import ROOT
@@ -82,33 +84,25 @@ def test_a_newcomer_signs_up_and_reads_the_mail_also_after_a_crash(
         assert running.end(signal.SIGTERM) == (0, [])
 
 
-def test_ctrl_c_stops_everything_and_takes_its_addresses_back(small: Path, port: str) -> None:
-    with bin_dev(small, PORT=port) as running:
+def test_fresh_starts_from_empty_and_ctrl_c_takes_its_addresses_back(
+    small: Path, port: str
+) -> None:
+    old = [small / ".dev" / name for name in ("mail/1.eml", "postgres/18/port", "valkey/port")]
+    for path in old:
+        path.parent.mkdir(parents=True)
+        path.write_text("1")
+    told = small / ".dev/env"
+    told.write_text("SMTP_HOST=left-behind-by-a-killed-run.example.com\n")
+
+    with bin_dev(small, "--fresh", PORT=port) as running:
         running.wait_for("Ready.")
-        told = small / ".dev/env"
+        assert json.loads(get(f"{address(running, 'Caught mails')}/messages.json")) == []
+        assert "1" not in [path.read_text() for path in old if path.exists()]
         assert told.stat().st_mode & 0o777 == 0o600
         names = [line.partition("=")[0] for line in told.read_text().splitlines()]
         assert {"DATABASE_URL", "REDIS_URL", "SMTP_HOST", "SMTP_PORT", "PUBLIC_URL"} <= {*names}
         assert running.end(signal.SIGINT) == (0, [])
         assert not told.exists()
-
-
-def test_fresh_starts_from_empty(small: Path, port: str) -> None:
-    old = [small / ".dev" / name for name in ("mail/1.eml", "postgres/18/port", "valkey/port")]
-    for path in old:
-        path.parent.mkdir(parents=True)
-        path.touch()
-    with bin_dev(small, "--fresh", PORT=port, **YOURS) as running:
-        running.wait_for("Ready.")
-    assert not [path for path in old if path.exists()]
-
-
-def test_a_second_start_in_the_same_checkout_names_the_first(small: Path, port: str) -> None:
-    with bin_dev(small, PORT=port, **YOURS) as first:
-        first.wait_for("Ready.")
-        with bin_dev(small, PORT=port, **YOURS) as second:
-            second.wait_for(f"bin/dev runs in this checkout already: pid {first.process.pid} ")
-            assert second.process.wait() == 1
 
 
 def test_a_busy_port_is_named_with_its_holder_and_the_way_out(small: Path) -> None:
@@ -120,25 +114,19 @@ def test_a_busy_port_is_named_with_its_holder_and_the_way_out(small: Path) -> No
             assert running.process.wait() == 1
 
 
-def test_servers_of_the_developer_are_used_and_their_passwords_not_shown(
+def test_servers_of_the_developer_are_used_and_a_second_start_names_the_first(
     small: Path, port: str
 ) -> None:
-    with bin_dev(small, PORT=port, **YOURS) as running:
-        running.wait_for("yours, from DATABASE_URL")
-        running.wait_for("yours, from REDIS_URL")
-        running.wait_for("yours, from SMTP_HOST")
-        assert not [line for line in running.said if "secret" in line]
+    with bin_dev(small, PORT=port, **YOURS) as first:
+        first.wait_for("yours, from DATABASE_URL")
+        first.wait_for("yours, from REDIS_URL")
+        first.wait_for("yours, from SMTP_HOST")
+        assert not [line for line in first.said if "secret" in line]
         assert (small / ".dev/env").read_text() == f"PUBLIC_URL=http://localhost:{port}\n"
         assert not (small / ".dev/postgres").exists()
-
-
-def test_addresses_that_a_killed_run_left_behind_are_not_taken_for_settings(
-    small: Path, port: str
-) -> None:
-    (small / ".dev").mkdir()
-    (small / ".dev/env").write_text("SMTP_HOST=gone.example.com\n")
-    with bin_dev(small, PORT=port, **YOURS | {"SMTP_HOST": ""}) as running:
-        running.wait_for("Caught mails")
+        with bin_dev(small, PORT=port, **YOURS) as second:
+            second.wait_for(f"bin/dev runs in this checkout already: pid {first.process.pid} ")
+            assert second.process.wait() == 1
 
 
 def test_a_worker_that_crashes_is_reported_and_started_again(small: Path, port: str) -> None:
@@ -180,9 +168,18 @@ def test_migrations_that_fail_stop_the_start(small: Path, port: str) -> None:
         ([], "http", 2, "PORT is 'http', but a port is a number"),
     ],
 )
-def test_a_wrong_command_is_explained(
-    arguments: list[str], port: str, exit_code: int, said: str, small: Path
+def test_a_wrong_command_is_explained(  # noqa: PLR0913, PLR0917  a table and two fixtures
+    arguments: list[str],
+    port: str,
+    exit_code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with bin_dev(small, *arguments, PORT=port) as running:
-        running.wait_for(said)
-        assert running.process.wait() == exit_code
+    monkeypatch.setattr(sys, "argv", ["bin/dev", *arguments])
+    monkeypatch.setenv("PORT", port)
+    with pytest.raises(SystemExit) as end:
+        main()
+
+    assert end.value.code == exit_code
+    assert said in "".join(capsys.readouterr())
