@@ -49,13 +49,9 @@ class Process:
 async def running(settings: Settings, *arguments: str, cwd: Path = ROOT) -> AsyncIterator[Process]:
     """Run this Python with arguments, from the project's or another folder, under these settings.
 
-    Only the project's own lines are measured: a copy's would count a second time.
+    Its lines are not measured: nearly all run in this process too, and it starts twice as fast.
     """
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if cwd == ROOT or not name.startswith("COVERAGE_")
-    }
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,

@@ -1,5 +1,10 @@
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import aiosmtplib
 import pytest
+from aiosmtpd.controller import Controller
 
 from app.core.config import Settings
 from app.core.mailer import Mail, Mailer, MailRefused
@@ -7,6 +12,22 @@ from app.dev.mail_catcher import MailCatcher
 from tests.ports import CLOSED_PORT, silent_server
 
 MAIL = Mail("ada@example.com", "Grüße", text="plain", html="<p>rich</p>")
+
+
+@contextmanager
+def refusing_every_mailbox(answer: str) -> Iterator[int]:
+    class Refusal:
+        async def handle_RCPT(self, *_: object) -> str:  # noqa: N802  aiosmtpd's name
+            return answer
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    controller = Controller(Refusal(), hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        yield port
+    finally:
+        controller.stop()
 
 
 @pytest.fixture
@@ -45,6 +66,19 @@ async def test_a_lasting_failure_is_final(mailer: Mailer, mails: MailCatcher) ->
     mails.refuse_next(550)
     with pytest.raises(MailRefused, match="550"):
         await mailer.send(MAIL, key="some-job")
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [("550 no such mailbox", MailRefused), ("450 greylisted", aiosmtplib.SMTPRecipientsRefused)],
+)
+async def test_a_refused_mailbox_is_final_and_a_busy_one_is_not(
+    settings: Settings, answer: str, expected: type[Exception]
+) -> None:
+    with refusing_every_mailbox(answer) as port:
+        mailer = Mailer(settings.model_copy(update={"smtp_port": port}))
+        with pytest.raises(expected):
+            await mailer.send(MAIL, key="some-job")
 
 
 async def test_a_server_that_is_away_can_be_tried_again(settings: Settings) -> None:
