@@ -13,7 +13,8 @@ MAX_SKIP = 10_000_000
 """An offset makes PostgreSQL walk all that it skips: beyond this, it is an attack or a mistake."""
 
 
-def get_resources(request: Request) -> Resources:
+# Asynchronous although they wait for nothing: FastAPI runs plain functions in threads.
+async def get_resources(request: Request) -> Resources:
     resources = request.state.resources
     assert isinstance(resources, Resources)
     return resources
@@ -22,7 +23,7 @@ def get_resources(request: Request) -> Resources:
 OpenResources = Annotated[Resources, Depends(get_resources)]
 
 
-def get_queues(resources: OpenResources) -> QueuePools:
+async def get_queues(resources: OpenResources) -> QueuePools:
     return resources.queues
 
 
