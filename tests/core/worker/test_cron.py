@@ -15,13 +15,13 @@ def test_the_nightly_report_is_due_at_three_in_utc() -> None:
     assert WorkerSettings.timezone is UTC
 
 
-async def test_a_tick_sends_its_job_once_however_many_workers_tick(
-    queues: QueuePools, resources: Resources
+async def test_a_tick_has_its_job_done_once_however_many_workers_tick(
+    queues: QueuePools, committing: Resources
 ) -> None:
     [nightly] = WorkerSettings.cron_jobs
     for _ in range(3):
-        await nightly.coroutine({"resources": resources, "job_id": "cron:BuildSignupReport:1"})
-    await nightly.coroutine({"resources": resources, "job_id": "cron:BuildSignupReport:2"})
+        await nightly.coroutine({"resources": committing, "job_id": "cron:BuildSignupReport:1"})
+    await nightly.coroutine({"resources": committing, "job_id": "cron:BuildSignupReport:2"})
 
     jobs = await queues[BASE].queued_jobs()
     assert [(job.function, job.args[0]) for job in jobs] == [
