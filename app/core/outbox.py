@@ -6,6 +6,7 @@ of a job that failed for good stays, as a dead letter.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import (
@@ -182,7 +183,7 @@ async def find(session: AsyncSession, job_id: UUID) -> JobRecord | None:
         id=row.id,
         queue=row.queue,
         name=row.name,
-        state=JobState.FAILED if row.failed_at else JobState.QUEUED,
+        state=_state(row.failed_at, row.due_at),
         attempt=row.attempts or 0,
         progress=None,
         enqueued_at=row.created_at,
@@ -190,3 +191,9 @@ async def find(session: AsyncSession, job_id: UUID) -> JobRecord | None:
         finished_at=row.failed_at,
         error=row.error,
     )
+
+
+def _state(failed_at: datetime | None, due_at: datetime | None) -> JobState:
+    if failed_at:
+        return JobState.FAILED
+    return JobState.SCHEDULED if due_at and due_at > datetime.now(UTC) else JobState.QUEUED

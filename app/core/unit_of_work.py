@@ -1,6 +1,6 @@
 """One transaction, and the jobs that leave once it has committed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -53,8 +53,7 @@ async def unit_of_work(sessions: Sessions, queues: QueuePools) -> AsyncIterator[
         uow = UnitOfWork(session)
         yield uow
         await _keep_jobs(uow, sessions)
-    for envelope, _ in uow.jobs:
-        await _post(queues, envelope)
+    await _post([envelope for envelope, _ in uow.jobs], queues)
 
 
 async def _keep_jobs(uow: UnitOfWork, sessions: Sessions) -> None:
@@ -68,11 +67,15 @@ async def _keep_jobs(uow: UnitOfWork, sessions: Sessions) -> None:
         raise
 
 
-async def _post(queues: QueuePools, envelope: Envelope) -> None:
-    try:
-        await queues.post(envelope)
-    except (RedisError, OSError) as error:
-        # The work is done and the job is a row: a sweeper sends it when Redis is back.
-        log.warning(
-            "job.not_sent_yet", job=envelope.name, job_id=str(envelope.id), error=str(error)
-        )
+async def _post(envelopes: Sequence[Envelope], queues: QueuePools) -> None:
+    """Send what has become rows; at the first failure, leave the rest to the sweepers.
+
+    A caller waits for this, and each further call of a silent Redis could last for seconds.
+    """
+    for number, envelope in enumerate(envelopes):
+        try:
+            await queues.post(envelope)
+        except (RedisError, OSError) as error:
+            left = [str(waiting.id) for waiting in envelopes[number:]]
+            log.warning("jobs.not_sent_yet", job_ids=left, error=str(error))
+            return

@@ -134,6 +134,7 @@ async def test_a_job_for_later_keeps_its_time(
     async with resources.database.sessions() as session:
         record = await outbox.find(session, job_id)
     assert record is not None
+    assert record.state == "scheduled"
     assert record.scheduled_for is not None
     assert due == pytest.approx(record.scheduled_for.timestamp() * 1000, abs=1)
 
