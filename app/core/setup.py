@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from app import __version__
 from app.core.config import Settings, load_settings
 from app.core.exceptions import Conflict, DatabaseUnavailable, NotFound, Unavailable
 from app.core.http.body_limits import BodyLimits
@@ -78,7 +79,7 @@ def create_application(
 
     app = Application(
         title="FastAPI Boilerplate",
-        version="0.1.0",
+        version=__version__,
         lifespan=lifespan,
         openapi_url="/openapi.json" if settings.serves_docs else None,
         docs_url=None,  # FastAPI's own pages load their scripts from elsewhere
