@@ -159,3 +159,19 @@ async def client_of_service(
 ) -> AsyncIterator[httpx2.AsyncClient]:
     async with serve(create_application(settings, open_resources=given(resources))) as client:
         yield client
+
+
+@pytest.mark.parametrize(("path", "status"), [("/size", 413), ("/nothing/here", 404)])
+async def test_a_client_that_is_refused_is_heard_out_or_it_might_lose_the_answer(
+    client: httpx2.AsyncClient, path: str, status: int
+) -> None:
+    sent = 0
+
+    async def counted() -> AsyncIterator[bytes]:
+        nonlocal sent
+        async for chunk in chunks(30):
+            sent += len(chunk)
+            yield chunk
+
+    assert (await client.post(path, content=counted())).status_code == status
+    assert sent == 3000
