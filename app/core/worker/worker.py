@@ -123,6 +123,7 @@ class Worker(arq.worker.Worker):
 
     async def _turn(self, longest_wait: float = LONGEST_WAIT) -> None:
         """Exchange what is done for what is due, then wait until there is more of either."""
+        _heed_cancellation()
         self._doorbell.quieten()
         claims = self._claims
         outcomes, free = claims.outcomes(), self._free_slots()
@@ -277,6 +278,7 @@ class Worker(arq.worker.Worker):
 
     async def _wait_for_redis(self) -> None:
         while True:
+            _heed_cancellation()
             try:
                 await self._redis.ping()
             except (RedisError, OSError) as error:
@@ -286,10 +288,6 @@ class Worker(arq.worker.Worker):
                 return
 
     async def _pause(self, error: Exception) -> None:
-        task = asyncio.current_task()
-        if task and task.cancelling():
-            # redis-py can turn a cancellation into an error of its connection.
-            raise asyncio.CancelledError from error
         if not self._redis_is_away:
             log.warning("redis.away", queue=self._queue.name, error=str(error))
         self._redis_is_away = True
@@ -299,3 +297,10 @@ class Worker(arq.worker.Worker):
         if self._redis_is_away:
             log.info("redis.back", queue=self._queue.name)
         self._redis_is_away = False
+
+
+def _heed_cancellation() -> None:
+    """Raises CancelledError where redis-py has made one an error of its connection, or lost it."""
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError
