@@ -18,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises SystemExit where the command line or the settings cannot be understood.
     """
     parser = argparse.ArgumentParser(prog="python -m app", description="Operate the service.")
+    parser.set_defaults(json=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for group in GROUPS:
         group.register(commands)

@@ -54,8 +54,8 @@ def add_command(
 
 def answer(arguments: Arguments, value: object, text: str) -> int:
     """Print a value for programs or a text for people, whichever is wanted."""
-    json = getattr(arguments, "json", False)
-    sys.stdout.write((pydantic_core.to_json(value, indent=2).decode() if json else text) + "\n")
+    json = pydantic_core.to_json(value, indent=2).decode() if arguments.json else None
+    sys.stdout.write(f"{json or text}\n")
     return DONE
 
 
