@@ -15,7 +15,7 @@ from app.core.exceptions import NotFound
 from app.core.job_record import JobRecord, JobState
 from app.core.resources import Resources
 
-HEADERS = ("ID", "QUEUE", "KIND", "TRIES", "AGE", "ERROR")
+HEADERS = ("ID", "KIND", "AGE", "ERROR")
 
 
 class NoSuchKind(NotFound):
@@ -129,12 +129,9 @@ async def _existing(resources: Resources, kind: str | None) -> str:
 def _page(page: DeadLetterPage, offset: int) -> str:
     if not page.data:
         return "There are no dead letters." if not page.count else "There are no more dead letters."
-    rows = [
-        (each.id, each.queue, each.name, each.attempts, since(each.failed_at), each.error)
-        for each in page.data
-    ]
+    rows = [(each.id, each.name, since(each.failed_at), each.error) for each in page.data]
     last = offset + len(page.data)
-    return f"{table(HEADERS, rows, right=('TRIES', 'AGE'))}\n{offset + 1}-{last} of {page.count}"
+    return f"{table(HEADERS, rows, right=['AGE'])}\n{offset + 1}-{last} of {page.count}"
 
 
 def _describe(job: JobRecord, letter: DeadLetterDetails | None) -> str:

@@ -31,6 +31,7 @@ LATER     jobs that wait for their time or for their next try
 DEAD      jobs that failed for good: see `jobs dead`
 OUTBOX    jobs whose effect has not been committed, and how long ago the oldest was due
 1 MIN     jobs that succeeded/failed in the last full minute; 5 MIN: in the last five
+LIMITS    paused, at most so many begun per second (2/s), at most so many at once (max 3)
 """
 
 
@@ -141,7 +142,7 @@ def _limits(limits: QueueLimits) -> Iterator[str]:
     if limits.rate is not None:
         yield f"{limits.rate:g}/s"
     if limits.concurrency is not None:
-        yield f"{limits.concurrency} at once"
+        yield f"max {limits.concurrency}"
 
 
 def _rate(text: str) -> float | None:

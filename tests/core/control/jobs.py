@@ -5,9 +5,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from uuid import UUID
 
+from arq.utils import timestamp_ms
+
 from app.core import outbox
 from app.core.queue import BASE, EMAIL, Job, address
+from app.core.redis import open_client, to_json
 from app.core.resources import Resources
+from app.core.worker.claims import Claim
+from app.core.worker.description import describe_worker
+from app.core.worker.heartbeat import Heart, beating
 from app.core.worker.runner import create_worker
 from app.core.worker.settings import worker_settings
 from app.workers.context import JobContext
@@ -43,6 +49,26 @@ async def working(resources: Resources, painter: Painter) -> AsyncIterator[None]
         task.cancel()
         await asyncio.wait([task])
         await worker.close()
+
+
+@asynccontextmanager
+async def describing_itself(resources: Resources, job_id: UUID) -> AsyncIterator[None]:
+    """Let the heart of a worker beat that runs a job."""
+    payload = to_json({"f": "Paint", "a": []})
+    claim = Claim(str(job_id), "w/1", payload, 1, 0, claimed_ms=timestamp_ms())
+    with open_client(BASE, resources.settings) as client:
+        heart = Heart(
+            client,
+            queue=BASE.key,
+            worker_id="w",
+            held=lambda: [claim],
+            describe=lambda: describe_worker(
+                [claim], concurrency=5, succeeded=7, failed=2, retried=1
+            ),
+            on_lost=list.clear,
+        )
+        async with beating(heart):
+            yield
 
 
 async def enqueue(resources: Resources, job: Job, *, key: str | None = None) -> UUID:

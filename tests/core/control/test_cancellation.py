@@ -173,7 +173,7 @@ async def test_a_job_that_has_ended_cannot_be_cancelled(resources: Resources) ->
 
 
 async def has_ended(resources: Resources, job_id: UUID) -> bool:
-    return await resources.queues[BASE].exists(f"arq:result:{job_id}") == 1
+    return bool(await resources.queues[BASE].exists(f"arq:result:{job_id}"))
 
 
 async def test_a_job_that_nobody_knows_cannot_be_cancelled(resources: Resources) -> None:

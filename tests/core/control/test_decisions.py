@@ -55,15 +55,16 @@ async def is_forgotten(resources: Resources, job_id: UUID) -> bool:
 
 async def test_crashes_are_forgiven_with_the_retry(resources: Resources) -> None:
     job_id = await bury(resources, Paint())
-    redis = resources.queues[BASE]
-    await redis.hset(f"{BASE.key}:crashes", str(job_id), 3)
-    await redis.set(f"arq:retry:{job_id}", 3)
-    await redis.set(f"arq:result:{job_id}", b"{}")
+    redis, crashes = resources.queues[BASE], f"{BASE.key}:crashes"
+    async with redis.pipeline() as pipe:
+        pipe.hset(crashes, str(job_id), "3")
+        pipe.set(f"arq:retry:{job_id}", 3)
+        pipe.set(f"arq:result:{job_id}", b"{}")
+        await pipe.execute()
 
     await control.retry(resources, job_id)
 
-    assert not await redis.hexists(f"{BASE.key}:crashes", str(job_id))
-    assert not await redis.exists(f"arq:retry:{job_id}", f"arq:result:{job_id}")
+    assert not await redis.exists(crashes, f"arq:retry:{job_id}", f"arq:result:{job_id}")
     assert await redis.zscore(BASE.key, str(job_id)) is not None
 
 

@@ -74,7 +74,7 @@ async def test_a_paused_queue_begins_nothing_until_it_is_resumed(resources: Reso
         await resources.queues.send(Paint())
         for _ in range(2):  # the worker listens again when it has looked at the queue
             await until(has_been_rung)
-            await redis.lpush(wake, 1)
+            await control.pause(resources, BASE)  # rings, as every change does
         assert painter.begun == []
 
         resumed = time.monotonic()
