@@ -119,7 +119,11 @@ async def bury(  # noqa: PLR0913  a dead letter has as many parts
     error: str,
     traceback: str | None,
 ) -> None:
-    """Turn a job that failed for good into a dead letter, also one that never had a row."""
+    """Turn a job that failed for good into a dead letter, also one that never had a row.
+
+    One that had a row and has none any more is left alone: its effect has committed, by another
+    worker or before a crash, or it was cancelled. A retry of it would be one too many.
+    """
     letter = {
         "failed_at": func.clock_timestamp(),
         "attempts": attempts,
@@ -127,6 +131,9 @@ async def bury(  # noqa: PLR0913  a dead letter has as many parts
         "error": error,
         "traceback": traceback,
     }
+    if job.kept:
+        await session.execute(update(outbox).where(outbox.c.id == job.id).values(letter))
+        return
     row = insert(outbox).values(
         id=job.id,
         queue=job.queue,
