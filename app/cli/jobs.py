@@ -116,7 +116,8 @@ async def discard(resources: Resources, arguments: ChosenArguments) -> int:
 async def cancel(resources: Resources, arguments: JobArguments) -> int:
     job = await control.cancel(resources, arguments.id)
     outcome = "its worker stops it" if job.state is JobState.RUNNING else "it will not be done"
-    return answer(arguments, {"job": job}, f"{job.name} {job.id} was {job.state}: {outcome}.")
+    value = {"id": job.id, "was": job.state}
+    return answer(arguments, value, f"{job.name} {job.id} was {job.state}: {outcome}.")
 
 
 async def _existing(resources: Resources, kind: str | None) -> str:

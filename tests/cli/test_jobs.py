@@ -164,6 +164,14 @@ async def test_a_kind_without_dead_letters_is_answered_with_those_that_have_some
         assert answer.errors == f"There is no dead letter of the kind 'SendMail'. {there}\n"
 
 
+async def test_a_program_is_told_how_a_cancelled_job_stood(resources: Resources, ask: Ask) -> None:
+    job_id = await enqueue(resources, SendWelcomeEmail(user_id=USER))
+
+    answer = await ask("jobs", "cancel", str(job_id), "--json")
+
+    assert answer.json == {"id": str(job_id), "was": "queued"}
+
+
 async def test_a_job_is_cancelled_once(resources: Resources, ask: Ask) -> None:
     job_id = await enqueue(resources, SendWelcomeEmail(user_id=USER))
 
