@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from benchmarks.queue.tasks import REPORTS, Report, Task
 Reply = Any
 """What a command returns is known by whoever sent it."""
 
-PATIENCE = 120
+PATIENCE = 60
 """Seconds without a report after which a turn is given up."""
 
 FILL = """
@@ -37,21 +37,24 @@ CHUNK = 5_000
 class Stage:
     """A contender's database, as the benchmark sees it."""
 
-    def __init__(self, contender: Contender, redis: Redis) -> None:
+    def __init__(self, contender: Contender, redis: Redis, workers: Sequence[Child]) -> None:
         self.contender = contender
         self.redis = redis
+        self._workers = workers
         self._filled = 0
 
     async def reports(self, count: int) -> list[Report]:
-        """Wait for reports of workers. Raises TimeoutError."""
+        """Wait for reports of workers. Raises TimeoutError, ChildProcessError."""
         return [await self.report() for _ in range(count)]
 
     async def report(self) -> Report:
-        """Wait for the next report of a worker. Raises TimeoutError."""
-        found = await self._do("BLPOP", REPORTS, PATIENCE)
-        if found is None:
-            raise TimeoutError(f"{self.contender.name} has not reported for {PATIENCE} s")
-        return Report.parse(found[1])
+        """Wait for the next report of a worker. Raises TimeoutError, ChildProcessError."""
+        for _ in range(PATIENCE):
+            if found := await self._do("BLPOP", REPORTS, 1):
+                return Report.parse(found[1])
+            if any(worker.exit_code is not None for worker in self._workers):
+                raise ChildProcessError(f"a worker of {self.contender.name} has ended")
+        raise TimeoutError(f"{self.contender.name} has not reported for {PATIENCE} s")
 
     async def fill(self, task: Task, count: int, *, due_ms: int | None = None) -> None:
         """Put many jobs on the queue in arq's layout; all of them can be claimed at one moment."""
@@ -88,10 +91,12 @@ async def stage(ground: Ground, contender: Contender, workers: int = 1) -> Async
     """Empty a contender's database and run its workers, all of them ready."""
     async with Redis.from_url(queue_url(contender.queue, ground.settings)) as redis:
         await redis.flushdb()
-        stage = Stage(contender, redis)
-        with ExitStack() as stack, (ground.folder / "workers.log").open("ab") as log:
-            for _ in range(workers):
-                stack.enter_context(Child(command(ground, contender), output=log.fileno()))
+        with ExitStack() as stack:
+            children = [
+                stack.enter_context(Child(command(ground, contender), output=sys.stderr.fileno()))
+                for _ in range(workers)
+            ]
+            stage = Stage(contender, redis, children)
             await stage.reports(workers)
             yield stage
 

@@ -14,7 +14,7 @@ MIB = 2**20
 
 async def memory(ground: Ground, scale: Scale) -> list[Figure]:
     """A worker's resident memory over 100,000 jobs; growth is what the last 80,000 add."""
-    jobs = scale.of(JOBS, least=STEPS)
+    jobs = scale.of(JOBS, least=2 * STEPS)
     every = jobs // STEPS
     async with stage(ground, OURS) as its:
         await its.fill(Task("increment", {"first": 1, "last": jobs, "every": every}), jobs)
