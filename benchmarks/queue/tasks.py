@@ -55,9 +55,9 @@ async def report(redis: Redis) -> None:
 
 
 async def increment(redis: Redis, first: int, last: int, every: int) -> None:
-    """Do one INCR; report at the first, the last and each `every`-th."""
+    """Do one INCR; report at the first, the last and, unless 0, each `every`-th."""
     number = await redis.incr(COUNTER)
-    if number in {first, last} or number % every == 0:
+    if number in {first, last} or (every and number % every == 0):
         await _push(redis, Report.now())
 
 

@@ -98,7 +98,7 @@ async def pickup_ahead(ground: Ground, waiting: int, samples: int) -> list[float
 
 async def cost_of_a_job(ground: Ground, jobs: int, waiting: int) -> float:
     """Tell the µs from one small job to the next, the others waiting behind them."""
-    task = Task("increment", {"first": 1, "last": jobs, "every": 2 * jobs + waiting})
+    task = Task("increment", {"first": 1, "last": jobs, "every": 0})
     async with stage(ground, OURS) as its:
         await its.fill(task, waiting)
         began, ended = await its.reports(2)

@@ -54,7 +54,7 @@ async def one_by_one(ground: Ground, contender: Contender, jobs: int) -> Traffic
 
 async def at_once(ground: Ground, contender: Contender, jobs: int) -> Traffic:
     """Send all, one call a job, without waiting for any."""
-    task = Task("increment", {"first": jobs, "last": jobs, "every": 2 * jobs})
+    task = Task("increment", {"first": jobs, "last": jobs, "every": 0})
     async with stage(ground, contender) as its, contender.sender(ground.settings) as send:
         async with watching(its.redis) as traffic:
             for _ in range(jobs):

@@ -31,7 +31,7 @@ async def isolation(ground: Ground, scale: Scale) -> list[Figure]:
 
 
 async def beside_work(ground: Ground, samples: int, jobs: int) -> list[float]:
-    silent = Task("increment", {"first": 0, "last": 0, "every": 2 * jobs})
+    silent = Task("increment", {"first": 0, "last": 0, "every": 0})
     async with (
         stage(ground, OURS_BASE) as base,
         stage(ground, OURS_EMAIL) as email,

@@ -22,7 +22,7 @@ async def sending(ground: Ground, scale: Scale) -> list[Figure]:
 async def send(resources: Resources, count: int) -> float:
     redis = resources.queues[ours.WIDE]
     await redis.flushdb()
-    job = ours.Increment(first=1, last=1, every=1)
+    job = ours.Increment(first=1, last=1, every=0)
     began = time.monotonic()
     async with resources.unit_of_work() as uow:
         for _ in range(count):
