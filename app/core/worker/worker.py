@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from signal import Signals
 from typing import Any
 
@@ -56,6 +57,11 @@ class Worker(arq.worker.Worker):
         pool = ClaimedJobs(self._redis, self._claims)
         arguments: dict[str, Any] = {**get_kwargs(vars(worker_settings)), **options}
         super().__init__(**{**arguments, "redis_pool": pool})
+        # Every handler has a timer of its own; arq's comes later and would only be set and unset.
+        self.functions = {
+            name: replace(each, timeout_s=None) for name, each in self.functions.items()
+        }
+        self.job_timeout_s = None  # type: ignore[assignment]  as asyncio.wait_for understands it
 
     async def main(self) -> None:
         await self._wait_for_redis()
