@@ -61,7 +61,7 @@ class Worker(arq.worker.Worker):
         self.functions = {
             name: replace(each, timeout_s=None) for name, each in self.functions.items()
         }
-        self.job_timeout_s = None  # type: ignore[assignment]  as asyncio.wait_for understands it
+        self.job_timeout_s = None  # type: ignore[assignment]
 
     async def main(self) -> None:
         await self._wait_for_redis()
