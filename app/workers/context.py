@@ -58,7 +58,7 @@ class JobContext:
         self.completed = True
 
     async def complete(self) -> None:
-        """Note that the job is done, unless its own transaction has done so or it has no row."""
+        """Note that the job is done, unless its own transaction has done so."""
         if self.kept and not self.completed:
             async with self.completion():
                 pass
