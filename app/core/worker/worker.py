@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from signal import Signals
 from typing import Any
 
@@ -55,6 +56,13 @@ class Worker(arq.worker.Worker):
         pool = ClaimedJobs(self._redis, self._claims)
         arguments: dict[str, Any] = {**get_kwargs(vars(worker_settings)), **options}
         super().__init__(**{**arguments, "redis_pool": pool})
+        self._noted = self.loop.create_future()
+        self._noted.set_result(None)
+        # Every handler has a timer of its own; arq's comes later and would only be set and unset.
+        self.functions = {
+            name: replace(each, timeout_s=None) for name, each in self.functions.items()
+        }
+        self.job_timeout_s = None  # type: ignore[assignment]
 
     async def main(self) -> None:
         await self._wait_for_redis()
@@ -89,7 +97,7 @@ class Worker(arq.worker.Worker):
             await self.on_shutdown(self.ctx)
         await self._redis.aclose(close_connection_pool=True)
 
-    async def finish_job(  # noqa: PLR0913, PLR0917  arq's signature
+    def finish_job(  # type: ignore[override]  # noqa: PLR0913, PLR0917  arq's signature
         self,
         job_id: str,
         finish: bool,
@@ -98,10 +106,13 @@ class Worker(arq.worker.Worker):
         keep_result_forever: bool,  # noqa: ARG002
         incr_score: int | None,
         keep_in_progress: float | None,  # noqa: ARG002
-    ) -> None:
-        """Note what became of a job; the next exchange tells Redis of many at once."""
+    ) -> asyncio.Future[None]:
+        """Note what became of a job; the next exchange tells Redis of many at once.
+
+        There is nothing to wait for, and a coroutine would cost arq one more task a job.
+        """
         if (claim := self._claims.get(job_id)) is None:
-            return  # somebody else holds it, which has been said
+            return self._noted  # somebody else holds it, which has been said
         if finish:
             self._end(claim, result_data, result_timeout_s)
         elif incr_score:
@@ -110,6 +121,7 @@ class Worker(arq.worker.Worker):
             self._note(Outcome(claim, "retry", max(0, pause)))
         else:
             self._note(Outcome(claim, "retry" if self.allow_pick_jobs else "release"))
+        return self._noted
 
     async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
         """Bury a job that arq gives up: unknown, unreadable, or tried too often."""
