@@ -78,9 +78,6 @@ def lay(
                     0,
                     smtp_host=mails.host,
                     smtp_port=mails.port,
-                    # A few processes a test and a few tests at a time share one server.
-                    database_pool_size=6,
-                    database_max_overflow=2,
                     worker_grace_period=30,
                 )
                 async with laid(

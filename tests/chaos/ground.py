@@ -1,7 +1,7 @@
 """What a test stands on: a database and a Redis of its own, and processes to mistreat."""
 
 import random
-import signal
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,6 +16,8 @@ from tests.chaos.engines import Engine
 from tests.chaos.ledger import TABLES, Ledger
 from tests.chaos.programs import CONCURRENCY, Program, start
 from tests.chaos.redis_server import RedisServer
+
+END_OF_LOG = 3_000
 
 
 @dataclass
@@ -64,10 +66,11 @@ class Ground:
         return time()
 
     async def end(self) -> None:
+        """End all processes, and print the ends of what they wrote: pytest shows it on failure."""
         for program in self.programs:
             if program.is_running:
-                program.send(signal.SIGKILL)
-                await program.process.wait()
+                await program.kill()
+            sys.stdout.write(f"\n--- {program.pid}\n{program.output()[-END_OF_LOG:]}")
 
 
 @asynccontextmanager

@@ -41,7 +41,6 @@ class Api:
                 with suppress(httpx2.TransportError):
                     if (await self.client.get("/health/live")).is_success:
                         return
-                assert self.program.is_running, self.program.output()[-2000:]
                 await asyncio.sleep(0.05)
 
     async def sign_up(self, email: str) -> int | str:
