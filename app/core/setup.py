@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from app import __version__
 from app.core.config import Settings, load_settings
 from app.core.exceptions import Conflict, DatabaseUnavailable, NotFound, Unavailable
 from app.core.logging import configure_logging
@@ -73,7 +74,7 @@ def create_application(
 
     app = Application(
         title="FastAPI Boilerplate",
-        version="0.1.0",
+        version=__version__,
         lifespan=lifespan,
         responses={"default": {"model": Problem, "description": "What went wrong"}},
     )
