@@ -45,7 +45,7 @@ class Program:
     def output(self) -> str:
         return self.log.read_text(errors="replace")
 
-    async def says(self, words: str, *, within: float = 30) -> None:
+    async def says(self, words: str, *, within: float = 120) -> None:
         """Wait for words in the output. Raises AssertionError."""
         deadline = time.monotonic() + within
         while words not in self.output():

@@ -36,7 +36,7 @@ class Api:
         await self.until_it_answers()
 
     async def until_it_answers(self) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while True:
                 with suppress(httpx2.TransportError):
                     if (await self.client.get("/health/live")).is_success:
