@@ -22,13 +22,17 @@ PEOPLE = "SELECT email FROM users"
 
 @dataclass
 class Api:
-    """The API of a ground, always on the same port; `answers` holds what people were told."""
+    """The API of a ground, always on the same port.
+
+    `answers` holds what people were told, `seconds` how long the last of them waited.
+    """
 
     ground: Ground
     client: httpx2.AsyncClient
     port: int
     program: Program
     answers: dict[str, int | str] = field(default_factory=dict)
+    seconds: float = 0
 
     async def restart(self) -> None:
         """Start it where it was, and return when it answers."""
@@ -46,12 +50,14 @@ class Api:
     async def sign_up(self, email: str) -> int | str:
         """Tell the answer's status, or what was wrong where none came."""
         person = {"email": email, "password": "correct horse", "full_name": "Ada"}
+        asked_at = time.monotonic()
         try:
             answer = await self.client.post("/api/v1/users/signup", json=person)
         except httpx2.TransportError as error:
             self.answers[email] = repr(error)
         else:
             self.answers[email] = answer.status_code
+            self.seconds = time.monotonic() - asked_at
         return self.answers[email]
 
     async def sign_up_until(self, stop: asyncio.Event, *, every: float) -> None:

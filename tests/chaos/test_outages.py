@@ -128,7 +128,7 @@ async def test_the_api_is_killed_at_twenty_moments_of_two_hundred_sign_ups(
                 group.create_task(sign_up_one_after_another())
             for moment in moments:
                 await reached[moment].wait()
-                await asyncio.sleep(ground.rng.uniform(0, 0.2))
+                await asyncio.sleep(ground.rng.uniform(0, 1.1) * api.seconds)
                 await api.program.kill()
                 await api.restart()
         back = time.time()
