@@ -59,7 +59,7 @@ class JobContext:
 
     async def complete(self) -> None:
         """Note that the job is done, unless its own transaction has done so."""
-        if not self.completed:
+        if self.kept and not self.completed:
             async with self.completion():
                 pass
 

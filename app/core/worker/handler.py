@@ -23,7 +23,7 @@ from app.core.worker.claims import Claim, Claims
 from app.core.worker.dead_letters import bury, describe
 from app.workers.context import AlreadyDone, JobContext
 
-log = structlog.stdlib.get_logger("app.worker")
+logger = structlog.stdlib.get_logger("app.worker")
 
 SomeJob = TypeVar("SomeJob", bound=Job)
 Handler = Callable[[JobContext, SomeJob], Awaitable[object]]
@@ -110,6 +110,7 @@ async def _attempt(
     claim: Claim | None,
 ) -> object:
     started = time.perf_counter()
+    log = logger.bind()
     log.info("job.started")
     try:
         job = _open(job_class, envelope)
@@ -176,7 +177,7 @@ def _storable(result: object, ctx: JobContext) -> object:
     except (TypeError, ValueError) as error:
         if not ctx.completed:
             raise UnstorableResult(f"a job's result must be JSON: {error}") from error
-        log.error("job.result_lost", error=describe(error))  # noqa: TRY400  the sentence says it all
+        logger.error("job.result_lost", error=describe(error))  # noqa: TRY400  the sentence says it all
         return None
     return result
 

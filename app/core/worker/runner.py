@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
 
 from app.core.logging import configure_logging
 from app.core.worker.settings import WorkerSettings
@@ -12,8 +11,10 @@ from app.core.worker.worker import Worker
 def run(worker_settings: WorkerSettings) -> None:
     """Serve a queue; returns after SIGTERM or SIGINT, when the running jobs have ended."""
     configure_logging(worker_settings.settings)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(worker_settings))
+    # Not asyncio.run: at its end it would wait for a job that cannot be cancelled.
+    loop = _new_event_loop()
+    asyncio.set_event_loop(loop)
+    loop.run_until_complete(_serve(worker_settings))
 
 
 def create_worker(worker_settings: WorkerSettings, **options: float) -> Worker:
@@ -29,9 +30,9 @@ async def _serve(worker_settings: WorkerSettings) -> None:
         await worker.close()
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def _new_event_loop() -> asyncio.AbstractEventLoop:
     if sys.platform == "win32":
-        return None
+        return asyncio.new_event_loop()
     import uvloop  # noqa: PLC0415  there is none for Windows
 
-    return uvloop.new_event_loop
+    return uvloop.new_event_loop()

@@ -49,8 +49,7 @@ class Worker(arq.worker.Worker):
         self._claims = Claims(worker_settings.max_jobs)
         self._worker_id = new_worker_id()
         self._leases = Leases(self._redis, self._worker_id)
-        patience = min(LONGEST_WAIT, self._settings.redis_timeout / 2)
-        self._doorbell = Doorbell(self._redis, patience=patience)
+        self._doorbell = Doorbell(self._redis, timeout=self._settings.redis_timeout)
         self._redis_is_away = False
         self._hurried = False
         pool = ClaimedJobs(self._redis, self._claims)
@@ -82,8 +81,9 @@ class Worker(arq.worker.Worker):
     handle_sig = handle_sig_wait_for_completion
 
     async def close(self) -> None:
-        if self.main_task and not self.main_task.done():
-            self.main_task.cancel()
+        if self.main_task:
+            if not self.main_task.cancelling():  # a second one would interrupt the handing over
+                self.main_task.cancel()
             await asyncio.wait({self.main_task})
         if self.on_shutdown:
             await self.on_shutdown(self.ctx)
@@ -194,7 +194,7 @@ class Worker(arq.worker.Worker):
 
     def _note(self, outcome: Outcome) -> None:
         self._claims.note(outcome)
-        self._doorbell.ring()
+        self._doorbell.ring(urgent=not self._claims.busy)
 
     def _cancel(self, job_id: str) -> None:
         task = self.job_tasks.get(job_id)
@@ -235,15 +235,17 @@ class Worker(arq.worker.Worker):
 
     async def _cancel_jobs(self) -> None:
         self.allow_pick_jobs = False
+        running: set[asyncio.Task[Any]] = set()
         for _ in range(CANCELLATIONS):
-            running = {*self.job_tasks.values(), *self.tasks.values()}
+            # arq forgets a job whose cancellation was interrupted by another one.
+            running |= {*self.job_tasks.values(), *self.tasks.values()}
+            running = {task for task in running if not task.done()}
             if not running:
                 return
             for task in running:
                 task.cancel()
             await asyncio.wait(running, timeout=PAUSE)
-        for job_id in self.tasks:
-            log.error("job.cannot_be_cancelled", job_id=job_id, queue=self._queue.name)
+        log.error("jobs.cannot_be_cancelled", queue=self._queue.name, count=len(running))
 
     async def _burst_is_over(self) -> bool:
         if not self.burst or len(self._claims):
