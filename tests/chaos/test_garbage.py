@@ -53,7 +53,7 @@ def garbage(evidence: Path) -> dict[bytes, bytes]:
         call("Work", {"number": 1, "surprise": "\0"}),
         call("Work", "not an object"),
         call("Work", {"number": 1}, strange=True),
-        call("Work", {"number": 1}, request_id=["not a text"]),
+        call("Work", {"number": 1}, kept={"not": "a truth"}, strange=True),
         call("Work", {"number": 1, "surprise": "x" * 5_000_000}),
         b"x" * 5_000_000,
     ]
