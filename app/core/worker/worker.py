@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from app.core.redis import open_client, open_pool
 from app.core.worker.claimed_jobs import ClaimedJobs
-from app.core.worker.claims import Claim, Claims, Outcome
+from app.core.worker.claims import Claim, Claims, Ending, Outcome
 from app.core.worker.description import describe_worker, new_worker_id
 from app.core.worker.doorbell import LONGEST_WAIT, Doorbell
 from app.core.worker.given_up import CRASHES, bury_crashed, bury_given_up
@@ -113,8 +113,10 @@ class Worker(arq.worker.Worker):
         """
         if (claim := self._claims.get(job_id)) is None:
             return self._noted  # somebody else holds it, which has been said
-        if finish:
-            self._end(claim, result_data, result_timeout_s)
+        if finish and claim.ending:
+            self._end(claim, claim.ending, result_data, result_timeout_s)
+        elif finish:
+            return asyncio.ensure_future(self.finish_failed_job(job_id, result_data))
         elif incr_score:
             # arq adds the pause to the score that the job was claimed with.
             pause = incr_score - (timestamp_ms() - claim.claimed_ms)
@@ -124,12 +126,12 @@ class Worker(arq.worker.Worker):
         return self._noted
 
     async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
-        """Bury a job that arq gives up: unknown, unreadable, or tried too often."""
+        """Bury a job that arq gives up: unknown, unreadable, misaddressed, or tried too often."""
         if (claim := self._claims.get(job_id)) is None:
             return
         claim.ending = "failed"
         if await bury_given_up(self.ctx["resources"], self._queue, claim, result_data):
-            self._end(claim, result_data, self.keep_result_s)
+            self._end(claim, claim.ending, result_data, self.keep_result_s)
         else:
             self._note(Outcome(claim, "retry", UNBURIED_MS))
 
@@ -201,9 +203,11 @@ class Worker(arq.worker.Worker):
             if not self._claims.has_outcome(claim.job_id):
                 self._note(Outcome(claim, "retry", FAULT_MS))
 
-    def _end(self, claim: Claim, result: bytes | None, lifetime: float | None) -> None:
+    def _end(
+        self, claim: Claim, ending: Ending, result: bytes | None, lifetime: float | None
+    ) -> None:
         milliseconds = to_ms(lifetime) if result and lifetime else None
-        self._note(Outcome(claim, claim.ending, milliseconds or 0, result or b""))
+        self._note(Outcome(claim, ending, milliseconds or 0, result or b""))
 
     def _note(self, outcome: Outcome) -> None:
         self._claims.note(outcome)

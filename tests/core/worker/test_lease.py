@@ -46,6 +46,17 @@ async def finish(
     return (await leases.exchange([Outcome(claimed, kind, number, b"{}")], free=0, busy=0)).refused
 
 
+async def note(redis: QueueRedis, key: str, field: str, value: object) -> None:
+    async with redis.pipeline() as pipe:
+        pipe.hset(key, field, str(value))
+        await pipe.execute()
+
+
+async def rung(redis: QueueRedis) -> bool:
+    """Tell whether a worker would be woken, and let it be."""
+    return bool(await redis.delete(f"{BASE.key}:wake"))
+
+
 async def die(redis: QueueRedis, job_id: str) -> None:
     """Let the lease of a job end as it does when its worker is no more."""
     past = timestamp_ms() - 1
@@ -203,18 +214,18 @@ async def test_a_priority_counts_for_a_job_whose_time_has_come(
 async def test_a_paused_queue_gives_nothing_and_loses_nothing(
     queues: QueuePools, redis: QueueRedis, ours: Leases
 ) -> None:
-    await redis.hset(f"{BASE.key}:control", "paused", "1")
+    await note(redis, f"{BASE.key}:control", "paused", "1")
     await queues.send(JOB)
     assert await claim(ours) == []
 
-    await redis.hdel(f"{BASE.key}:control", "paused")
+    await redis.delete(f"{BASE.key}:control")
     assert len(await claim(ours)) == 1
 
 
 async def test_a_queue_runs_no_more_at_once_than_it_may_however_many_workers(
     queues: QueuePools, redis: QueueRedis, ours: Leases, theirs: Leases
 ) -> None:
-    await redis.hset(f"{BASE.key}:control", "concurrency", 3)
+    await note(redis, f"{BASE.key}:control", "concurrency", 3)
     for _ in range(5):
         await queues.send(JOB)
 
@@ -227,7 +238,7 @@ async def test_a_queue_runs_no_more_at_once_than_it_may_however_many_workers(
 async def test_a_queue_starts_no_more_a_second_than_it_may(
     queues: QueuePools, redis: QueueRedis, ours: Leases, theirs: Leases
 ) -> None:
-    await redis.hset(f"{BASE.key}:control", "rate", 20)
+    await note(redis, f"{BASE.key}:control", "rate", 20)
     for _ in range(10):
         await queues.send(JOB)
 
@@ -300,7 +311,7 @@ async def test_keys_of_a_wrong_kind_do_not_stop_the_queue(
     job_id = await queues.send(JOB)
     for key in (f"arq:job:{job_id}", f"arq:retry:{job_id}", f"arq:in-progress:{job_id}"):
         await redis.delete(key)
-        await redis.rpush(key, "x")
+        await redis.zadd(key, {"x": 1})
 
     assert [(each.payload, each.tries) for each in await claim(ours)] == [(None, 1)]
 
@@ -340,12 +351,12 @@ async def test_who_cannot_take_all_wakes_another(
     queues: QueuePools, redis: QueueRedis, ours: Leases
 ) -> None:
     await queues.post([address(JOB), address(JOB)])
-    assert await redis.lpop(f"{BASE.key}:wake") == b"1"
+    assert await rung(redis)
 
     await claim(ours, free=1)
-    assert await redis.lpop(f"{BASE.key}:wake") == b"1"
+    assert await rung(redis)
     await claim(ours, free=1)
-    assert await redis.lpop(f"{BASE.key}:wake") is None
+    assert not await rung(redis)
 
 
 async def test_what_is_to_be_cancelled_is_told_to_every_worker(

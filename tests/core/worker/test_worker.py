@@ -29,6 +29,7 @@ from app.services.user_service import UserService
 from app.workers.context import JobContext
 from tests.conftest import said, until
 from tests.core.worker import slow_worker
+from tests.core.worker.test_lease import note
 from tests.ports import CLOSED_PORT
 from tests.processes import running
 
@@ -148,7 +149,7 @@ async def test_a_job_that_takes_its_worker_along_is_given_up(
 ) -> None:
     async with committing.unit_of_work() as uow:
         job_id = uow.enqueue(Ping(number=1))
-    await queues[BASE].hset(f"{BASE.key}:crashes", str(job_id), 3)
+    await note(queues[BASE], f"{BASE.key}:crashes", str(job_id), 3)
 
     async with Pinging(committing.settings) as pinging:
         await until(lambda: is_dead(committing, job_id))
@@ -166,7 +167,7 @@ async def test_a_job_that_cannot_be_buried_is_not_forgotten(
     away = f"postgresql+asyncpg://a:b@127.0.0.1:{CLOSED_PORT}/x"
     lost = settings.model_copy(update={"database_url": away})
     job_id = await queues.send(Ping(number=1))
-    await queues[BASE].hset(f"{BASE.key}:crashes", str(job_id), 3)
+    await note(queues[BASE], f"{BASE.key}:crashes", str(job_id), 3)
 
     with capture_logs() as lines:
         async with Pinging(lost):
