@@ -57,6 +57,14 @@ end
 if #ids == 0 and budget > 0 then
   ids = redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'LIMIT', 0, budget)
 end
+-- An id is text to everybody else: the bytes of a stranger get a name that is.
+for i, id in ipairs(ids) do
+  if string.find(id, '[\128-\255]') then
+    ids[i] = 'bytes-' .. string.gsub(id, '.', function(byte) return string.format('%02x', string.byte(byte)) end)
+    redis.call('ZREM', queue, id)
+    redis.pcall('RENAME', 'arq:job:' .. id, 'arq:job:' .. ids[i])
+  end
+end
 
 local picked, found, counts, skipped, drain = {}, {}, {}, false, ''
 if #ids > 0 then

@@ -12,7 +12,8 @@ class Claim:
     """A job that this worker holds, as the claim brought it.
 
     `crashes` counts the workers that died while they ran it; those tries are not in `tries`.
-    `claimed_ms` is by this machine's clock. `ending` is what the end of the job will count as.
+    `claimed_ms` is by this machine's clock. `ending` is what the end of the job will count
+    as; None says that it never came to its handler.
     """
 
     job_id: str
@@ -21,7 +22,7 @@ class Claim:
     tries: int
     crashes: int
     claimed_ms: int
-    ending: Ending = "succeeded"
+    ending: Ending | None = None
 
 
 @dataclass(frozen=True, slots=True)

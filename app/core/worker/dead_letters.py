@@ -1,8 +1,11 @@
 """Jobs that failed for good are kept in the outbox until somebody decides about them."""
 
 import traceback
+from collections.abc import Mapping
+from dataclasses import replace
 
 import structlog
+from pydantic import JsonValue
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import outbox
@@ -32,7 +35,7 @@ async def bury(
         async with resources.unit_of_work() as uow:
             await outbox.bury(
                 uow.session,
-                job,
+                replace(job, name=job.name.replace("\x00", ""), payload=_storable(job.payload)),
                 attempts=attempts,
                 crashes=crashes,
                 error=describe(error),
@@ -55,3 +58,20 @@ def _last_lines(error: BaseException | str) -> str | None:
         return None
     text = "".join(traceback.format_exception(error)).replace("\x00", "")
     return text[-LONGEST_TRACEBACK:]
+
+
+def _storable(payload: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Leave out the one character that JSON can hold and PostgreSQL cannot."""
+    return {key.replace("\x00", ""): _without_nul(value) for key, value in payload.items()}
+
+
+def _without_nul(value: JsonValue) -> JsonValue:
+    match value:
+        case str():
+            return value.replace("\x00", "")
+        case list():
+            return [_without_nul(each) for each in value]
+        case dict():
+            return _storable(value)
+        case _:
+            return value

@@ -92,7 +92,10 @@ def as_arq_function(handler: Handler[SomeJob], queue: Queue) -> Function:
             job_id=str(job_ctx.job_id),
             attempt=job_ctx.attempt,
         ):
-            return await _attempt(handler, job_class, job_ctx, envelope, claim)
+            result = await _attempt(handler, job_class, job_ctx, envelope, claim)
+        if claim:
+            claim.ending = "succeeded"
+        return result
 
     return func(
         run,

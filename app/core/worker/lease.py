@@ -97,6 +97,6 @@ class Leases:
             claims=claims,
             next_due=None if next_due < 0 else next_due / 1000,
             alone=alone.decode() or None,
-            cancelled=[job_id.decode() for job_id in cancelled],
+            cancelled=[job_id.decode(errors="replace") for job_id in cancelled],
             refused=[job_id.decode() for job_id in refused],
         )

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from app.core.redis import open_client, open_pool
 from app.core.worker.claimed_jobs import ClaimedJobs
-from app.core.worker.claims import Claim, Claims, Outcome
+from app.core.worker.claims import Claim, Claims, Ending, Outcome
 from app.core.worker.description import describe_worker, new_worker_id
 from app.core.worker.doorbell import LONGEST_WAIT, Doorbell
 from app.core.worker.given_up import CRASHES, bury_crashed, bury_given_up
@@ -113,8 +113,10 @@ class Worker(arq.worker.Worker):
         """
         if (claim := self._claims.get(job_id)) is None:
             return self._noted  # somebody else holds it, which has been said
-        if finish:
-            self._end(claim, result_data, result_timeout_s)
+        if finish and claim.ending:
+            self._end(claim, claim.ending, result_data, result_timeout_s)
+        elif finish:
+            return asyncio.ensure_future(self.finish_failed_job(job_id, result_data))
         elif incr_score:
             # arq adds the pause to the score that the job was claimed with.
             pause = incr_score - (timestamp_ms() - claim.claimed_ms)
@@ -124,17 +126,18 @@ class Worker(arq.worker.Worker):
         return self._noted
 
     async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
-        """Bury a job that arq gives up: unknown, unreadable, or tried too often."""
+        """Bury a job that arq gives up: unknown, unreadable, misaddressed, or tried too often."""
         if (claim := self._claims.get(job_id)) is None:
             return
         claim.ending = "failed"
         if await bury_given_up(self.ctx["resources"], self._queue, claim, result_data):
-            self._end(claim, result_data, self.keep_result_s)
+            self._end(claim, claim.ending, result_data, self.keep_result_s)
         else:
             self._note(Outcome(claim, "retry", UNBURIED_MS))
 
     async def _turn(self, longest_wait: float = LONGEST_WAIT) -> None:
         """Exchange what is done for what is due, then wait until there is more of either."""
+        _heed_cancellation()
         self._doorbell.quieten()
         claims = self._claims
         outcomes, free = claims.outcomes(), self._free_slots()
@@ -200,9 +203,11 @@ class Worker(arq.worker.Worker):
             if not self._claims.has_outcome(claim.job_id):
                 self._note(Outcome(claim, "retry", FAULT_MS))
 
-    def _end(self, claim: Claim, result: bytes | None, lifetime: float | None) -> None:
+    def _end(
+        self, claim: Claim, ending: Ending, result: bytes | None, lifetime: float | None
+    ) -> None:
         milliseconds = to_ms(lifetime) if result and lifetime else None
-        self._note(Outcome(claim, claim.ending, milliseconds or 0, result or b""))
+        self._note(Outcome(claim, ending, milliseconds or 0, result or b""))
 
     def _note(self, outcome: Outcome) -> None:
         self._claims.note(outcome)
@@ -289,6 +294,7 @@ class Worker(arq.worker.Worker):
 
     async def _wait_for_redis(self) -> None:
         while True:
+            _heed_cancellation()
             try:
                 await self._redis.ping()
             except (RedisError, OSError) as error:
@@ -298,10 +304,6 @@ class Worker(arq.worker.Worker):
                 return
 
     async def _pause(self, error: Exception) -> None:
-        task = asyncio.current_task()
-        if task and task.cancelling():
-            # redis-py can turn a cancellation into an error of its connection.
-            raise asyncio.CancelledError from error
         if not self._redis_is_away:
             log.warning("redis.away", queue=self._queue.name, error=str(error))
         self._redis_is_away = True
@@ -311,3 +313,10 @@ class Worker(arq.worker.Worker):
         if self._redis_is_away:
             log.info("redis.back", queue=self._queue.name)
         self._redis_is_away = False
+
+
+def _heed_cancellation() -> None:
+    """Raises CancelledError where redis-py has made one an error of its connection, or lost it."""
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError

@@ -1,0 +1,12 @@
+"""A worker with a clock that strikes every few seconds: `python -m tests.chaos.cron_worker`."""
+
+from app.core.queue import BASE
+from app.core.worker import cron, run, worker_settings
+from tests.chaos.jobs import HANDLERS, Tick
+
+EVERY = 3
+"""Seconds."""
+
+if __name__ == "__main__":
+    every_minute = cron(Tick(), minute=None, second={*range(0, 60, EVERY)})
+    run(worker_settings(BASE, handlers=HANDLERS, crons=[every_minute]))

@@ -1,0 +1,51 @@
+"""The two that are put to the same test: our engine, and arq as it comes."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from arq import create_pool
+from arq.connections import RedisSettings
+
+from app.core.queue import BASE, Job
+from app.core.redis import queue_url
+from app.core.resources import Resources
+
+
+class Engine(Protocol):
+    """How its processes are started, the words of a worker that is at work, and how to send."""
+
+    @property
+    def worker(self) -> Sequence[str]: ...
+    @property
+    def mail_worker(self) -> Sequence[str]: ...
+    @property
+    def api(self) -> str: ...
+    @property
+    def at_work(self) -> str: ...
+
+    async def send(self, resources: Resources, jobs: Sequence[Job]) -> None: ...
+
+
+class Ours:
+    worker = ("-m", "tests.chaos.worker")
+    mail_worker = ("run_email_worker.py",)
+    api = "main:app"
+    at_work = "worker.started"
+
+    async def send(self, resources: Resources, jobs: Sequence[Job]) -> None:
+        async with resources.unit_of_work() as uow:
+            for job in jobs:
+                uow.enqueue(job)
+
+
+class Stock:
+    worker = ("-m", "arq", "tests.chaos.stock.worker.WorkerSettings")
+    mail_worker = ("-m", "arq", "tests.chaos.stock.mail_worker.WorkerSettings")
+    api = "tests.chaos.stock.api:app"
+    at_work = "Starting worker"
+
+    async def send(self, resources: Resources, jobs: Sequence[Job]) -> None:
+        pool = await create_pool(RedisSettings.from_dsn(queue_url(BASE, resources.settings)))
+        for job in jobs:
+            await pool.enqueue_job(type(job).__name__, **job.model_dump())
+        await pool.aclose()

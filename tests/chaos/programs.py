@@ -1,0 +1,72 @@
+"""Processes that are started as users start them, and treated worse."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.core.config import Settings
+from tests.processes import ROOT, environment
+
+CONCURRENCY = "CHAOS_CONCURRENCY"
+"""The variable that tells a worker how many jobs it may run at once."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A running process whose output goes to a file, so that it never waits for its reader."""
+
+    process: asyncio.subprocess.Process
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.returncode is None
+
+    def send(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    async def kill(self) -> None:
+        self.send(signal.SIGKILL)
+        await self.process.wait()
+
+    async def ended(self, within: float) -> int:
+        """Wait for the end and return the exit code. Raises TimeoutError."""
+        return await asyncio.wait_for(self.process.wait(), within)
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    async def says(self, words: str, *, within: float = 120) -> None:
+        """Wait for words in the output. Raises AssertionError."""
+        deadline = time.monotonic() + within
+        while words not in self.output():
+            assert self.is_running, f"ended without saying {words!r}:\n{self.output()[-2000:]}"
+            assert time.monotonic() < deadline, f"{words!r} is missing:\n{self.output()[-2000:]}"
+            await asyncio.sleep(0.05)
+
+
+async def start(
+    settings: Settings, log: Path, *arguments: str, variables: Mapping[str, str]
+) -> Program:
+    """Run this Python with arguments, from the project's folder, under these settings."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *arguments,
+            cwd=ROOT,
+            env={**inherited, **environment(settings), **variables},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+    return Program(process, log)

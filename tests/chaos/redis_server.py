@@ -1,0 +1,64 @@
+"""A Valkey of the test's own, durable as in production, that can be taken away and brought back."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import Self
+from unittest.mock import patch
+
+import redis
+
+from app.dev.processes import free_port
+from app.dev.valkey import valkey
+
+
+class RedisServer:
+    """Runs inside `with`; `url` stays the same over restarts."""
+
+    def __init__(self, folder: Path, variables: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._variables = variables
+        self._port = free_port()
+        self._stack = ExitStack()
+        self.url = ""
+        self.pid = 0
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def start(self) -> None:
+        """Start it on what its predecessor wrote; returns when it answers."""
+        with self._environment():
+            server = valkey(self._folder, port=self._port)
+            self.url = self._stack.enter_context(server)
+        with self.client() as client:
+            self.pid = client.info("server")["process_id"]
+
+    async def restart(self) -> None:
+        await asyncio.to_thread(self.start)
+
+    def client(self) -> "redis.Redis":
+        return redis.Redis.from_url(self.url)
+
+    async def kill(self) -> None:
+        """End it as a failing machine would: at once, whether it is stopped or not."""
+        os.kill(self.pid, signal.SIGKILL)
+        await asyncio.to_thread(self._stack.close)
+
+    def stop(self) -> None:
+        """Let it keep its connections and say nothing."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def forget_everything(self) -> None:
+        with self.client() as client:
+            client.flushall()
+
+    def _environment(self) -> AbstractContextManager[object]:
+        return patch.dict(os.environ, self._variables)

@@ -1,0 +1,121 @@
+"""Workers that die, freeze or hang while they hold jobs."""
+
+import asyncio
+import math
+import signal
+import time
+
+import pytest
+from sqlalchemy import text
+
+from app.core.worker.lease import LEASE
+from tests.chaos.conftest import Seen
+from tests.chaos.ground import Ground
+from tests.chaos.jobs import Block, Bomb, Work
+from tests.chaos.ledger import assert_once_each
+
+pytestmark = pytest.mark.chaos
+
+BACK_WITHIN = 20.0
+"""Seconds after a crash in which the jobs of the dead must go on."""
+
+LETTER = text("SELECT error, crashes FROM outbox WHERE failed_at IS NOT NULL")
+
+
+async def test_two_hundred_jobs_survive_five_killed_workers(either: Ground, seen: Seen) -> None:
+    ground, seconds, concurrency = either, 2, 3
+    team = [await ground.start_worker(concurrency=concurrency) for _ in range(8)]
+    await ground.send([Work(number=n, seconds=seconds) for n in range(200)])
+
+    for _ in range(5):
+        await asyncio.sleep(3)
+        await team.pop(ground.rng.randrange(len(team))).kill()
+    killed_at = time.time()
+    left = 200 - len(await ground.ledger.effects())
+    bar = BACK_WITHIN + math.ceil(left / (len(team) * concurrency)) * seconds
+
+    effects = await ground.ledger.until("effects", range(200), within=bar + 5)
+    took = effects[-1].at - killed_at
+    starts = len(await ground.ledger.starts())
+    seen(
+        f"{len(effects)} effects of 200 jobs in {starts} starts, {left} of them after the last "
+        f"kill; the last {took:.1f} s after it, allowed {bar:.0f} s"
+    )
+    assert_once_each(effects, range(200))
+    assert took <= bar
+
+
+async def test_a_job_that_kills_its_worker_takes_no_other_job_along(
+    either: Ground, seen: Seen
+) -> None:
+    ground, bomb, innocent = either, 0, range(1, 10)
+    worker = await ground.start_worker()
+    jobs = [Work(number=n, seconds=2) for n in innocent]
+    await ground.send([*jobs[:4], Bomb(number=bomb, seconds=0.5), *jobs[4:]])
+
+    crashes, deadline = 0, time.monotonic() + 90
+    while time.monotonic() < deadline:
+        if not worker.is_running:
+            crashes += 1
+            worker = await ground.start_worker(wait=False)
+        letters = await dead_letters(ground)
+        effects = await ground.ledger.effects()
+        if letters and len(effects) >= len(innocent):
+            break
+        await asyncio.sleep(0.1)
+    # Whoever believes in a last try would have it now.
+    await asyncio.sleep(5)
+
+    effects = await ground.ledger.effects()
+    seen(f"{crashes} crashes, {len(effects)} of 9 effects, dead letters: {letters}")
+    assert_once_each(effects, innocent)
+    assert worker.is_running
+    assert crashes <= 3
+    assert len(letters) == 1
+    assert "the worker died 3 times while this job ran" in letters[0]
+
+
+async def test_a_worker_that_freezes_for_three_leases_comes_too_late(
+    either: Ground, seen: Seen
+) -> None:
+    ground, numbers = either, range(10)
+    frozen = await ground.start_worker()
+    # Some are frozen in the middle of their work, others in the transaction of their effect.
+    await ground.send([Work(number=n, seconds=4, hold=3.5 * (n % 2)) for n in numbers])
+    await ground.ledger.until("starts", numbers, within=10)
+    await asyncio.sleep(1 + ground.rng.uniform(0, 1))
+    frozen.send(signal.SIGSTOP)
+    other = await ground.start_worker()
+    await asyncio.sleep(3 * LEASE)
+    in_time = await ground.ledger.effects()
+    frozen.send(signal.SIGCONT)
+    await asyncio.sleep(6)
+
+    effects, starts = await ground.ledger.effects(), await ground.ledger.starts()
+    late = len(effects) - len(in_time)
+    seen(f"{len(starts)} starts, {len(in_time)} effects while it was frozen, {late} more after it")
+    assert {entry.pid for entry in starts} == {frozen.pid, other.pid}
+    assert_once_each(effects, numbers)
+    assert {entry.pid for entry in effects} == {other.pid}
+    assert frozen.is_running
+
+
+async def test_a_job_that_blocks_its_worker_for_two_leases_is_not_started_again(
+    ground: Ground, seen: Seen
+) -> None:
+    for _ in range(2):
+        await ground.start_worker()
+    await ground.send([Block(number=0, seconds=2 * LEASE)])
+    effects = await ground.ledger.until("effects", [0], within=3 * LEASE)
+    # Until whoever believed it dead would have begun.
+    await asyncio.sleep(3)
+
+    starts = await ground.ledger.starts()
+    seen(f"{len(starts)} start, {len(effects)} effect, by a job that blocked for {2 * LEASE:.0f} s")
+    assert_once_each(starts, [0])
+    assert_once_each(effects, [0])
+
+
+async def dead_letters(ground: Ground) -> list[str]:
+    async with ground.resources.database.engine.connect() as connection:
+        return [row.error for row in await connection.execute(LETTER)]
