@@ -14,6 +14,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from app.core.redis import open_client, open_pool
+from app.core.worker.cancellation import cancel_all, heed_cancellation
 from app.core.worker.claimed_jobs import ClaimedJobs
 from app.core.worker.claims import Claim, Claims, Ending, Outcome
 from app.core.worker.description import describe_worker, new_worker_id
@@ -21,18 +22,13 @@ from app.core.worker.doorbell import LONGEST_WAIT, Doorbell
 from app.core.worker.given_up import CRASHES, bury_crashed, bury_given_up
 from app.core.worker.heartbeat import Heart, beating
 from app.core.worker.lease import Leases, Reply
+from app.core.worker.outage import Outage
 from app.core.worker.settings import WorkerSettings
 
 log = structlog.stdlib.get_logger("app.worker")
 
 RETRIES = 3
 """Further tries of one Redis command within half a second: a hiccup passes unnoticed."""
-
-PAUSE = 1.0
-"""Seconds between two looks for a Redis that is away."""
-
-CANCELLATIONS = 5
-"""A library can swallow a cancellation: so often a job is told to end, a second apart."""
 
 UNBURIED_MS, FAULT_MS = 30_000, 1_000
 """Until the next try of a job that could not be buried, and of one that our own fault stopped."""
@@ -51,7 +47,7 @@ class Worker(arq.worker.Worker):
         self._worker_id = new_worker_id()
         self._leases = Leases(self._redis, self._worker_id)
         self._doorbell = Doorbell(self._redis, timeout=self._settings.redis_timeout)
-        self._redis_is_away = False
+        self._outage = Outage(self._queue.name)
         self._hurried = False
         pool = ClaimedJobs(self._redis, self._claims)
         arguments: dict[str, Any] = {**get_kwargs(vars(worker_settings)), **options}
@@ -137,7 +133,7 @@ class Worker(arq.worker.Worker):
 
     async def _turn(self, longest_wait: float = LONGEST_WAIT) -> None:
         """Exchange what is done for what is due, then wait until there is more of either."""
-        _heed_cancellation()
+        heed_cancellation()
         self._doorbell.quieten()
         claims = self._claims
         outcomes, free = claims.outcomes(), self._free_slots()
@@ -147,9 +143,9 @@ class Worker(arq.worker.Worker):
             )
             await self.record_health()
         except (RedisError, OSError) as error:
-            await self._pause(error)
+            await self._outage.pause(error)
             return
-        self._note_redis_is_back()
+        self._outage.is_over()
         claims.settle(outcomes)
         if free and not claims.holds_alone():
             claims.alone = reply.alone
@@ -238,8 +234,10 @@ class Worker(arq.worker.Worker):
 
     async def _hand_over(self) -> None:
         """Stop what still runs and give it back, so that others can begin it at once."""
+        self.allow_pick_jobs = False
         await self._doorbell.close()
-        await self._cancel_jobs()
+        if left := await cancel_all(lambda: [*self.job_tasks.values(), *self.tasks.values()]):
+            log.error("jobs.cannot_be_cancelled", queue=self._queue.name, count=left)
         for claim in self._claims.held():
             if not self._claims.has_outcome(claim.job_id):
                 self._claims.note(Outcome(claim, "release"))
@@ -249,20 +247,6 @@ class Worker(arq.worker.Worker):
             except (RedisError, OSError) as error:
                 count, queue = len(outcomes), self._queue.name
                 log.warning("jobs.not_handed_over", queue=queue, count=count, error=str(error))
-
-    async def _cancel_jobs(self) -> None:
-        self.allow_pick_jobs = False
-        running: set[asyncio.Task[Any]] = set()
-        for _ in range(CANCELLATIONS):
-            # arq forgets a job whose cancellation was interrupted by another one.
-            running |= {*self.job_tasks.values(), *self.tasks.values()}
-            running = {task for task in running if not task.done()}
-            if not running:
-                return
-            for task in running:
-                task.cancel()
-            await asyncio.wait(running, timeout=PAUSE)
-        log.error("jobs.cannot_be_cancelled", queue=self._queue.name, count=len(running))
 
     async def _burst_is_over(self) -> bool:
         if not self.burst or len(self._claims):
@@ -294,29 +278,11 @@ class Worker(arq.worker.Worker):
 
     async def _wait_for_redis(self) -> None:
         while True:
-            _heed_cancellation()
+            heed_cancellation()
             try:
                 await self._redis.ping()
             except (RedisError, OSError) as error:
-                await self._pause(error)
+                await self._outage.pause(error)
             else:
-                self._note_redis_is_back()
+                self._outage.is_over()
                 return
-
-    async def _pause(self, error: Exception) -> None:
-        if not self._redis_is_away:
-            log.warning("redis.away", queue=self._queue.name, error=str(error))
-        self._redis_is_away = True
-        await asyncio.sleep(PAUSE)
-
-    def _note_redis_is_back(self) -> None:
-        if self._redis_is_away:
-            log.info("redis.back", queue=self._queue.name)
-        self._redis_is_away = False
-
-
-def _heed_cancellation() -> None:
-    """Raises CancelledError where redis-py has made one an error of its connection, or lost it."""
-    task = asyncio.current_task()
-    if task and task.cancelling():
-        raise asyncio.CancelledError
