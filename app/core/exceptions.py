@@ -14,15 +14,19 @@ class Conflict(AppError):
 
 
 class Unavailable(AppError):
-    """Something that the service depends on does not answer; trying again later may help."""
+    """Something that the service depends on does not answer; trying again later may help.
+
+    `cause` says, for operators, which server, what it said, and the cure.
+    """
+
+    def __init__(self, text: str, cause: str) -> None:
+        super().__init__(text)
+        self.cause = cause
 
 
 class DatabaseUnavailable(Unavailable):
-    """`cause` says, for operators, which server, what it said, and the cure."""
-
     def __init__(self, cause: str) -> None:
-        super().__init__("The database is not available. Try again in a moment.")
-        self.cause = cause
+        super().__init__("The database is not available. Try again in a moment.", cause)
 
 
 class DatabaseMissing(DatabaseUnavailable):

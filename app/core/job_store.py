@@ -1,7 +1,7 @@
 """What Redis knows of a job, read from arq's keys and from the progress that handlers report."""
 
 import time
-from asyncio import gather
+from asyncio import CancelledError, gather
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -12,32 +12,28 @@ from arq.constants import (
     retry_key_prefix,
 )
 from arq.jobs import deserialize_job, deserialize_result
+from arq.utils import timestamp_ms, to_unix_ms
 from pydantic import JsonValue
 
 from app.core.job_record import JobRecord, JobState
-from app.core.queue import Queue, QueuePools
+from app.core.queue import KEY_PREFIX, Queue, QueuePools
 from app.core.queue_redis import QueueRedis
-from app.core.redis import from_json
+from app.core.redis import from_json, to_json
 
 PROGRESS_TTL = timedelta(days=1)
+
+CANCELLED = {"error": CancelledError.__name__, "message": ""}
+"""What arq keeps of a job that was cancelled."""
 
 
 async def find_job(queues: QueuePools, job_id: UUID) -> JobRecord | None:
     """Look for a job on every queue; None when no queue knows it (any more)."""
-    records = await gather(*(_read(queues[queue], queue, job_id) for queue in queues))
+    records = await gather(*(read_job(queues[queue], queue, job_id) for queue in queues))
     return next((record for record in records if record is not None), None)
 
 
-async def save_progress(pool: QueueRedis, job_id: UUID, fraction: float) -> None:
-    """Note how much of a job is done, from 0 to 1; the next try begins anew."""
-    key = _progress_key(job_id)
-    async with pool.pipeline(transaction=True) as pipe:
-        pipe.hset(key, "progress", str(fraction))
-        pipe.expire(key, PROGRESS_TTL)
-        await pipe.execute()
-
-
-async def _read(pool: QueueRedis, queue: Queue, job_id: UUID) -> JobRecord | None:
+async def read_job(pool: QueueRedis, queue: Queue, job_id: UUID) -> JobRecord | None:
+    """Look for a job on one queue."""
     async with pool.pipeline(transaction=True) as pipe:
         pipe.get(f"{result_key_prefix}{job_id}")
         pipe.get(f"{job_key_prefix}{job_id}")
@@ -66,21 +62,57 @@ async def _read(pool: QueueRedis, queue: Queue, job_id: UUID) -> JobRecord | Non
     )
 
 
+async def save_progress(pool: QueueRedis, job_id: UUID, fraction: float) -> None:
+    """Note how much of a job is done, from 0 to 1; the next try begins anew."""
+    key = _progress_key(job_id)
+    async with pool.pipeline(transaction=True) as pipe:
+        pipe.hset(key, "progress", str(fraction))
+        pipe.expire(key, PROGRESS_TTL)
+        await pipe.execute()
+
+
+def cancelled_result(job: JobRecord) -> bytes:
+    """Write what is kept of a job that is cancelled now, as arq keeps a result."""
+    now = timestamp_ms()
+    return to_json(
+        {
+            "t": job.attempt,
+            "f": job.name,
+            "a": (),
+            "k": {},
+            "et": to_unix_ms(job.enqueued_at),
+            "s": False,
+            "r": CANCELLED,
+            "st": to_unix_ms(job.started_at) if job.started_at else now,
+            "ft": now,
+            "q": f"{KEY_PREFIX}{job.queue}",
+            "id": str(job.id),
+        }
+    )
+
+
 def _finished(job_id: UUID, queue: Queue, stored: bytes, progress: float | None) -> JobRecord:
     result = deserialize_result(stored, deserializer=from_json)
+    state = _final_state(success=result.success, value=result.result)
     return JobRecord(
         id=job_id,
         queue=queue.name,
         name=result.function,
-        state=JobState.SUCCEEDED if result.success else JobState.FAILED,
+        state=state,
         attempt=result.job_try,
         progress=progress,
         enqueued_at=result.enqueue_time,
-        started_at=result.start_time,
+        started_at=result.start_time if result.job_try else None,
         finished_at=result.finish_time,
         result=result.result if result.success else None,
-        error=None if result.success else _describe(result.result),
+        error=_describe(result.result) if state is JobState.FAILED else None,
     )
+
+
+def _final_state(*, success: bool, value: JsonValue) -> JobState:
+    if success:
+        return JobState.SUCCEEDED
+    return JobState.CANCELLED if value == CANCELLED else JobState.FAILED
 
 
 def _waiting_state(due_ms: float | None) -> JobState:

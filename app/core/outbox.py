@@ -7,6 +7,7 @@ of a job that failed for good stays, as a dead letter.
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -14,6 +15,7 @@ from sqlalchemy import (
     DateTime,
     Index,
     Integer,
+    Row,
     SmallInteger,
     String,
     Table,
@@ -117,7 +119,11 @@ async def bury(  # noqa: PLR0913  a dead letter has as many parts
     error: str,
     traceback: str | None,
 ) -> None:
-    """Turn a job that failed for good into a dead letter, also one that never had a row."""
+    """Turn a job that failed for good into a dead letter, also one that never had a row.
+
+    One that had a row and has none any more is left alone: its effect has committed, by another
+    worker or before a crash, or it was cancelled. A retry of it would be one too many.
+    """
     letter = {
         "failed_at": func.clock_timestamp(),
         "attempts": attempts,
@@ -125,6 +131,9 @@ async def bury(  # noqa: PLR0913  a dead letter has as many parts
         "error": error,
         "traceback": traceback,
     }
+    if job.kept:
+        await session.execute(update(outbox).where(outbox.c.id == job.id).values(letter))
+        return
     row = insert(outbox).values(
         id=job.id,
         queue=job.queue,
@@ -156,19 +165,21 @@ async def take_overdue(session: AsyncSession, queue: Queue) -> list[Envelope]:
         .values(check_at=func.now() + func.greatest(age, text("interval '10 seconds'")))
         .returning(outbox)
     )
-    return [
-        Envelope(
-            id=row.id,
-            queue=row.queue,
-            name=row.name,
-            payload=row.payload,
-            request_id=row.request_id,
-            due_at=row.due_at,
-            priority=row.priority,
-            kept=True,
-        )
-        for row in rows
-    ]
+    return [envelope_of(row) for row in rows]
+
+
+def envelope_of(row: Row[Any]) -> Envelope:
+    """Put a job of which the whole row was read into its envelope again."""
+    return Envelope(
+        id=row.id,
+        queue=row.queue,
+        name=row.name,
+        payload=row.payload,
+        request_id=row.request_id,
+        due_at=row.due_at,
+        priority=row.priority,
+        kept=True,
+    )
 
 
 async def check_now(

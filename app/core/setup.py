@@ -140,7 +140,7 @@ async def _answer(status: int, _: Request, error: Exception) -> ProblemResponse:
 
 
 async def _answer_unavailable(_: Request, error: Exception) -> ProblemResponse:
-    cause = error.cause if isinstance(error, DatabaseUnavailable) else str(error)
+    cause = error.cause if isinstance(error, Unavailable) else str(error)
     log.warning("request.unavailable", error=type(error).__name__, cause=cause)
     detail = str(error) if isinstance(error, Unavailable) else "Busy. Try again in a moment."
     return ProblemResponse(503, detail, headers={"Retry-After": "5"})

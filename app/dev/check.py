@@ -58,7 +58,14 @@ class Outcome:
 def all_checks(root: Path) -> list[Check]:
     """List the checks, the longest first: the others fill the gaps beside it."""
     code = " ".join(
-        ["app", "tests", "alembic", "main.py", *(f.name for f in root.glob("run_*.py"))]
+        [
+            "app",
+            "tests",
+            "benchmarks",
+            "alembic",
+            "main.py",
+            *(f.name for f in root.glob("run_*.py")),
+        ]
     )
     return [
         Check("mypy", [f"mypy --strict {code}"]),

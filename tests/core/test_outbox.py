@@ -144,3 +144,15 @@ async def test_a_job_is_due_either_after_a_delay_or_at_a_time(resources: Resourc
     async with resources.unit_of_work() as uow:
         with pytest.raises(ValueError, match="not both"):
             uow.enqueue(BuildSignupReport(), delay=timedelta(1), at=datetime.now(UTC))
+
+
+@pytest.mark.parametrize(("kept", "letters"), [(True, 0), (False, 1)])
+async def test_a_late_failure_of_a_job_whose_row_is_gone_is_no_dead_letter(
+    resources: Resources, kept: bool, letters: int
+) -> None:
+    """Its effect has committed: a retry of the letter would be one too many."""
+    job = address(BuildSignupReport(), kept=kept)
+    async with resources.database.sessions.begin() as session:
+        await outbox.bury(session, job, attempts=3, crashes=3, error="late", traceback=None)
+
+    assert await rows(resources) == letters

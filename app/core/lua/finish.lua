@@ -45,7 +45,8 @@ for i = 1, #ARGV, 5 do
       ended[#ended + 1] = id
       keys[#keys + 1], keys[#keys + 2] = 'arq:job:' .. id, 'arq:retry:' .. id
       counts[outcome] = (counts[outcome] or 0) + 1
-      if tonumber(number) > 0 then redis.call('SET', 'arq:result:' .. id, result, 'PX', number) end
+      -- A result that is there already says that the job was cancelled before it ended.
+      if tonumber(number) > 0 then redis.call('SET', 'arq:result:' .. id, result, 'PX', number, 'NX') end
     end
   end
 end

@@ -1,5 +1,6 @@
 """Jobs that no handler could be given: what arq or the claim gives up, read as far as it goes."""
 
+from typing import NamedTuple
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 import structlog
@@ -47,9 +48,10 @@ async def _bury(resources: Resources, queue: Queue, claim: Claim, error: str) ->
 
 def _read(queue: Queue, claim: Claim) -> Envelope:
     """Read what can be read. An id that is none of ours, and what it holds, are kept as text."""
-    name, payload, request_id = "<unreadable>", None, None
+    read = Contents("<unreadable>")
     if claim.payload is not None and len(claim.payload) <= LONGEST_PAYLOAD:
-        name, payload, request_id = _decode(claim.payload)
+        read = _decode(claim.payload)
+    payload = read.payload
     if payload is None:
         payload = {"unreadable": repr((claim.payload or b"")[:LONGEST_UNREADABLE])}
     try:
@@ -57,19 +59,40 @@ def _read(queue: Queue, claim: Claim) -> Envelope:
     except ValueError:
         job_id = uuid5(NAMESPACE_OID, f"{queue.name}/{claim.job_id}")
         payload = {**payload, "foreign_id": claim.job_id[:LONGEST_UNREADABLE]}
-    return Envelope(id=job_id, queue=queue.name, name=name, payload=payload, request_id=request_id)
+    return Envelope(
+        id=job_id,
+        queue=queue.name,
+        name=read.name,
+        payload=payload,
+        request_id=read.request_id,
+        kept=read.kept,
+    )
 
 
-def _decode(data: bytes) -> tuple[str, dict[str, JsonValue] | None, str | None]:
+class Contents(NamedTuple):
+    """What could be read of a job; `kept` as in its envelope."""
+
+    name: str
+    payload: dict[str, JsonValue] | None = None
+    request_id: str | None = None
+    kept: bool = False
+
+
+def _decode(data: bytes) -> Contents:
     try:
         job = from_json(data)
     except (ValueError, LookupError, TypeError):
-        return "<unreadable>", None, None
+        return Contents("<unreadable>")
     match job:
         case {"f": str(name), "a": [dict(payload)], "k": dict(options)}:
             request_id = options.get("request_id")
-            return name[:255], dict(payload), str(request_id)[:64] if request_id else None
+            return Contents(
+                name[:255],
+                dict(payload),
+                str(request_id)[:64] if request_id else None,
+                kept=options.get("kept") is True,
+            )
         case {"f": str(name)}:
-            return name[:255], None, None
+            return Contents(name[:255])
         case _:
-            return "<unreadable>", None, None
+            return Contents("<unreadable>")

@@ -15,9 +15,10 @@ from app.core.config import Settings, load_settings
 from app.core.queue import Queue
 from app.core.redis import JOB_LIFETIME_MS, from_json, redis_settings, to_json
 from app.core.resources import OpenResources, open_resources
-from app.core.worker.cron import Cron, refuse_equal_names, ticking
+from app.core.worker.cron import Cron, refuse_equal_names
 from app.core.worker.handler import Handler, as_arq_function
 from app.core.worker.sweeper import sweeping
+from app.core.worker.ticker import ticking
 
 log = structlog.stdlib.get_logger("app.worker")
 

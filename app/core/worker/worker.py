@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from signal import Signals
 from typing import Any
 
@@ -13,6 +14,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from app.core.redis import open_client, open_pool
+from app.core.worker.cancellation import cancel_all, heed_cancellation
 from app.core.worker.claimed_jobs import ClaimedJobs
 from app.core.worker.claims import Claim, Claims, Ending, Outcome
 from app.core.worker.description import describe_worker, new_worker_id
@@ -20,18 +22,13 @@ from app.core.worker.doorbell import LONGEST_WAIT, Doorbell
 from app.core.worker.given_up import CRASHES, bury_crashed, bury_given_up
 from app.core.worker.heartbeat import Heart, beating
 from app.core.worker.lease import Leases, Reply
+from app.core.worker.outage import Outage
 from app.core.worker.settings import WorkerSettings
 
 log = structlog.stdlib.get_logger("app.worker")
 
 RETRIES = 3
 """Further tries of one Redis command within half a second: a hiccup passes unnoticed."""
-
-PAUSE = 1.0
-"""Seconds between two looks for a Redis that is away."""
-
-CANCELLATIONS = 5
-"""A library can swallow a cancellation: so often a job is told to end, a second apart."""
 
 UNBURIED_MS, FAULT_MS = 30_000, 1_000
 """Until the next try of a job that could not be buried, and of one that our own fault stopped."""
@@ -50,11 +47,18 @@ class Worker(arq.worker.Worker):
         self._worker_id = new_worker_id()
         self._leases = Leases(self._redis, self._worker_id)
         self._doorbell = Doorbell(self._redis, timeout=self._settings.redis_timeout)
-        self._redis_is_away = False
+        self._outage = Outage(self._queue.name)
         self._hurried = False
         pool = ClaimedJobs(self._redis, self._claims)
         arguments: dict[str, Any] = {**get_kwargs(vars(worker_settings)), **options}
         super().__init__(**{**arguments, "redis_pool": pool})
+        self._noted = self.loop.create_future()
+        self._noted.set_result(None)
+        # Every handler has a timer of its own; arq's comes later and would only be set and unset.
+        self.functions = {
+            name: replace(each, timeout_s=None) for name, each in self.functions.items()
+        }
+        self.job_timeout_s = None  # type: ignore[assignment]
 
     async def main(self) -> None:
         await self._wait_for_redis()
@@ -89,7 +93,7 @@ class Worker(arq.worker.Worker):
             await self.on_shutdown(self.ctx)
         await self._redis.aclose(close_connection_pool=True)
 
-    async def finish_job(  # noqa: PLR0913, PLR0917  arq's signature
+    def finish_job(  # type: ignore[override]  # noqa: PLR0913, PLR0917  arq's signature
         self,
         job_id: str,
         finish: bool,
@@ -98,20 +102,24 @@ class Worker(arq.worker.Worker):
         keep_result_forever: bool,  # noqa: ARG002
         incr_score: int | None,
         keep_in_progress: float | None,  # noqa: ARG002
-    ) -> None:
-        """Note what became of a job; the next exchange tells Redis of many at once."""
+    ) -> asyncio.Future[None]:
+        """Note what became of a job; the next exchange tells Redis of many at once.
+
+        There is nothing to wait for, and a coroutine would cost arq one more task a job.
+        """
         if (claim := self._claims.get(job_id)) is None:
-            return  # somebody else holds it, which has been said
+            return self._noted  # somebody else holds it, which has been said
         if finish and claim.ending:
             self._end(claim, claim.ending, result_data, result_timeout_s)
         elif finish:
-            await self.finish_failed_job(job_id, result_data)
+            return asyncio.ensure_future(self.finish_failed_job(job_id, result_data))
         elif incr_score:
             # arq adds the pause to the score that the job was claimed with.
             pause = incr_score - (timestamp_ms() - claim.claimed_ms)
             self._note(Outcome(claim, "retry", max(0, pause)))
         else:
             self._note(Outcome(claim, "retry" if self.allow_pick_jobs else "release"))
+        return self._noted
 
     async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
         """Bury a job that arq gives up: unknown, unreadable, misaddressed, or tried too often."""
@@ -125,6 +133,7 @@ class Worker(arq.worker.Worker):
 
     async def _turn(self, longest_wait: float = LONGEST_WAIT) -> None:
         """Exchange what is done for what is due, then wait until there is more of either."""
+        heed_cancellation()
         self._doorbell.quieten()
         claims = self._claims
         outcomes, free = claims.outcomes(), self._free_slots()
@@ -134,9 +143,9 @@ class Worker(arq.worker.Worker):
             )
             await self.record_health()
         except (RedisError, OSError) as error:
-            await self._pause(error)
+            await self._outage.pause(error)
             return
-        self._note_redis_is_back()
+        self._outage.is_over()
         claims.settle(outcomes)
         if free and not claims.holds_alone():
             claims.alone = reply.alone
@@ -225,8 +234,10 @@ class Worker(arq.worker.Worker):
 
     async def _hand_over(self) -> None:
         """Stop what still runs and give it back, so that others can begin it at once."""
+        self.allow_pick_jobs = False
         await self._doorbell.close()
-        await self._cancel_jobs()
+        if left := await cancel_all(lambda: [*self.job_tasks.values(), *self.tasks.values()]):
+            log.error("jobs.cannot_be_cancelled", queue=self._queue.name, count=left)
         for claim in self._claims.held():
             if not self._claims.has_outcome(claim.job_id):
                 self._claims.note(Outcome(claim, "release"))
@@ -236,20 +247,6 @@ class Worker(arq.worker.Worker):
             except (RedisError, OSError) as error:
                 count, queue = len(outcomes), self._queue.name
                 log.warning("jobs.not_handed_over", queue=queue, count=count, error=str(error))
-
-    async def _cancel_jobs(self) -> None:
-        self.allow_pick_jobs = False
-        running: set[asyncio.Task[Any]] = set()
-        for _ in range(CANCELLATIONS):
-            # arq forgets a job whose cancellation was interrupted by another one.
-            running |= {*self.job_tasks.values(), *self.tasks.values()}
-            running = {task for task in running if not task.done()}
-            if not running:
-                return
-            for task in running:
-                task.cancel()
-            await asyncio.wait(running, timeout=PAUSE)
-        log.error("jobs.cannot_be_cancelled", queue=self._queue.name, count=len(running))
 
     async def _burst_is_over(self) -> bool:
         if not self.burst or len(self._claims):
@@ -281,25 +278,11 @@ class Worker(arq.worker.Worker):
 
     async def _wait_for_redis(self) -> None:
         while True:
+            heed_cancellation()
             try:
                 await self._redis.ping()
             except (RedisError, OSError) as error:
-                await self._pause(error)
+                await self._outage.pause(error)
             else:
-                self._note_redis_is_back()
+                self._outage.is_over()
                 return
-
-    async def _pause(self, error: Exception) -> None:
-        task = asyncio.current_task()
-        if task and task.cancelling():
-            # redis-py can turn a cancellation into an error of its connection.
-            raise asyncio.CancelledError from error
-        if not self._redis_is_away:
-            log.warning("redis.away", queue=self._queue.name, error=str(error))
-        self._redis_is_away = True
-        await asyncio.sleep(PAUSE)
-
-    def _note_redis_is_back(self) -> None:
-        if self._redis_is_away:
-            log.info("redis.back", queue=self._queue.name)
-        self._redis_is_away = False

@@ -11,7 +11,8 @@ from app.core.resources import Resources
 from app.core.ticks import record_tick, ticks
 from app.core.worker import cron, worker_settings
 from app.core.worker.base_settings import WorkerSettings
-from app.core.worker.cron import Cron, ticking
+from app.core.worker.cron import Cron
+from app.core.worker.ticker import ticking
 from app.schemas.jobs import BuildSignupReport
 from tests.conftest import until
 

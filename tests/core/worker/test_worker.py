@@ -9,11 +9,13 @@ from typing import NamedTuple, Self
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 from structlog.testing import capture_logs
 
 from app.core.config import Settings
 from app.core.job_record import JobState
 from app.core.job_store import find_job
+from app.core.outbox import find, outbox
 from app.core.presence import live_workers
 from app.core.queue import BASE, EMAIL, Job, QueuePools
 from app.core.redis import open_pools
@@ -27,9 +29,12 @@ from app.services.user_service import UserService
 from app.workers.context import JobContext
 from tests.conftest import said, until
 from tests.core.worker import slow_worker
+from tests.core.worker.test_lease import note
+from tests.ports import CLOSED_PORT
 from tests.processes import running
 
-STOCK_CHECK = ("-m", "arq", "app.core.worker.email_settings.WorkerSettings", "--check")
+STOCK_COMMAND = ("-m", "arq", "app.core.worker.email_settings.WorkerSettings")
+STOCK_CHECK = (*STOCK_COMMAND, "--check")
 
 
 async def test_the_email_worker_sends_a_mail_and_arqs_own_check_sees_the_worker(
@@ -84,7 +89,21 @@ async def test_a_job_that_outlasts_the_grace_period_goes_back_to_its_queue(
 
     record = await find_job(queues, job_id)
     assert record is not None
-    assert record.state is JobState.QUEUED
+    assert (record.state, record.attempt) == (JobState.QUEUED, 0), "the interrupted try counts"
+
+
+async def test_the_stock_command_of_arq_serves_the_same_queue(
+    committing: Resources, mails: MailCatcher
+) -> None:
+    async with committing.unit_of_work() as uow:
+        ada = UserRegister.model_validate({"email": "ada@example.com", "password": "p" * 8})
+        await UserService(uow).sign_up(ada)
+
+    async with running(committing.settings, *STOCK_COMMAND, "--burst") as stock:
+        assert (await mails.anext(timeout=20)).to == ["ada@example.com"]
+        assert await stock.ended() == 0
+    async with committing.database.sessions() as session:
+        assert (await session.execute(select(outbox))).all() == []
 
 
 @pytest.fixture
@@ -123,6 +142,69 @@ async def test_a_job_that_swallows_its_cancellation_does_not_keep_its_worker(
     task.cancel()
 
     await asyncio.wait_for(worker.close(), 20)
+
+
+async def test_a_job_that_takes_its_worker_along_is_given_up(
+    committing: Resources, queues: QueuePools
+) -> None:
+    async with committing.unit_of_work() as uow:
+        job_id = uow.enqueue(Ping(number=1))
+    await note(queues[BASE], f"{BASE.key}:crashes", str(job_id), 3)
+
+    async with Pinging(committing.settings) as pinging:
+        await until(lambda: is_dead(committing, job_id))
+        assert pinging.pings.empty()
+
+    async with committing.database.sessions() as session:
+        letter = (await session.execute(select(outbox))).one()
+    assert letter.error == "WorkerDied: the worker died 3 times while this job ran"
+    assert (letter.payload, letter.crashes) == ({"number": 1}, 3)
+
+
+async def test_a_job_that_cannot_be_buried_is_not_forgotten(
+    settings: Settings, queues: QueuePools
+) -> None:
+    away = f"postgresql+asyncpg://a:b@127.0.0.1:{CLOSED_PORT}/x"
+    lost = settings.model_copy(update={"database_url": away})
+    job_id = await queues.send(Ping(number=1))
+    await note(queues[BASE], f"{BASE.key}:crashes", str(job_id), 3)
+
+    with capture_logs() as lines:
+        async with Pinging(lost):
+            await until(lambda: said(lines, "job.not_buried"))
+
+    record = await find_job(queues, job_id)
+    assert record is not None
+    assert record.state in {JobState.SCHEDULED, JobState.QUEUED}
+
+
+async def test_a_running_job_can_be_cancelled(settings: Settings, queues: QueuePools) -> None:
+    async with Pinging(settings) as pinging:
+        pinging.may_go_on.clear()
+        job_id = await queues.send(Ping(number=1))
+        assert await pinging.next() == 1
+        await queues[BASE].zadd("arq:abort", {str(job_id): 1})
+
+        await until(lambda: has_ended(queues, job_id))
+        await queues.send(Ping(number=2))
+        assert await pinging.next() == 2
+
+
+async def test_a_job_whose_lease_was_lost_is_stopped_and_what_it_did_is_not_heard(
+    settings: Settings, queues: QueuePools
+) -> None:
+    async with Pinging(settings) as pinging:
+        pinging.may_go_on.clear()
+        job_id = await queues.send(Ping(number=1))
+        assert await pinging.next() == 1
+        await queues[BASE].set(f"arq:in-progress:{job_id}", "other/1/1", px=60_000)
+        with capture_logs() as lines:
+            await until(lambda: said(lines, "job.lease_lost"))
+            await until(lambda: said(lines, "job.interrupted"))
+
+        record = await find_job(queues, job_id)
+        assert record is not None
+        assert record.state is JobState.RUNNING
 
 
 class Pinging:
@@ -217,6 +299,17 @@ async def test_a_worker_waits_for_a_redis_that_is_away_and_says_so_once(
             events = [line["event"] for line in lines]
 
     assert (events.count("redis.away"), events.count("redis.back")) == (1, 1)
+
+
+async def has_ended(queues: QueuePools, job_id: UUID) -> bool:
+    record = await find_job(queues, job_id)
+    return record is not None and record.finished_at is not None
+
+
+async def is_dead(resources: Resources, job_id: UUID) -> bool:
+    async with resources.database.sessions() as session:
+        record = await find(session, job_id)
+    return record is not None and record.state is JobState.FAILED
 
 
 async def succeeded(queues: QueuePools, job_id: UUID) -> bool:

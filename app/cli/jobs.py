@@ -1,0 +1,177 @@
+"""`jobs`: how one stands, and what becomes of those that failed for good."""
+
+import argparse
+from contextlib import suppress
+from datetime import UTC, datetime
+from uuid import UUID
+
+from pydantic_core import to_json
+
+from app.cli.command import DONE, Arguments, Subparsers, add_command, answer, complain
+from app.cli.tables import age, since, table
+from app.core import control
+from app.core.control import DeadLetterDetails, DeadLetterNotFound, DeadLetterPage, Retried
+from app.core.exceptions import NotFound
+from app.core.job_record import JobRecord, JobState
+from app.core.resources import Resources
+
+HEADERS = ("ID", "KIND", "AGE", "ERROR")
+
+
+class NoSuchKind(NotFound):
+    def __init__(self, kind: str, kinds: dict[str, int]) -> None:
+        there = ", ".join(f"{name} ({count})" for name, count in sorted(kinds.items()))
+        super().__init__(
+            f"There is no dead letter of the kind {kind!r}. There are: {there or 'none'}"
+        )
+
+
+class DeadArguments(Arguments):
+    queue: str | None
+    kind: str | None
+    limit: int
+    offset: int
+
+
+class JobArguments(Arguments):
+    id: UUID
+
+
+class ChosenArguments(Arguments):
+    id: UUID | None
+    all: str | None
+
+
+def register(commands: Subparsers) -> None:
+    jobs = commands.add_parser("jobs", help="show, retry, discard and cancel jobs")
+    actions = jobs.add_subparsers(title="actions", metavar="ACTION", required=True)
+    dead = add_command(
+        actions, "dead", list_dead, help="list jobs that failed for good, newest first"
+    )
+    dead.add_argument("queue", nargs="?", help="of this queue only")
+    dead.add_argument("--kind", help="of this kind only: the name of a job's class")
+    dead.add_argument("--limit", type=_count, default=50, help="how many at most (default: 50)")
+    dead.add_argument("--offset", type=_count, default=0, help="leave out so many of the newest")
+    for name, command, help_ in (
+        ("show", show, "tell how a job stands, and why it failed"),
+        ("cancel", cancel, "keep a job from being done, or stop it"),
+    ):
+        add_command(actions, name, command, help=help_).add_argument("id", type=UUID)
+    for name, choose, help_ in (
+        ("retry", retry, "give jobs that failed for good all of their tries again"),
+        ("discard", discard, "delete dead letters"),
+    ):
+        chosen = add_command(actions, name, choose, help=help_).add_mutually_exclusive_group(
+            required=True
+        )
+        chosen.add_argument("id", nargs="?", type=UUID)
+        chosen.add_argument(
+            "--all", metavar="KIND", help="all of a kind: the name of a job's class"
+        )
+
+
+async def list_dead(resources: Resources, arguments: DeadArguments) -> int:
+    name = arguments.queue
+    page = await control.dead_letters(
+        resources,
+        queue=control.queue_named(resources.queues, name) if name else None,
+        kind=arguments.kind,
+        limit=arguments.limit,
+        offset=arguments.offset,
+    )
+    return answer(arguments, page, _page(page, arguments.offset))
+
+
+async def show(resources: Resources, arguments: JobArguments) -> int:
+    job = await control.find_job(resources, arguments.id)
+    letter = None
+    if job.state is JobState.FAILED:
+        with suppress(DeadLetterNotFound):  # somebody discarded it
+            letter = await control.dead_letter(resources, job.id)
+    return answer(arguments, {"job": job, "dead_letter": letter}, _describe(job, letter))
+
+
+async def retry(resources: Resources, arguments: ChosenArguments) -> int:
+    if arguments.id:
+        letter = await control.retry(resources, arguments.id)
+        return answer(arguments, Retried(1, left=0), f"Retried: {letter.name} {letter.id}.")
+    kind = await _existing(resources, arguments.all)
+    outcome = await control.retry_all(resources, kind)
+    answer(arguments, outcome, f"Retried: {outcome.retried} of {kind}.")
+    if outcome.left:
+        reason = "because a worker holds the job or another job has its key"
+        return complain(f"Not retried: {outcome.left} of {kind}, {reason}.")
+    return DONE
+
+
+async def discard(resources: Resources, arguments: ChosenArguments) -> int:
+    if arguments.id:
+        letter = await control.discard(resources, arguments.id)
+        return answer(arguments, {"discarded": 1}, f"Discarded: {letter.name} {letter.id}.")
+    kind = await _existing(resources, arguments.all)
+    count = await control.discard_all(resources, kind)
+    return answer(arguments, {"discarded": count}, f"Discarded: {count} of {kind}.")
+
+
+async def cancel(resources: Resources, arguments: JobArguments) -> int:
+    job = await control.cancel(resources, arguments.id)
+    outcome = "its worker stops it" if job.state is JobState.RUNNING else "it will not be done"
+    value = {"id": job.id, "was": job.state}
+    return answer(arguments, value, f"{job.name} {job.id} was {job.state}: {outcome}.")
+
+
+async def _existing(resources: Resources, kind: str | None) -> str:
+    kinds = await control.dead_kinds(resources)
+    if kind is None or kind not in kinds:
+        raise NoSuchKind(kind or "", kinds)
+    return kind
+
+
+def _page(page: DeadLetterPage, offset: int) -> str:
+    if not page.data:
+        return "There are no dead letters." if not page.count else "There are no more dead letters."
+    rows = [(each.id, each.name, since(each.failed_at), each.error) for each in page.data]
+    last = offset + len(page.data)
+    return f"{table(HEADERS, rows, right=['AGE'])}\n{offset + 1}-{last} of {page.count}"
+
+
+def _describe(job: JobRecord, letter: DeadLetterDetails | None) -> str:
+    facts: dict[str, object] = {
+        "id": job.id,
+        "kind": job.name,
+        "queue": job.queue,
+        "state": job.state,
+        "tries": job.attempt,
+        "progress": None if job.progress is None else f"{job.progress:.0%}",
+        "enqueued": _moment(job.enqueued_at),
+        "scheduled": _moment(job.scheduled_for),
+        "started": _moment(job.started_at),
+        "finished": _moment(job.finished_at),
+        "result": None if job.result is None else to_json(job.result).decode(),
+        "error": job.error,
+    }
+    if letter:
+        facts |= {
+            "crashes": letter.crashes,
+            "key": letter.key,
+            "request": letter.request_id,
+            "payload": to_json(letter.payload).decode(),
+        }
+    width = max(map(len, facts))
+    lines = [f"{name:{width}}  {fact}" for name, fact in facts.items() if fact is not None]
+    return "\n".join([*lines, "", letter.traceback] if letter and letter.traceback else lines)
+
+
+def _moment(moment: datetime | None) -> str | None:
+    """Write a time with how long it is ago, or how far away."""
+    if moment is None:
+        return None
+    seconds = (datetime.now(UTC) - moment).total_seconds()
+    distance = f"{age(seconds)} ago" if seconds >= 0 else f"in {age(-seconds)}"
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC ({distance})"
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)

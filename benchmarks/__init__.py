@@ -1,0 +1,1 @@
+"""Measurements that a claim about speed rests on."""

@@ -1,0 +1,94 @@
+"""Figures, the bars that they are held to, and the table of both."""
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+OURS = "ours"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What a figure must be, said and checked on the medians of all contenders."""
+
+    text: str
+    holds: Callable[[Mapping[str, float]], bool]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table: for each contender a value a round."""
+
+    name: str
+    unit: str
+    values: Mapping[str, Sequence[float]]
+    bar: Bar | None = None
+
+    @property
+    def medians(self) -> dict[str, float]:
+        return {name: statistics.median(values) for name, values in self.values.items()}
+
+    @property
+    def verdict(self) -> str:
+        if self.bar is None:
+            return ""
+        return "met" if self.bar.holds(self.medians) else "NOT met"
+
+
+def at_most(limit: float) -> Bar:
+    return Bar(f"≤ {limit:g}", lambda medians: medians[OURS] <= limit)
+
+
+def at_least(limit: float) -> Bar:
+    return Bar(f"≥ {limit:,g}", lambda medians: medians[OURS] >= limit)
+
+
+def times_at_most(factor: float, other: str) -> Bar:
+    return Bar(f"≤ {factor:g} × {other}", lambda medians: medians[OURS] <= factor * medians[other])
+
+
+def times_at_least(factor: float, other: str) -> Bar:
+    return Bar(f"≥ {factor:g} × {other}", lambda medians: medians[OURS] >= factor * medians[other])
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """Return the smallest value that a share of all does not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """Lay figures out for people, as Markdown: ours, how it varied, its bar, the others."""
+    rows = [("measure", "ours", "rounds", "bar", "", "beside it"), *map(_row, figures)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in rows
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)
+
+
+def _row(figure: Figure) -> tuple[str, ...]:
+    ours, medians = figure.values[OURS], figure.medians
+    return (
+        figure.name,
+        f"{_number(medians[OURS])} {figure.unit}",
+        f"{_number(min(ours))} … {_number(max(ours))}" if len(ours) > 1 else "",
+        figure.bar.text if figure.bar else "",
+        figure.verdict,
+        "; ".join(_beside(medians)),
+    )
+
+
+def _beside(medians: Mapping[str, float]) -> Iterator[str]:
+    for name, value in medians.items():
+        if name != OURS:
+            ratio = f" (× {medians[OURS] / value:.2f})" if value else ""
+            yield f"{name} {_number(value)}{ratio}"
+
+
+def _number(value: float) -> str:
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

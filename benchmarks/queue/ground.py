@@ -1,0 +1,71 @@
+"""The servers of a run, and the settings that lead its processes there."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import make_url
+
+from app.core.config import Settings
+from app.dev.folder import write_private
+from app.dev.postgres import postgres
+from app.dev.valkey import valkey
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where a run takes place: settings, also in a file for the workers, and a folder.
+
+    With `profile`, our workers write there what their time goes to.
+    """
+
+    settings: Settings
+    folder: Path
+    profile: Path | None = None
+
+    @property
+    def settings_file(self) -> Path:
+        return self.folder / "settings.json"
+
+
+@contextmanager
+def own_servers(profile: Path | None = None) -> Iterator[Ground]:
+    """Run a PostgreSQL and a Valkey with the settings of production: nothing is lost in a crash."""
+    with (
+        tempfile.TemporaryDirectory(prefix="benchmark-") as folder,
+        postgres(Path(folder) / "postgres") as database,
+        valkey(Path(folder) / "valkey") as redis,
+    ):
+        url = make_url(database).set(database="benchmark")
+        settings = Settings(
+            _env_file=None,
+            environment="test",
+            log_level="warning",
+            database_url=url.render_as_string(hide_password=False),
+            redis_url=redis,
+            queue_redis_urls={},
+        )
+        configuration = Config(ROOT / "alembic.ini")
+        configuration.attributes["settings"] = settings
+        command.upgrade(configuration, "head")
+        yield laid(settings, Path(folder), profile)
+
+
+def laid(settings: Settings, folder: Path, profile: Path | None = None) -> Ground:
+    """Write down what the workers need to know, apart from any environment of the developer."""
+    ground = Ground(settings, folder, profile)
+    names = {"environment", "log_level", "database_url", "redis_url", "queue_redis_urls"}
+    write_private(ground.settings_file, json.dumps(settings.model_dump(include=names)))
+    return ground
+
+
+def load(path: Path) -> Settings:
+    """Read what `laid` wrote."""
+    return Settings(_env_file=None, **json.loads(path.read_text()))

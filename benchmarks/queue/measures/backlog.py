@@ -1,0 +1,105 @@
+"""Whether a long queue makes its worker slow."""
+
+import asyncio
+import time
+from functools import partial
+
+from benchmarks.queue import ours
+from benchmarks.queue.contenders import OURS
+from benchmarks.queue.figures import Figure, times_at_most
+from benchmarks.queue.ground import Ground
+from benchmarks.queue.measures.pickup import WARM_UP, pickups, shares
+from benchmarks.queue.rounds import Scale, interleaved
+from benchmarks.queue.stage import stage
+from benchmarks.queue.tasks import Task
+
+WAITING = 1_000_000
+SAMPLES = 300
+JOBS = 5_000
+FAR = 4_000_000_000_000
+"""Some day in 2096, in ms."""
+
+NAPS = 20_000
+"""So many keep a worker busy for as long as it takes to measure."""
+
+HOUR = 60
+
+
+async def backlog(ground: Ground, scale: Scale) -> list[Figure]:
+    """Pickup and cost of a job with 1,000,000 waiting in the same queue, and with few or none."""
+    waiting, samples, jobs = scale.of(WAITING), scale.of(SAMPLES), scale.of(JOBS)
+    later = await interleaved(
+        scale.rounds,
+        {
+            "ours": partial(pickup_beside_later, ground, waiting, samples),
+            "empty": partial(pickup_beside_later, ground, 0, samples),
+        },
+    )
+    ahead = await interleaved(
+        scale.rounds,
+        {
+            "ours": partial(pickup_ahead, ground, waiting, samples // 3),
+            f"{NAPS:,}": partial(pickup_ahead, ground, scale.of(NAPS), samples // 3),
+        },
+    )
+    cost = await interleaved(
+        scale.rounds,
+        {
+            "ours": partial(cost_of_a_job, ground, jobs, waiting),
+            "few": partial(cost_of_a_job, ground, jobs, jobs),
+        },
+    )
+    p99_ahead = shares(ahead, 0.99)
+    return [
+        Figure(
+            "pickup, 1,000,000 for later, p50", "ms", shares(later, 0.5), times_at_most(2, "empty")
+        ),
+        Figure(
+            "pickup, 1,000,000 for later, p99", "ms", shares(later, 0.99), times_at_most(2, "empty")
+        ),
+        Figure(
+            "pickup ahead of 1,000,000 due, p50",
+            "ms",
+            shares(ahead, 0.5),
+            times_at_most(2, f"{NAPS:,}"),
+        ),
+        Figure("pickup ahead of 1,000,000 due, p99", "ms", p99_ahead),
+        Figure("INCR, 1,000,000 due", "µs/job", cost, times_at_most(2, "few")),
+    ]
+
+
+async def pickup_beside_later(ground: Ground, waiting: int, samples: int) -> list[float]:
+    async with stage(ground, OURS) as its, OURS.sender(ground.settings) as send:
+        if waiting:
+            await its.fill(Task("report", {}), waiting, due_ms=FAR)
+            await its.at_rest()
+        await pickups(its, send, WARM_UP)
+        return await pickups(its, send, samples)
+
+
+async def pickup_ahead(ground: Ground, waiting: int, samples: int) -> list[float]:
+    """Send jobs of a higher priority to a worker with no free slot."""
+    nap = Task("nap", {"seconds": 0.05, "last": 0})
+    async with (
+        stage(ground, OURS) as its,
+        ours.open_resources(ground.settings) as resources,
+    ):
+        await its.fill(nap, waiting)
+        await its.report()
+        await its.at_rest()
+        times = []
+        for _ in range(samples):
+            await asyncio.sleep(0.01)
+            sent = time.monotonic()
+            await resources.queues.send(ours.Report(), priority=HOUR)
+            times.append(1000 * ((await its.report()).moment - sent))
+        return times
+
+
+async def cost_of_a_job(ground: Ground, jobs: int, waiting: int) -> float:
+    """Tell the µs from one small job to the next, the others waiting behind them."""
+    task = Task("increment", {"first": 1, "last": jobs, "every": 0})
+    async with stage(ground, OURS) as its:
+        await its.fill(task, waiting)
+        began, ended = await its.reports(2)
+        return 1e6 * (ended.moment - began.moment) / (jobs - 1)

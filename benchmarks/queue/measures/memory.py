@@ -1,0 +1,29 @@
+"""Whether a worker stays as small as it was."""
+
+from benchmarks.queue.contenders import OURS
+from benchmarks.queue.figures import Figure, at_most
+from benchmarks.queue.ground import Ground
+from benchmarks.queue.rounds import Scale
+from benchmarks.queue.stage import stage
+from benchmarks.queue.tasks import Task
+
+JOBS = 100_000
+STEPS = 20
+MIB = 2**20
+
+
+async def memory(ground: Ground, scale: Scale) -> list[Figure]:
+    """A worker's resident memory over 100,000 jobs; growth is what the last 80,000 add."""
+    jobs = scale.of(JOBS, least=2 * STEPS)
+    every = jobs // STEPS
+    async with stage(ground, OURS) as its:
+        await its.fill(Task("increment", {"first": 1, "last": jobs, "every": every}), jobs)
+        await its.report()
+        sizes = [report.rss / MIB for report in await its.reports(STEPS)]
+    early, late = max(sizes[: STEPS // 5]), max(sizes[-STEPS // 5 :])
+    return [
+        Figure("memory of a worker after 100,000 jobs", "MiB", {"ours": [sizes[-1]]}, at_most(120)),
+        Figure(
+            "memory that the last 80,000 of them added", "MiB", {"ours": [late - early]}, at_most(3)
+        ),
+    ]

@@ -1,0 +1,107 @@
+"""Our worker and our jobs: `python -m benchmarks.queue.ours SETTINGS QUEUE`."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from app.core.config import Settings
+from app.core.database import open_database
+from app.core.mailer import Mailer
+from app.core.queue import BASE, EMAIL, Job, Queue, QueuePools
+from app.core.redis import open_pool
+from app.core.resources import Resources
+from app.core.worker import run, worker_settings
+from app.core.worker.handler import Handler
+from app.workers.context import JobContext
+from benchmarks.queue import tasks
+from benchmarks.queue.ground import load
+
+WIDE = Queue("wide", redis_db=3, concurrency=100)
+"""As many jobs at once as the tuned arq runs."""
+
+
+class Report(Job, queue=WIDE): ...
+
+
+class ReportFromEmail(Job, queue=EMAIL): ...
+
+
+class Increment(Job, queue=WIDE):
+    first: int
+    last: int
+    every: int
+
+
+class IncrementOnBase(Job, queue=BASE):
+    first: int
+    last: int
+    every: int
+
+
+class Nap(Job, queue=WIDE):
+    seconds: float
+    last: int
+
+
+async def report(ctx: JobContext, job: Report) -> None:  # noqa: ARG001  it says all by its class
+    await tasks.report(ctx.resources.queues[WIDE])
+
+
+async def report_from_email(ctx: JobContext, job: ReportFromEmail) -> None:  # noqa: ARG001
+    await tasks.report(ctx.resources.queues[EMAIL])
+
+
+async def increment(ctx: JobContext, job: Increment) -> None:
+    await tasks.increment(ctx.resources.queues[WIDE], job.first, job.last, job.every)
+
+
+async def increment_on_base(ctx: JobContext, job: IncrementOnBase) -> None:
+    await tasks.increment(ctx.resources.queues[BASE], job.first, job.last, job.every)
+
+
+async def nap(ctx: JobContext, job: Nap) -> None:
+    await tasks.nap(ctx.resources.queues[WIDE], job.seconds, job.last)
+
+
+HANDLERS: dict[Queue, list[Handler[Any]]] = {
+    WIDE: [report, increment, nap],
+    BASE: [increment_on_base],
+    EMAIL: [report_from_email],
+}
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Hold what a process of the service holds, and the benchmark's own queue."""
+    pools = {queue: open_pool(queue, settings) for queue in HANDLERS}
+    try:
+        async with open_database(settings) as database:
+            yield Resources(settings, QueuePools(pools), database, Mailer(settings))
+    finally:
+        for pool in pools.values():
+            await pool.aclose(close_connection_pool=True)
+
+
+def main(path: str, name: str) -> None:
+    queue = next(queue for queue in HANDLERS if queue.name == name)
+
+    @asynccontextmanager
+    async def open_and_report(settings: Settings) -> AsyncIterator[Resources]:
+        async with open_resources(settings) as resources:
+            await tasks.report(resources.queues[queue])
+            yield resources
+
+    run(
+        worker_settings(
+            queue,
+            handlers=HANDLERS[queue],
+            settings=load(Path(path)),
+            open_resources=open_and_report,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

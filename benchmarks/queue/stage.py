@@ -1,0 +1,109 @@
+"""One turn of one contender: an empty database, its workers, and what the benchmark asks there."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from arq.utils import timestamp_ms
+from redis.asyncio import Redis
+
+from app.core.redis import queue_url
+from app.dev.child import Child
+from benchmarks.queue.contenders import Contender
+from benchmarks.queue.ground import Ground
+from benchmarks.queue.tasks import REPORTS, Report, Task
+
+Reply = Any
+"""What a command returns is known by whoever sent it."""
+
+PATIENCE = 60
+"""Seconds without a report after which a turn is given up."""
+
+FILL = """
+local queue, payload, score, first, count = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+for number = first, first + count - 1 do
+  local id = string.format('00000000-0000-7000-8000-%012x', number)
+  redis.call('SET', 'arq:job:' .. id, payload)
+  redis.call('ZADD', queue, score, id)
+end
+"""
+CHUNK = 5_000
+"""Jobs for one call of the script, so that no other client waits long."""
+
+
+class Stage:
+    """A contender's database, as the benchmark sees it."""
+
+    def __init__(self, contender: Contender, redis: Redis, workers: Sequence[Child]) -> None:
+        self.contender = contender
+        self.redis = redis
+        self._workers = workers
+        self._filled = 0
+
+    async def reports(self, count: int) -> list[Report]:
+        """Wait for reports of workers. Raises TimeoutError, ChildProcessError."""
+        return [await self.report() for _ in range(count)]
+
+    async def report(self) -> Report:
+        """Wait for the next report of a worker. Raises TimeoutError, ChildProcessError."""
+        for _ in range(PATIENCE):
+            if found := await self._do("BLPOP", REPORTS, 1):
+                return Report.parse(found[1])
+            if any(worker.exit_code is not None for worker in self._workers):
+                raise ChildProcessError(f"a worker of {self.contender.name} has ended")
+        raise TimeoutError(f"{self.contender.name} has not reported for {PATIENCE} s")
+
+    async def fill(self, task: Task, count: int, *, due_ms: int | None = None) -> None:
+        """Put many jobs on the queue in arq's layout; all of them can be claimed at one moment."""
+        payload, parked = self.contender.stored(task), "benchmark:parked"
+        due_ms = timestamp_ms() if due_ms is None else due_ms
+        first, self._filled = self._filled, self._filled + count
+        for start in range(first, self._filled, CHUNK):
+            size = min(CHUNK, self._filled - start)
+            await self._do("EVAL", FILL, 1, parked, payload, due_ms, start, size)
+        await self.redis.zunionstore(self.contender.key, [self.contender.key, parked])
+        await self.redis.delete(parked)
+        await self.wake()
+
+    async def wake(self) -> None:
+        """Do what a send does last; to stock arq it means nothing."""
+        await self._do("LPUSH", f"{self.contender.key}:wake", 1)
+
+    async def empty(self) -> None:
+        """Wait until nothing is left on the queue, not even what runs."""
+        while await self.redis.zcard(self.contender.key):
+            await asyncio.sleep(0.05)
+
+    async def at_rest(self) -> None:
+        """Wait until Redis has rewritten its log, which a large fill makes it do."""
+        while (await self.redis.info("persistence"))["aof_rewrite_in_progress"]:
+            await asyncio.sleep(0.1)
+
+    async def _do(self, *command: object) -> Reply:
+        return await self.redis.execute_command(*command)  # type: ignore[no-untyped-call]
+
+
+@asynccontextmanager
+async def stage(ground: Ground, contender: Contender, workers: int = 1) -> AsyncIterator[Stage]:
+    """Empty a contender's database and run its workers, all of them ready."""
+    async with Redis.from_url(queue_url(contender.queue, ground.settings)) as redis:
+        await redis.flushdb()
+        with ExitStack() as stack:
+            children = [
+                stack.enter_context(Child(command(ground, contender), output=sys.stderr.fileno()))
+                for _ in range(workers)
+            ]
+            stage = Stage(contender, redis, children)
+            await stage.reports(workers)
+            yield stage
+
+
+def command(ground: Ground, contender: Contender) -> list[str | Path]:
+    """Tell how a user would start the worker, on the benchmark's settings."""
+    program, *arguments = contender.arguments
+    module = [f"benchmarks.queue.{program}", str(ground.settings_file), *arguments]
+    profiler = ["-m", "cProfile", "-o", str(ground.profile)] if ground.profile else []
+    return [sys.executable, *profiler, "-m", *module]

@@ -1,0 +1,77 @@
+"""What the measured jobs do: the same lines for every contender."""
+
+import asyncio
+import itertools
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from redis.asyncio import Redis
+
+REPORTS = "benchmark:reports"
+"""A list, in the database of the queue, to which the worker reports."""
+
+COUNTER = "benchmark:counter"
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+STATM = Path("/proc/self/statm")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a worker says of itself at a moment. All processes of a machine share the clock."""
+
+    moment: float
+    cpu: float
+    rss: int
+
+    @classmethod
+    def now(cls) -> Self:
+        rss = int(STATM.read_bytes().split()[1]) * PAGE if STATM.exists() else 0
+        return cls(time.monotonic(), time.process_time(), rss)
+
+    @classmethod
+    def parse(cls, text: bytes) -> Self:
+        moment, cpu, rss = text.split()
+        return cls(float(moment), float(cpu), int(rss))
+
+    def __str__(self) -> str:
+        return f"{self.moment} {self.cpu} {self.rss}"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job to be done, in words that every contender has a function for."""
+
+    name: str
+    arguments: dict[str, float]
+
+
+async def report(redis: Redis) -> None:
+    """Tell when a job was started."""
+    await _push(redis, Report.now())
+
+
+async def increment(redis: Redis, first: int, last: int, every: int) -> None:
+    """Do one INCR; report at the first, the last and, unless 0, each `every`-th."""
+    number = await redis.incr(COUNTER)
+    if number in {first, last} or (every and number % every == 0):
+        await _push(redis, Report.now())
+
+
+async def nap(redis: Redis, seconds: float, last: int) -> None:
+    """Sleep; report the first start and the last end of this process."""
+    if next(_started) == 0:
+        await _push(redis, Report.now())
+    await asyncio.sleep(seconds)
+    if next(_ended) == last - 1:
+        await _push(redis, Report.now())
+
+
+async def _push(redis: Redis, report: Report) -> None:
+    await redis.execute_command("RPUSH", REPORTS, str(report))  # type: ignore[no-untyped-call]
+
+
+_started, _ended = itertools.count(), itertools.count()

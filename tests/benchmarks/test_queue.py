@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import pytest
+
+from app.core.config import Settings
+from benchmarks.queue.__main__ import measure
+from benchmarks.queue.figures import Figure, at_most, table, times_at_least
+from benchmarks.queue.ground import laid
+from benchmarks.queue.ours import WIDE
+from benchmarks.queue.rounds import Scale, interleaved
+from benchmarks.queue.stock import STOCK
+
+SMALLEST = Scale(rounds=1, share=0.0002)
+
+
+@pytest.fixture
+def apart(settings: Settings) -> Settings:
+    """Settings with a Redis database for each contender, away from those of other tests."""
+    shared, _, first = settings.redis_url.rpartition("/")
+    own = {queue.name: f"{shared}/{int(first) + queue.redis_db}" for queue in (WIDE, STOCK)}
+    urls = settings.queue_redis_urls | own
+    return settings.model_copy(update={"queue_redis_urls": urls, "log_level": "warning"})
+
+
+async def test_our_worker_and_stock_arq_are_measured(apart: Settings, tmp_path: Path) -> None:
+    figures = await measure(laid(apart, tmp_path), ["memory", "idle"], SMALLEST)
+
+    memory, _, commands, _ = figures
+    assert memory.medians["ours"] > 0
+    assert commands.values.keys() == {"ours", "arq", "tuned"}
+
+
+def test_a_figure_is_held_to_its_bar() -> None:
+    rates = {"ours": [10.0, 30.0, 20.0], "tuned": [8.0]}
+
+    assert Figure("rate", "jobs/s", rates, times_at_least(2.5, "tuned")).verdict == "met"
+    assert Figure("rate", "jobs/s", rates, times_at_least(2.6, "tuned")).verdict == "NOT met"
+    assert Figure("rate", "jobs/s", rates).verdict == ""
+
+
+def test_the_table_shows_the_median_how_it_varied_and_the_others() -> None:
+    figure = Figure("pickup", "ms", {"ours": [3.0, 1.0, 2.0], "tuned": [8.0]}, at_most(2))
+
+    row = table([figure]).splitlines()[-1]
+
+    assert row == "| pickup  | 2.00 ms | 1.00 … 3.00 | ≤ 2 | met | tuned 8.00 (× 0.25) |"  # noqa: RUF001
+
+
+async def test_everybody_is_measured_in_every_round() -> None:
+    turns: list[str] = []
+
+    async def turn(name: str) -> int:
+        turns.append(name)
+        return len(turns)
+
+    values = await interleaved(2, {"ours": lambda: turn("ours"), "arq": lambda: turn("arq")})
+
+    assert turns == ["ours", "arq", "arq", "ours"]
+    assert values == {"ours": [1, 4], "arq": [2, 3]}
