@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from fastapi import FastAPI
+from redis.asyncio import Redis
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, async_sessionmaker, create_async_engine
 from starlette.types import Receive, Scope, Send
@@ -25,6 +26,7 @@ from app.core.queue import QUEUES, Queue, QueuePools
 from app.core.redis import open_pools
 from app.core.resources import OpenResources, Resources, open_resources
 from app.core.setup import create_application
+from app.core.throttle import Throttle, open_throttle
 from app.core.worker.runner import create_worker
 from app.core.worker.settings import WorkerSettings, worker_settings
 from app.dev.mail_catcher import MailCatcher
@@ -89,6 +91,7 @@ def settings_for(servers: Servers, database: str, number: int, **changes: object
         "queue_redis_urls": {q.name: f"{servers.redis}/{first + q.redis_db}" for q in QUEUES},
         "public_url": "https://service.example.com",
         "worker_grace_period": 5,
+        "throttle_attempts_per_address": 1_000,
     }
     return Settings(_env_file=None, **values | changes)  # type: ignore[arg-type]
 
@@ -175,26 +178,38 @@ async def queues(pools_of_session: QueuePools) -> QueuePools:
 
 
 @pytest.fixture
+async def throttle(settings: Settings) -> AsyncIterator[Throttle]:
+    """Nobody has attempted anything yet."""
+    async with Redis.from_url(settings.redis_url) as redis:
+        await redis.flushdb()
+    async with open_throttle(settings) as throttle:
+        yield throttle
+
+
+@pytest.fixture
 def resources(
     settings: Settings,
     engine_of_session: Database,
     connection: AsyncConnection,
     queues: QueuePools,
+    throttle: Throttle,
 ) -> Resources:
     """What a process holds, on one connection; a commit releases a savepoint of it."""
     sessions = async_sessionmaker(
         connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
     )
     database = Database(engine_of_session.engine, sessions)
-    return Resources(settings, queues, database, Mailer(settings))
+    return Resources(settings, queues, database, Mailer(settings), throttle)
 
 
 @pytest.fixture
-async def committing(settings: Settings, queues: QueuePools) -> AsyncIterator[Resources]:
+async def committing(
+    settings: Settings, queues: QueuePools, throttle: Throttle
+) -> AsyncIterator[Resources]:
     """What a process holds, with commits that other connections see; emptied after the test."""
     assert not [queue for queue in queues if await queues[queue].dbsize()]
     async with open_resources(settings) as resources:
-        yield resources
+        yield replace(resources, throttle=throttle)
     tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
     await execute(settings.database_url, f"TRUNCATE {tables}")
 

@@ -55,7 +55,7 @@ def all_jobs() -> list[type[Job]]:
     return [
         job
         for _, job in inspect.getmembers(jobs, inspect.isclass)
-        if issubclass(job, Job) and job is not Job
+        if issubclass(job, Job) and not job.__subclasses__()
     ]
 
 

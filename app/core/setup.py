@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from http import HTTPStatus
 from typing import Any, TypedDict
 
 import structlog
@@ -14,12 +15,25 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.core.config import Settings, load_settings
-from app.core.exceptions import Conflict, DatabaseUnavailable, NotFound, Unavailable
+from app.core.exceptions import (
+    Conflict,
+    DatabaseUnavailable,
+    Forbidden,
+    NotFound,
+    Refused,
+    TooManyAttempts,
+    Unacceptable,
+    Unauthenticated,
+    Unavailable,
+)
+from app.core.first_superuser import check_first_superuser, create_first_superuser
 from app.core.logging import configure_logging
 from app.core.middleware import RequestMiddleware
 from app.core.problems import (
+    FieldError,
     Problem,
     ProblemResponse,
     describe_problems,
@@ -28,11 +42,11 @@ from app.core.problems import (
 )
 from app.core.resources import OpenResources, Resources, open_resources
 from app.core.shutdown import Shutdown, announced_shutdown
-from app.routes import health, jobs, reports, users
+from app.routes import audit, health, items, jobs, login, reports, roles, users, utils
 
 log = structlog.stdlib.get_logger(__name__)
 
-STATUS_OF = {NotFound: 404, Conflict: 409}
+STATUS_OF = {Refused: 400, Unauthenticated: 401, Forbidden: 403, NotFound: 404, Conflict: 409}
 """What a failure in plain words means to HTTP."""
 
 UNAVAILABLE = (Unavailable, PoolExhausted, RedisError, TimeoutError)
@@ -62,12 +76,14 @@ def create_application(
     Raises ConfigurationError, which ends the process, where the settings are unusable.
     """
     settings = settings or load_settings()
+    check_first_superuser(settings)
     configure_logging(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with open_resources(settings) as resources:
             await _report_what_is_away(resources)
+            await create_first_superuser(resources)
             with announced_shutdown(settings.shutdown_delay) as shutdown:
                 yield State(resources=resources, shutdown=shutdown)
 
@@ -75,6 +91,7 @@ def create_application(
         title="FastAPI Boilerplate",
         version="0.1.0",
         lifespan=lifespan,
+        generate_unique_id_function=lambda route: f"{route.tags[0]}-{route.name}",
         responses={"default": {"model": Problem, "description": "What went wrong"}},
     )
     _add_routes(app)
@@ -85,7 +102,7 @@ def create_application(
 
 def _add_routes(app: FastAPI) -> None:
     api = APIRouter(prefix="/api/v1")
-    for module in (users, reports, jobs):
+    for module in (login, users, items, roles, reports, jobs, audit, utils):
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(health.router)
@@ -96,6 +113,8 @@ def _add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, handle_invalid_request)
     for kind, status in STATUS_OF.items():
         app.add_exception_handler(kind, partial(_answer, status))
+    app.add_exception_handler(Unacceptable, _answer_unacceptable)
+    app.add_exception_handler(TooManyAttempts, _answer_too_many_attempts)
     for unavailable in UNAVAILABLE:
         app.add_exception_handler(unavailable, _answer_unavailable)
     app.add_exception_handler(DBAPIError, _answer_database_error)
@@ -112,10 +131,24 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             allow_headers=["*"],
         )
     app.add_middleware(RequestMiddleware)
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
 
 
 async def _answer(status: int, _: Request, error: Exception) -> ProblemResponse:
-    return ProblemResponse(status, str(error))
+    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    return ProblemResponse(status, str(error), headers=headers)
+
+
+async def _answer_unacceptable(_: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, Unacceptable)
+    field = FieldError(loc=["body", error.field], msg=str(error), type="value_error")
+    return ProblemResponse(422, str(error), errors=[field])
+
+
+async def _answer_too_many_attempts(_: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, TooManyAttempts)
+    return ProblemResponse(429, str(error), headers={"Retry-After": str(error.retry_after)})
 
 
 async def _answer_unavailable(_: Request, error: Exception) -> ProblemResponse:
