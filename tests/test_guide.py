@@ -48,7 +48,10 @@ async def test_the_guide_adds_a_job_that_its_worker_knows(
     project = carried_out("How to add a job", tmp_path / "project")
 
     async with running(settings, "-c", NAME_THE_JOBS, cwd=project) as worker:
-        assert await worker.says("DeleteOldReports") == "BuildSignupReport DeleteOldReports\n"
+        assert (
+            await worker.says("DeleteOldReports")
+            == "BuildSignupReport DeleteExpired DeleteOldReports\n"
+        )
 
 
 def test_the_manual_lists_every_setting_with_its_default() -> None:

@@ -10,6 +10,8 @@ import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.routing import APIRoute
+from fastapi.utils import generate_unique_id
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
@@ -91,13 +93,18 @@ def create_application(
         title="FastAPI Boilerplate",
         version="0.1.0",
         lifespan=lifespan,
-        generate_unique_id_function=lambda route: f"{route.tags[0]}-{route.name}",
+        generate_unique_id_function=_operation_id,
         responses={"default": {"model": Problem, "description": "What went wrong"}},
     )
     _add_routes(app)
     _add_error_handlers(app)
     _add_middleware(app, settings)
     return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """Name an operation `tag-function`: generated clients make their methods' names of it."""
+    return f"{route.tags[0]}-{route.name}" if route.tags else generate_unique_id(route)
 
 
 def _add_routes(app: FastAPI) -> None:

@@ -12,5 +12,5 @@ GRACE = 1
 """Seconds in which requests in flight may end."""
 
 if __name__ == "__main__":
-    config = uvicorn.Config("main:app", timeout_graceful_shutdown=GRACE)
+    config = uvicorn.Config("main:app", proxy_headers=False, timeout_graceful_shutdown=GRACE)
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])

@@ -1,9 +1,7 @@
 import httpx2
 import pytest
 
-from app.core.resources import Resources
-from app.models import User
-from tests.accounts import ADA, API, SIGNUP, Person, bearer, log_in, someone
+from tests.accounts import ADA, API, SIGNUP, bearer, log_in
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from app.core.worker.base_settings import WorkerSettings
 
 
 def test_the_nightly_report_is_due_at_three_in_utc() -> None:
-    [nightly] = WorkerSettings.cron_jobs
+    nightly, *_ = WorkerSettings.cron_jobs
 
     nightly.calculate_next(datetime(2026, 3, 29, 2, 30, tzinfo=UTC))
 
@@ -18,7 +18,7 @@ def test_the_nightly_report_is_due_at_three_in_utc() -> None:
 async def test_a_tick_has_its_job_done_once_however_many_workers_tick(
     queues: QueuePools, committing: Resources
 ) -> None:
-    [nightly] = WorkerSettings.cron_jobs
+    nightly, *_ = WorkerSettings.cron_jobs
     for _ in range(3):
         await nightly.coroutine({"resources": committing, "job_id": "cron:BuildSignupReport:1"})
     await nightly.coroutine({"resources": committing, "job_id": "cron:BuildSignupReport:2"})
