@@ -61,7 +61,8 @@ def read_access_token(settings: Settings, token: str) -> AccessToken:
             audience=public_url,
             options={"require": CLAIMS, "strict_aud": True},
         )
-        if claims["typ"] != TYPE:
+        lifetime = claims["exp"] - claims["iat"]
+        if claims["typ"] != TYPE or lifetime > settings.access_token_lifetime:
             raise Unauthenticated
         return AccessToken(UUID(claims["sub"]), UUID(claims["sid"]))
     except (jwt.PyJWTError, TypeError, ValueError, AttributeError) as error:
