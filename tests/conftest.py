@@ -214,6 +214,11 @@ async def committing(
     await execute(settings.database_url, f"TRUNCATE {tables}")
 
 
+def with_settings(resources: Resources, **changes: object) -> Resources:
+    """Change settings of what a test holds."""
+    return replace(resources, settings=resources.settings.model_copy(update=changes))
+
+
 def given(resources: Resources) -> OpenResources:
     """Let an application or a worker use resources that the test holds."""
 
@@ -225,14 +230,16 @@ def given(resources: Resources) -> OpenResources:
 
 
 @asynccontextmanager
-async def serve(app: FastAPI, base_url: str = "http://test") -> AsyncIterator[httpx2.AsyncClient]:
-    """Run an application's lifespan and give it a client."""
+async def serve(
+    app: FastAPI, base_url: str = "http://test", *, address: str = "127.0.0.1"
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """Run an application's lifespan and give it a client at an address."""
     async with app.router.lifespan_context(app) as state:
 
         async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
             await app({**scope, "state": dict(state or {})}, receive, send)
 
-        transport = httpx2.ASGITransport(app=with_state)
+        transport = httpx2.ASGITransport(app=with_state, client=(address, 50_000))
         async with httpx2.AsyncClient(transport=transport, base_url=base_url) as client:
             yield client
 
