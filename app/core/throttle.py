@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from math import ceil
@@ -25,16 +25,22 @@ PAUSE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt that has been counted, until it is given back."""
+    """What is tried, from which address, and on whose account, where one can be named."""
 
-    counters: tuple[tuple[RateLimitItem, str], ...] = ()
+    action: str
+    address: str
+    account: str | None = None
 
 
 class Throttle:
     """Counts attempts within windows.
 
     A window begins with its first attempt and ends by the clock, whatever comes in between:
-    whoever keeps guessing keeps nobody out for longer than THROTTLE_WINDOW.
+    whoever keeps guessing keeps nobody out for longer than THROTTLE_WINDOW. While Redis is away,
+    nothing is counted and everything allowed.
+
+    Where only failures count, `check` comes before the attempt and, when it was good, once more
+    after it: of many guesses at the same time, one that is right too late is refused as well.
     """
 
     def __init__(self, settings: Settings, limiter: FixedWindowRateLimiter) -> None:
@@ -47,34 +53,17 @@ class Throttle:
         )
         self._away_until = 0.0
 
-    async def take(self, action: str, *, address: str, account: str | None = None) -> Attempt:
-        """Count an attempt. While Redis is away, nothing is counted and everything allowed.
+    async def check(self, attempt: Attempt) -> None:
+        """Raise TooManyAttempts where no further attempt is allowed."""
+        await self._ask(self._limiter.test, attempt)
 
-        Raises TooManyAttempts. The address is asked first: one that is kept out already does not
-        use up the attempts of other people's accounts.
+    async def count(self, attempt: Attempt) -> None:
+        """Count an attempt. Raises TooManyAttempts for one too many.
+
+        The address is asked first: one that is kept out already does not use up the attempts of
+        other people's accounts.
         """
-        counters = [(self._per_address, _key(action, address))]
-        if account is not None:
-            counters.append((self._per_account, _key(action, account)))
-        if time.monotonic() < self._away_until:
-            return Attempt()
-        try:
-            for limit, key in counters:
-                if not await self._limiter.hit(limit, key):
-                    window = await self._limiter.get_window_stats(limit, key)
-                    raise TooManyAttempts(max(1, ceil(window.reset_time - time.time())))
-        except (RedisError, OSError) as error:
-            self._go_on_without(error)
-            return Attempt()
-        return Attempt(tuple(counters))
-
-    async def give_back(self, attempt: Attempt) -> None:
-        """Count an attempt no longer, because it was a good one."""
-        try:
-            for limit, key in attempt.counters:
-                await self._limiter.hit(limit, key, cost=-1)
-        except (RedisError, OSError) as error:
-            self._go_on_without(error)
+        await self._ask(self._limiter.hit, attempt)
 
     async def forgive(self, action: str, account: str) -> None:
         """Forget the attempts on an account: its owner has shown up."""
@@ -82,6 +71,24 @@ class Throttle:
             await self._limiter.clear(self._per_account, _key(action, account))
         except (RedisError, OSError) as error:
             self._go_on_without(error)
+
+    async def _ask(
+        self, is_allowed: Callable[[RateLimitItem, str], Awaitable[bool]], attempt: Attempt
+    ) -> None:
+        if time.monotonic() < self._away_until:
+            return
+        try:
+            for limit, key in self._counters(attempt):
+                if not await is_allowed(limit, key):
+                    window = await self._limiter.get_window_stats(limit, key)
+                    raise TooManyAttempts(max(1, ceil(window.reset_time - time.time())))
+        except (RedisError, OSError) as error:
+            self._go_on_without(error)
+
+    def _counters(self, attempt: Attempt) -> Iterator[tuple[RateLimitItem, str]]:
+        yield self._per_address, _key(attempt.action, attempt.address)
+        if attempt.account is not None:
+            yield self._per_account, _key(attempt.action, attempt.account)
 
     def _go_on_without(self, error: Exception) -> None:
         self._away_until = time.monotonic() + PAUSE

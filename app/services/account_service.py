@@ -1,14 +1,15 @@
 """What users do with their own account."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID
-
-from pydantic import SecretStr
 
 from app.core.exceptions import Refused
 from app.core.password_policy import check_password
 from app.core.resources import Resources
 from app.core.security import hash_password, verify_password
+from app.core.throttle import Attempt
 from app.core.unit_of_work import UnitOfWork
 from app.models import Purpose, User
 from app.schemas.jobs import SendEmailChange, SendEmailChangeNotice, SendPasswordChanged
@@ -48,7 +49,8 @@ class AccountService:
         changes = wish.given()
         new_email = wish.email
         if new_email is not None and new_email != principal.user.email:
-            await self._prove(principal.user, wish.current_password)
+            given = wish.current_password
+            await self._prove(principal.user, given.get_secret_value() if given else "")
         async with self.resources.unit_of_work() as uow:
             user = await UserService(uow).get(principal.user.id)
             if "full_name" in changes:
@@ -75,11 +77,9 @@ class AccountService:
 
         Raises InvalidToken, InactiveUser and Unacceptable.
         """
-        attempt = await self.resources.throttle.take("reset", address=self.caller.address)
-        async with self.resources.unit_of_work() as uow:
+        async with self._guess("reset"), self.resources.unit_of_work() as uow:
             mailed = await MailedTokenService(uow).look_at(token, Purpose.RESET_PASSWORD)
             user = await UserService(uow).get(mailed.user_id)
-        await self.resources.throttle.give_back(attempt)
         if not user.is_active:
             raise InactiveUser
         password_hash = await self._accepted(new, user)
@@ -103,8 +103,7 @@ class AccountService:
 
         Raises InvalidToken, and EmailTaken when somebody else has taken the new address since.
         """
-        attempt = await self.resources.throttle.take("verify", address=self.caller.address)
-        async with self.resources.unit_of_work() as uow:
+        async with self._guess("verify"), self.resources.unit_of_work() as uow:
             mailed = await MailedTokenService(uow).use(
                 token, Purpose.VERIFY_EMAIL, Purpose.CHANGE_EMAIL
             )
@@ -116,16 +115,23 @@ class AccountService:
             user.email_verified_at = datetime.now(UTC)
             await UserService(uow).save(user)
             AuditTrail(uow, self.caller).record("email.verified", user_id=user.id)
-        await self.resources.throttle.give_back(attempt)
 
-    async def _prove(self, user: User, password: SecretStr | str | None) -> None:
-        attempt = await self.resources.throttle.take(
-            "password", address=self.caller.address, account=str(user.id)
-        )
-        text = password.get_secret_value() if isinstance(password, SecretStr) else password
-        if not (await verify_password(text or "", user.password_hash)).right:
-            raise IncorrectPassword
-        await self.resources.throttle.give_back(attempt)
+    @asynccontextmanager
+    async def _guess(self, action: str, account: str | None = None) -> AsyncIterator[Attempt]:
+        """Count what turns out to be a wrong guess of a token or a password."""
+        attempt = Attempt(action, self.caller.address, account)
+        await self.resources.throttle.check(attempt)
+        try:
+            yield attempt
+        except (InvalidToken, IncorrectPassword):
+            await self.resources.throttle.count(attempt)
+            raise
+
+    async def _prove(self, user: User, password: str) -> None:
+        async with self._guess("password", str(user.id)) as attempt:
+            if not (await verify_password(password, user.password_hash)).right:
+                raise IncorrectPassword
+            await self.resources.throttle.check(attempt)
 
     async def _accepted(self, password: str, user: User) -> str:
         check_password(

@@ -3,6 +3,7 @@ from sqlalchemy import func, select
 from app.core.exceptions import Refused, Unauthenticated
 from app.core.resources import Resources
 from app.core.security import verify_password
+from app.core.throttle import Attempt
 from app.models import User, UserSession
 from app.services.audit import AuditTrail, Caller
 from app.services.session_service import SessionService, Tokens
@@ -45,14 +46,14 @@ class LoginService:
         the password; TooManyAttempts.
         """
         user, account = await self._find(email)
-        attempt = await self.resources.throttle.take(
-            LOGIN, address=self.caller.address, account=account
-        )
+        attempt = Attempt(LOGIN, self.caller.address, account)
+        await self.resources.throttle.check(attempt)
         verdict = await verify_password(password, user.password_hash if user else None)
         if user is None or not verdict.right:
             await self._record_failure(user)
+            await self.resources.throttle.count(attempt)
             raise IncorrectLogin
-        await self.resources.throttle.give_back(attempt)
+        await self.resources.throttle.check(attempt)
         self._check_admission(user)
         return await self._open_session(user, verdict.new_hash)
 

@@ -5,6 +5,7 @@ from uuid import UUID
 from app.core.exceptions import NotFound
 from app.core.mailer import Mail
 from app.core.resources import Resources
+from app.core.throttle import Attempt
 from app.core.unit_of_work import UnitOfWork
 from app.models import Purpose
 from app.schemas.jobs import SendEmailVerification, SendPasswordRecovery
@@ -31,12 +32,12 @@ class RecoveryService:
 
         The look-up is the job's: here, it would show in the time of the answer.
         """
-        await self.throttle.take("recovery", address=self.caller.address, account=email)
+        await self.throttle.count(Attempt("recovery", self.caller.address, email))
         self.uow.enqueue(SendPasswordRecovery(email=email))
 
     async def ask_for_verification(self, email: str) -> None:
         """Have the link that confirms an address mailed once more."""
-        await self.throttle.take("verification", address=self.caller.address, account=email)
+        await self.throttle.count(Attempt("verification", self.caller.address, email))
         self.uow.enqueue(SendEmailVerification(email=email))
 
     async def preview_recovery(self, email: str, *, actor_id: UUID) -> Mail:

@@ -5,6 +5,7 @@ from uuid_utils.compat import uuid7
 from app.core.password_policy import check_password
 from app.core.resources import Resources
 from app.core.security import hash_password
+from app.core.throttle import Attempt
 from app.core.unit_of_work import UnitOfWork
 from app.models import User
 from app.schemas.jobs import SendAccountExists, SendWelcomeEmail
@@ -28,7 +29,7 @@ class SignupService:
         a confirmed address may log in, a taken one looks like any other: its owner gets a mail,
         and whoever signs up a user that does not exist.
         """
-        await self.throttle.take("signup", address=self.caller.address, account=registration.email)
+        await self.throttle.count(Attempt("signup", self.caller.address, registration.email))
         password = registration.password.get_secret_value()
         check_password(
             password,
