@@ -49,5 +49,6 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --start-interval=1s --retries=3 \
     CMD ["python", "-c", "from http.client import HTTPConnection as Connection; api = Connection('127.0.0.1', 8000, timeout=3); api.request('GET', '/health/live'); raise SystemExit(api.getresponse().status != 200)"]
 
+# Heads have bounds (app/core/http/protocol.py), and only the app says which proxies it trusts (TRUSTED_PROXIES).
 # The app logs its requests itself. A lifespan that fails ends the process, and requests in flight get 20 s to finish.
-CMD ["uvicorn", "main:app", "--host", "0.0.0.0", "--port", "8000", "--lifespan", "on", "--no-access-log", "--no-proxy-headers", "--no-server-header", "--timeout-graceful-shutdown", "20"]
+CMD ["uvicorn", "main:app", "--host", "0.0.0.0", "--port", "8000", "--http", "app.core.http.protocol:BoundedHttp", "--no-proxy-headers", "--lifespan", "on", "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "20"]

@@ -269,13 +269,11 @@ async def run_worker(original: WorkerSettings, resources: Resources, jobs: int) 
     tested = worker_settings(
         original.queue,
         handlers=original.handlers,
-        crons=original.cron_jobs,
+        crons=original.crons,
         settings=resources.settings,
         open_resources=given(resources),
     )
-    worker = create_worker(
-        tested, burst=True, max_burst_jobs=jobs, handle_signals=False, poll_delay=0.01
-    )
+    worker = create_worker(tested, burst=True, max_burst_jobs=jobs, handle_signals=False)
     try:
         await worker.async_run()
     finally:

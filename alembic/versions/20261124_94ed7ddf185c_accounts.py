@@ -1,7 +1,7 @@
 """accounts
 
 Revision ID: 94ed7ddf185c
-Revises: b171f773dd40
+Revises: 5e0c1f7ad2b4
 Create Date: 2026-11-24 17:17:48.543400+00:00
 """
 
@@ -12,7 +12,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "94ed7ddf185c"
-down_revision: str | Sequence[str] | None = "b171f773dd40"
+down_revision: str | Sequence[str] | None = "5e0c1f7ad2b4"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

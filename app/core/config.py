@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     EmailStr,
     Field,
@@ -65,9 +67,27 @@ def _comma_separated(value: str | list[str]) -> list[str]:
     return value
 
 
+def _origins(values: list[str]) -> list[str]:
+    """Refuse what no browser sends as its Origin, and so would never match."""
+    if not all(re.fullmatch(r"\*|https?://[^/\s@]+", value) for value in values):
+        raise ValueError("must be origins such as https://app.example.com, without a path")
+    return values
+
+
+def _hosts(values: list[str]) -> list[str]:
+    hosts = [value.lower() for value in values]
+    if not all(re.fullmatch(r"(\*\.)?[a-z0-9_.-]+|\[[0-9a-f:.]+\]", host) for host in hosts):
+        raise ValueError("must be host names, without scheme and port, or such as *.example.com")
+    return hosts
+
+
 PostgresUrl = Annotated[str, BeforeValidator(_postgres_url)]
 RedisUrl = Annotated[str, BeforeValidator(_redis_url)]
-CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)]
+Origins = Annotated[
+    list[str], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_origins)
+]
+Hosts = Annotated[list[str], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_hosts)]
+Networks = Annotated[list[IPv4Network | IPv6Network], NoDecode, BeforeValidator(_comma_separated)]
 
 
 class Settings(BaseSettings):
@@ -122,15 +142,37 @@ class Settings(BaseSettings):
     throttle_attempts: PositiveInt = 10
     throttle_attempts_per_address: PositiveInt = 10
     throttle_window: int = Field(900, ge=1, le=900)
-    trusted_proxies: CommaSeparated = []
     first_superuser_email: EmailStr | None = None
     first_superuser_password: SecretStr | None = None
 
     public_url: HttpUrl = HttpUrl("http://localhost:8000")
-    cors_origins: CommaSeparated = []
+    allowed_hosts: Hosts = []
+    trusted_proxies: Networks = []
+    cors_origins: Origins = []
     cors_credentials: bool = False
+    max_body_size: PositiveInt = 1_048_576
+    body_timeout: PositiveFloat = 20
+    api_docs: bool | None = None
     health_timeout: PositiveFloat = 2
     shutdown_delay: NonNegativeFloat = 2
+
+    @property
+    def public_origin(self) -> str:
+        """PUBLIC_URL as a browser names it in its Origin header."""
+        url = urlsplit(str(self.public_url))
+        return f"{url.scheme}://{url.netloc.rpartition('@')[2]}"
+
+    @property
+    def served_hosts(self) -> list[str]:
+        """The hosts that requests may name; none means any, which production never has."""
+        if self.environment != "production" and not self.allowed_hosts:
+            return []
+        return [self.public_url.host or "", *self.allowed_hosts]
+
+    @property
+    def serves_docs(self) -> bool:
+        """What API_DOCS says; else, everywhere but in production."""
+        return self.environment != "production" if self.api_docs is None else self.api_docs
 
     @classmethod
     def settings_customise_sources(
@@ -203,6 +245,8 @@ def _explain(error: ErrorDetails) -> str:
 def _production_problems(settings: Settings) -> Iterator[str]:
     yield from _secret_problems(settings)
     yield from _password_problems(settings)
+    if "public_url" not in settings.model_fields_set:
+        yield "PUBLIC_URL is missing. Set it to the address that people see: https://example.com"
     if "*" in settings.cors_origins and settings.cors_credentials:
         yield (
             "CORS_ORIGINS is * while CORS_CREDENTIALS is on: any site could act as your users. "

@@ -5,7 +5,6 @@ from asyncio import gather
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from arq import ArqRedis
 from arq.constants import (
     in_progress_key_prefix,
     job_key_prefix,
@@ -14,10 +13,10 @@ from arq.constants import (
 )
 from arq.jobs import deserialize_job, deserialize_result
 from pydantic import JsonValue
-from redis.asyncio.client import Pipeline
 
 from app.core.job_record import JobRecord, JobState
 from app.core.queue import Queue, QueuePools
+from app.core.queue_redis import QueueRedis
 from app.core.redis import from_json
 
 PROGRESS_TTL = timedelta(days=1)
@@ -29,40 +28,31 @@ async def find_job(queues: QueuePools, job_id: UUID) -> JobRecord | None:
     return next((record for record in records if record is not None), None)
 
 
-async def save_start(pool: ArqRedis, job_id: UUID) -> None:
-    """Note that a try of a job starts now; its progress begins anew."""
-    pipe = pool.pipeline(transaction=True)
-    pipe.delete(_progress_key(job_id))
-    await _save(pipe, job_id, "started", time.time() * 1000)
+async def save_progress(pool: QueueRedis, job_id: UUID, fraction: float) -> None:
+    """Note how much of a job is done, from 0 to 1; the next try begins anew."""
+    key = _progress_key(job_id)
+    async with pool.pipeline(transaction=True) as pipe:
+        pipe.hset(key, "progress", str(fraction))
+        pipe.expire(key, PROGRESS_TTL)
+        await pipe.execute()
 
 
-async def save_progress(pool: ArqRedis, job_id: UUID, fraction: float) -> None:
-    """Note how much of a job is done, from 0 to 1."""
-    await _save(pool.pipeline(transaction=True), job_id, "progress", fraction)
-
-
-async def _save(pipe: Pipeline, job_id: UUID, field: str, value: float) -> None:
-    pipe.hset(_progress_key(job_id), field, str(value))
-    pipe.expire(_progress_key(job_id), PROGRESS_TTL)
-    await pipe.execute()
-
-
-async def _read(pool: ArqRedis, queue: Queue, job_id: UUID) -> JobRecord | None:
+async def _read(pool: QueueRedis, queue: Queue, job_id: UUID) -> JobRecord | None:
     async with pool.pipeline(transaction=True) as pipe:
         pipe.get(f"{result_key_prefix}{job_id}")
         pipe.get(f"{job_key_prefix}{job_id}")
-        pipe.exists(f"{in_progress_key_prefix}{job_id}")
+        pipe.get(f"{in_progress_key_prefix}{job_id}")
         pipe.get(f"{retry_key_prefix}{job_id}")
         pipe.zscore(queue.key, str(job_id))
         pipe.hgetall(_progress_key(job_id))
-        stored_result, stored_job, running, tries, due, noted = await pipe.execute()
+        stored_result, stored_job, owner, tries, due, noted = await pipe.execute()
     progress = float(noted[b"progress"]) if b"progress" in noted else None
     if stored_result:
         return _finished(job_id, queue, stored_result, progress)
     if not stored_job:
         return None
     job = deserialize_job(stored_job, deserializer=from_json)
-    state = JobState.RUNNING if running else _waiting_state(due)
+    state = JobState.RUNNING if owner else _waiting_state(due)
     return JobRecord(
         id=job_id,
         queue=queue.name,
@@ -72,7 +62,7 @@ async def _read(pool: ArqRedis, queue: Queue, job_id: UUID) -> JobRecord | None:
         progress=progress,
         enqueued_at=job.enqueue_time,
         scheduled_for=_from_ms(due) if state is JobState.SCHEDULED else None,
-        started_at=_from_ms(float(noted[b"started"])) if b"started" in noted else None,
+        started_at=_started_at(owner),
     )
 
 
@@ -96,6 +86,12 @@ def _finished(job_id: UUID, queue: Queue, stored: bytes, progress: float | None)
 def _waiting_state(due_ms: float | None) -> JobState:
     later = due_ms is not None and due_ms > time.time() * 1000
     return JobState.SCHEDULED if later else JobState.QUEUED
+
+
+def _started_at(owner: bytes | None) -> datetime | None:
+    """Read the owner's token, which ends with the time; a stock arq worker does not say it."""
+    _, slash, started = (owner or b"").rpartition(b"/")
+    return _from_ms(float(started)) if slash else None
 
 
 def _describe(error: JsonValue) -> str:

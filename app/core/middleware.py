@@ -20,11 +20,7 @@ QUIET_PATHS = ("/health/",)
 
 
 class RequestMiddleware:
-    """Gives every request an id, which its log lines, its jobs and its answer carry.
-
-    It also is where an unforeseen exception becomes a 500: further out, the server would close
-    the connection after it, and the next request on it would fail.
-    """
+    """Gives every request an id, which its log lines, its jobs and its answer carry."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -47,15 +43,39 @@ class RequestMiddleware:
         with bound_contextvars(request_id=request_id):
             try:
                 await self.app(scope, receive, send_with_id)
-            except Exception:
-                log.exception("request.crashed", method=scope["method"], path=scope["path"])
-                if status is not None:
-                    raise
-                await ProblemResponse(500, "Something went wrong on our side. It has been logged.")(
-                    scope, receive, send_with_id
-                )
             finally:
                 _log_request(scope, status, time.perf_counter() - started)
+
+
+class CrashMiddleware:
+    """Makes a 500 of an unforeseen exception.
+
+    Inside of CORS, or a front end could not read it. Further out, the server would close the
+    connection after it, and the next request on it would fail.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        answered = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_note)
+        except Exception:
+            log.exception("request.crashed", method=scope["method"], path=scope["path"])
+            if answered:
+                raise
+            sorry = ProblemResponse(500, "Something went wrong on our side. It has been logged.")
+            await sorry(scope, receive, send)
 
 
 def _request_id(scope: Scope) -> str:

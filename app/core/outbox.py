@@ -14,6 +14,7 @@ from sqlalchemy import (
     DateTime,
     Index,
     Integer,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -29,9 +30,10 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.database import metadata
+from app.core.envelope import Envelope
 from app.core.exceptions import Conflict
 from app.core.job_record import JobRecord, JobState
-from app.core.queue import Envelope, Queue
+from app.core.queue import Queue
 
 BATCH = 500
 
@@ -46,6 +48,7 @@ outbox = Table(
     Column("request_id", String(64)),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("due_at", DateTime(timezone=True)),
+    Column("priority", SmallInteger, nullable=False, server_default=text("0")),
     # The process that commits a job sends it; a sweeper looks after it from this time on.
     Column(
         "check_at",
@@ -55,6 +58,7 @@ outbox = Table(
     ),
     Column("failed_at", DateTime(timezone=True)),
     Column("attempts", Integer),
+    Column("crashes", Integer),
     Column("error", Text),
     Column("traceback", Text),
 )
@@ -82,6 +86,7 @@ async def keep(session: AsyncSession, jobs: Iterable[tuple[Envelope, str | None]
             "key": key,
             "request_id": job.request_id,
             "due_at": job.due_at,
+            "priority": job.priority,
         }
         for job, key in jobs
     ]
@@ -103,13 +108,20 @@ async def is_alive(session: AsyncSession, job_id: UUID) -> bool:
     return found.scalar_one_or_none() is not None
 
 
-async def bury(
-    session: AsyncSession, job: Envelope, *, attempts: int, error: str, traceback: str | None
+async def bury(  # noqa: PLR0913  a dead letter has as many parts
+    session: AsyncSession,
+    job: Envelope,
+    *,
+    attempts: int,
+    crashes: int,
+    error: str,
+    traceback: str | None,
 ) -> None:
     """Turn a job that failed for good into a dead letter, also one that never had a row."""
     letter = {
         "failed_at": func.clock_timestamp(),
         "attempts": attempts,
+        "crashes": crashes,
         "error": error,
         "traceback": traceback,
     }
@@ -152,6 +164,7 @@ async def take_overdue(session: AsyncSession, queue: Queue) -> list[Envelope]:
             payload=row.payload,
             request_id=row.request_id,
             due_at=row.due_at,
+            priority=row.priority,
             kept=True,
         )
         for row in rows

@@ -1,19 +1,24 @@
 """Queues, jobs and the typed container of open pools. Importing this calls no infrastructure."""
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 from uuid import UUID
 
-from arq import ArqRedis
 from arq import Retry as Retry  # noqa: PLC0414  what a handler raises to have its job put off
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel
 from uuid_utils.compat import uuid7
 
+from app.core.envelope import Envelope
 from app.core.logging import current_request_id
+from app.core.queue_redis import QueueRedis
 
 KEY_PREFIX = "arq:queue:"
+
+HIGHEST_PRIORITY = 32_767
+"""In minutes: some three weeks of waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,33 +75,23 @@ class Job(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
         cls.backoff, cls.final = backoff, final
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
-    """A job on its way to its queue. `kept` says that the outbox has a row of it."""
-
-    id: UUID
-    queue: str
-    name: str
-    payload: dict[str, JsonValue]
-    request_id: str | None
-    due_at: datetime | None = None
-    kept: bool = False
-
-
-def address(
+def address(  # noqa: PLR0913  what the envelope says
     job: Job,
     *,
     job_id: UUID | None = None,
     delay: timedelta | None = None,
     at: datetime | None = None,
+    priority: int = 0,
     kept: bool = False,
 ) -> Envelope:
     """Put a job into an envelope, due after `delay` or `at` a time, else at once.
 
-    Raises ValueError for both a delay and a time.
+    Raises ValueError for both a delay and a time, and for a priority that is out of range.
     """
     if delay is not None and at is not None:
         raise ValueError("a job is due either after a delay or at a time, not both")
+    if not 0 <= priority <= HIGHEST_PRIORITY:
+        raise ValueError(f"a priority is a number from 0 to {HIGHEST_PRIORITY}, not {priority}")
     return Envelope(
         id=job_id or uuid7(),
         queue=job.queue.name,
@@ -104,6 +99,7 @@ def address(
         payload=job.model_dump(mode="json"),
         request_id=current_request_id(),
         due_at=at if delay is None else datetime.now(UTC) + delay,
+        priority=priority,
         kept=kept,
     )
 
@@ -111,11 +107,11 @@ def address(
 class QueuePools:
     """The open connection pools, one per queue; the process that opened them closes them."""
 
-    def __init__(self, pools: Mapping[Queue, ArqRedis]) -> None:
+    def __init__(self, pools: Mapping[Queue, QueueRedis]) -> None:
         self._pools = pools
         self._by_name = {queue.name: queue for queue in pools}
 
-    def __getitem__(self, queue: Queue) -> ArqRedis:
+    def __getitem__(self, queue: Queue) -> QueueRedis:
         return self._pools[queue]
 
     def __iter__(self) -> Iterator[Queue]:
@@ -128,25 +124,24 @@ class QueuePools:
         job_id: UUID | None = None,
         delay: timedelta | None = None,
         at: datetime | None = None,
+        priority: int = 0,
     ) -> UUID:
         """Put a job on its queue now and return its id; a known id is not sent a second time.
 
         This promises what Redis promises. Inside a transaction use `uow.enqueue`.
         Raises redis.exceptions.RedisError when Redis does not take it.
         """
-        envelope = address(job, job_id=job_id, delay=delay, at=at)
-        await self.post(envelope)
+        envelope = address(job, job_id=job_id, delay=delay, at=at, priority=priority)
+        await self.post([envelope])
         return envelope.id
 
-    async def post(self, envelope: Envelope) -> None:
-        """Put an envelope on its queue, unless the queue knows its id."""
-        queue = self._by_name[envelope.queue]
-        await self[queue].enqueue_job(
-            envelope.name,
-            envelope.payload,
-            request_id=envelope.request_id,
-            kept=envelope.kept,
-            _job_id=str(envelope.id),
-            _queue_name=queue.key,
-            _defer_until=envelope.due_at,
-        )
+    async def post(self, envelopes: Sequence[Envelope]) -> None:
+        """Put envelopes on their queues, each unless its queue knows the id.
+
+        Raises redis.exceptions.RedisError; some may have been sent then.
+        """
+        by_queue: defaultdict[str, list[Envelope]] = defaultdict(list)
+        for envelope in envelopes:
+            by_queue[envelope.queue].append(envelope)
+        for name, batch in by_queue.items():
+            await self[self._by_name[name]].send(batch)

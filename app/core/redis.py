@@ -7,8 +7,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pydantic_core
 import structlog
-from arq import ArqRedis
 from arq.connections import RedisSettings
+from redis import Redis
 from redis.asyncio.connection import SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
@@ -16,6 +16,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.core.config import Settings
 from app.core.queue import QUEUES, Queue, QueuePools
+from app.core.queue_redis import QueueRedis
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -49,9 +50,9 @@ async def open_pools(settings: Settings) -> AsyncIterator[QueuePools]:
         log.debug("redis.closed")
 
 
-def open_pool(queue: Queue, settings: Settings, *, retries: int = 1) -> ArqRedis:
+def open_pool(queue: Queue, settings: Settings, *, retries: int = 1) -> QueueRedis:
     """Prepare one pool; a lost connection is tried `retries` times more, up to a second apart."""
-    pool: ArqRedis = ArqRedis.from_url(
+    pool: QueueRedis = QueueRedis.from_url(
         queue_url(queue, settings),
         socket_connect_timeout=settings.redis_timeout,
         socket_timeout=settings.redis_timeout,
@@ -64,6 +65,15 @@ def open_pool(queue: Queue, settings: Settings, *, retries: int = 1) -> ArqRedis
     pool.default_queue_name = queue.key
     pool.expires_extra_ms = JOB_LIFETIME_MS
     return pool
+
+
+def open_client(queue: Queue, settings: Settings) -> Redis:
+    """Prepare a client for a thread without an event loop."""
+    return Redis.from_url(
+        queue_url(queue, settings),
+        socket_connect_timeout=settings.redis_timeout,
+        socket_timeout=settings.redis_timeout,
+    )
 
 
 def redis_settings(queue: Queue, settings: Settings) -> RedisSettings:

@@ -17,8 +17,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from app import __version__
 from app.core.config import Settings, load_settings
 from app.core.exceptions import (
     Conflict,
@@ -32,8 +32,13 @@ from app.core.exceptions import (
     Unavailable,
 )
 from app.core.first_superuser import check_first_superuser, create_first_superuser
+from app.core.http.body_limits import BodyLimits
+from app.core.http.docs import add_docs
+from app.core.http.forwarded import ForwardedClient
+from app.core.http.hosts import TrustedHosts
+from app.core.http.security_headers import SecurityHeaders
 from app.core.logging import configure_logging
-from app.core.middleware import RequestMiddleware
+from app.core.middleware import CrashMiddleware, RequestMiddleware
 from app.core.problems import (
     FieldError,
     Problem,
@@ -91,12 +96,17 @@ def create_application(
 
     app = Application(
         title="FastAPI Boilerplate",
-        version="0.1.0",
+        version=__version__,
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
+        openapi_url="/openapi.json" if settings.serves_docs else None,
+        docs_url=None,  # FastAPI's own pages load their scripts from elsewhere
+        redoc_url=None,
         responses={"default": {"model": Problem, "description": "What went wrong"}},
     )
     _add_routes(app)
+    if settings.serves_docs:
+        add_docs(app)
     _add_error_handlers(app)
     _add_middleware(app, settings)
     return app
@@ -128,7 +138,9 @@ def _add_error_handlers(app: FastAPI) -> None:
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
-    """Added last means outermost: even a request that CORS refuses has its id and its line."""
+    """Added last means outermost: what is refused on the way in has its headers, id and line."""
+    app.add_middleware(CrashMiddleware)
+    app.add_middleware(BodyLimits, max_size=settings.max_body_size, timeout=settings.body_timeout)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -136,10 +148,16 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             allow_credentials=settings.cors_credentials,
             allow_methods=["*"],
             allow_headers=["*"],
+            expose_headers=["Location", "Retry-After", "X-Request-ID"],
         )
+    if settings.served_hosts:
+        app.add_middleware(TrustedHosts, hosts=settings.served_hosts)
     app.add_middleware(RequestMiddleware)
     if settings.trusted_proxies:
-        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
+        app.add_middleware(ForwardedClient, proxies=settings.trusted_proxies)
+    in_production = settings.environment == "production"
+    https_only = in_production and settings.public_url.scheme == "https"
+    app.add_middleware(SecurityHeaders, https_only=https_only)
 
 
 async def _answer(status: int, _: Request, error: Exception) -> ProblemResponse:

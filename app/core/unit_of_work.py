@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import outbox
 from app.core.database import Sessions
-from app.core.queue import Envelope, Job, QueuePools, address
+from app.core.envelope import Envelope
+from app.core.queue import Job, QueuePools, address
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -31,13 +32,15 @@ class UnitOfWork:
         delay: timedelta | None = None,
         at: datetime | None = None,
         key: str | None = None,
+        priority: int = 0,
     ) -> UUID:
         """Have a job done once this transaction has committed; after a rollback it never was.
 
         It is due after `delay`, `at` a time, or at once. With a `key`, the transaction fails with
-        outbox.JobAlive while an earlier job of that key waits or runs.
+        outbox.JobAlive while an earlier job of that key waits or runs. A job with a `priority`
+        goes ahead of all that has waited less than so many minutes.
         """
-        envelope = address(job, delay=delay, at=at, kept=True)
+        envelope = address(job, delay=delay, at=at, priority=priority, kept=True)
         self.jobs.append((envelope, key))
         return envelope.id
 
@@ -68,14 +71,9 @@ async def _keep_jobs(uow: UnitOfWork, sessions: Sessions) -> None:
 
 
 async def _post(envelopes: Sequence[Envelope], queues: QueuePools) -> None:
-    """Send what has become rows; at the first failure, leave the rest to the sweepers.
-
-    A caller waits for this, and each further call of a silent Redis could last for seconds.
-    """
-    for number, envelope in enumerate(envelopes):
-        try:
-            await queues.post(envelope)
-        except (RedisError, OSError) as error:
-            left = [str(waiting.id) for waiting in envelopes[number:]]
-            log.warning("jobs.not_sent_yet", job_ids=left, error=str(error))
-            return
+    """Send what has become rows; what Redis does not take is left to the sweepers."""
+    try:
+        await queues.post(envelopes)
+    except (RedisError, OSError) as error:
+        left = [str(envelope.id) for envelope in envelopes]
+        log.warning("jobs.not_sent_yet", job_ids=left, error=str(error))

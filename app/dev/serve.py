@@ -8,9 +8,13 @@ import sys
 
 import uvicorn
 
+from app.core.http.protocol import BoundedHttp
+
 GRACE = 1
 """Seconds in which requests in flight may end."""
 
 if __name__ == "__main__":
-    config = uvicorn.Config("main:app", proxy_headers=False, timeout_graceful_shutdown=GRACE)
+    config = uvicorn.Config(
+        "main:app", http=BoundedHttp, proxy_headers=False, timeout_graceful_shutdown=GRACE
+    )
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])

@@ -1,6 +1,7 @@
 """Every table, so that importing this package fills the metadata that Alembic compares."""
 
 from app.core.outbox import outbox
+from app.core.ticks import ticks
 from app.models.audit_event import AuditEvent
 from app.models.base import Base
 from app.models.item import Item
@@ -25,4 +26,5 @@ __all__ = [
     "UserRole",
     "UserSession",
     "outbox",
+    "ticks",
 ]

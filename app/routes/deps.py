@@ -10,7 +10,6 @@ from app.core.config import Settings
 from app.core.queue import QueuePools
 from app.core.resources import Resources
 from app.core.unit_of_work import UnitOfWork
-from app.routes.client_address import client_address
 from app.schemas.role import Permission
 from app.services.audit import Caller
 from app.services.principal import NotEnoughPrivileges, Principal
@@ -58,7 +57,7 @@ Limit = Annotated[int, Query(ge=1, le=100, description="How many to return")]
 
 async def get_caller(request: Request, settings: CurrentSettings) -> Caller:
     user_agent = request.headers.get("user-agent", "").replace("\x00", "")
-    return Caller(client_address(request, settings), user_agent[:MAX_USER_AGENT])
+    return Caller(_address(request, settings), user_agent[:MAX_USER_AGENT])
 
 
 CurrentCaller = Annotated[Caller, Depends(get_caller)]
@@ -103,6 +102,16 @@ def requires(permission: str) -> Callable[[Uow, CurrentPrincipal], Awaitable[Pri
         return principal
 
     return check
+
+
+def _address(request: Request, settings: Settings) -> str:
+    if request.client is None:
+        return "unknown"
+    if request.client.port == 0 and not settings.trusted_proxies:
+        # Started without --no-proxy-headers, uvicorn believes what this machine's own processes
+        # say in X-Forwarded-For, and leaves no port. Nobody has told us to believe it.
+        return "127.0.0.1"
+    return request.client.host
 
 
 def _superuser(principal: Principal) -> Principal:

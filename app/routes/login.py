@@ -9,10 +9,11 @@ from app.core.exceptions import Unauthenticated
 from app.models import User
 from app.routes.deps import CurrentPrincipal, CurrentSettings, Superuser
 from app.routes.refresh_cookie import (
-    OwnRefreshCookie,
+    RefreshCookie,
     delete_refresh_cookie,
     set_refresh_cookie,
 )
+from app.routes.same_origin import SameOrigin
 from app.routes.services import Accounts, Logins, Recoveries, Sessions
 from app.schemas.fields import Email, Message
 from app.schemas.login import NewPassword, RefreshRequest, Token, VerifyEmail
@@ -42,12 +43,12 @@ async def login_access_token(
     return _hand_out(tokens, settings, response, refresh_token)
 
 
-@router.post("/login/refresh")
+@router.post("/login/refresh", dependencies=[SameOrigin])
 async def refresh_access_token(
     logins: Logins,
     settings: CurrentSettings,
     response: Response,
-    cookie: OwnRefreshCookie,
+    cookie: RefreshCookie = None,
     body: RefreshRequest | None = None,
 ) -> Token:
     """Exchange a refresh token, from the body or else the cookie. It is good once."""

@@ -20,14 +20,17 @@ class AlreadyDone(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class JobContext:
-    """`attempt` counts from 1. `kept` says that the outbox has a row of this job."""
+    """`attempt` counts from 1. `kept` says that the outbox has a row of this job.
+
+    `completed` says that the job's effect has been committed.
+    """
 
     job_id: UUID
     attempt: int
     queue: Queue
     resources: Resources
     kept: bool = False
-    _completed: bool = field(default=False, init=False)
+    completed: bool = field(default=False, init=False)
 
     @property
     def settings(self) -> Settings:
@@ -52,11 +55,11 @@ class JobContext:
             if self.kept and not await outbox.remove(uow.session, self.job_id):
                 raise AlreadyDone
             yield uow
-        self._completed = True
+        self.completed = True
 
     async def complete(self) -> None:
         """Note that the job is done, unless its own transaction has done so."""
-        if not self._completed:
+        if self.kept and not self.completed:
             async with self.completion():
                 pass
 

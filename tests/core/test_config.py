@@ -1,5 +1,6 @@
 import re
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ SAFE = {
     "SECRET_KEY": "k" * 48,
     "DATABASE_URL": "postgresql://service:pa55word@db/service",
     "REDIS_URL": "redis://:pa55word@redis:6379",
+    "PUBLIC_URL": "https://service.example.com",
 }
 
 
@@ -53,6 +55,7 @@ def test_a_safe_production_starts(start: Start) -> None:
         ({"REDIS_URL": None}, "REDIS_URL is missing. Set it to redis://"),
         ({"REDIS_URL": "redis://redis:6379"}, "REDIS_URL has no password. Set it to redis://"),
         ({"QUEUE_EMAIL_REDIS_URL": "redis://mail"}, "QUEUE_EMAIL_REDIS_URL has no password. Set"),
+        ({"PUBLIC_URL": None}, "PUBLIC_URL is missing. Set it to the address that people see"),
         (
             {"CORS_ORIGINS": "*", "CORS_CREDENTIALS": "true"},
             "CORS_ORIGINS is * while CORS_CREDENTIALS is on",
@@ -78,7 +81,8 @@ def test_every_unsafe_setting_has_a_line_of_its_own(start: Start) -> None:
         start(ENVIRONMENT="production")
 
     lines = str(refusal.value).splitlines()
-    assert [line.split()[0] for line in lines] == ["SECRET_KEY", "DATABASE_URL", "REDIS_URL"]
+    names = ["SECRET_KEY", "DATABASE_URL", "REDIS_URL", "PUBLIC_URL"]
+    assert [line.split()[0] for line in lines] == names
 
 
 @pytest.mark.parametrize(
@@ -89,6 +93,13 @@ def test_every_unsafe_setting_has_a_line_of_its_own(start: Start) -> None:
         ("REDIS_URL", "amqp://:pa55word@redis"),
         ("QUEUE_EMAIL_REDIS_URL", "amqp://:pa55word@redis"),
         ("MAIL_FROM", "n0body"),
+        ("CORS_ORIGINS", "https://fr0nt.example.com/"),
+        ("CORS_ORIGINS", "fr0nt.example.com"),
+        ("ALLOWED_HOSTS", "https://s3rvice.example.com"),
+        ("ALLOWED_HOSTS", "s3rvice.example.com:8000"),
+        ("ALLOWED_HOSTS", "s3rvice.*"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("TRUSTED_PROXIES", "pr0xy.example.com"),
     ],
 )
 def test_an_unusable_value_is_named_but_not_shown(start: Start, variable: str, value: str) -> None:
@@ -122,6 +133,29 @@ def test_lists_are_written_with_commas(start: Start) -> None:
     settings = start(CORS_ORIGINS="https://a.example.com, https://b.example.com")
 
     assert settings.cors_origins == ["https://a.example.com", "https://b.example.com"]
+
+
+def test_proxies_are_addresses_or_networks(start: Start) -> None:
+    settings = start(TRUSTED_PROXIES="127.0.0.1, 10.0.0.0/8,2001:db8::/32")
+
+    assert settings.trusted_proxies == [
+        ip_network("127.0.0.1/32"),
+        ip_network("10.0.0.0/8"),
+        ip_network("2001:db8::/32"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://service.example.com", "https://service.example.com"),
+        ("https://Service.example.com:443/app/", "https://service.example.com"),
+        ("http://localhost:8000", "http://localhost:8000"),
+        ("http://user:pa55word@[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_our_origin_is_written_as_browsers_write_it(start: Start, url: str, origin: str) -> None:
+    assert start(PUBLIC_URL=url).public_origin == origin
 
 
 def test_the_developers_file_wins_over_the_one_of_running_servers(

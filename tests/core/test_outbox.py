@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import func, select, update
 
 from app.core import outbox
+from app.core.envelope import Envelope
 from app.core.outbox import JobAlive
-from app.core.queue import BASE, EMAIL, Envelope, QueuePools, address
+from app.core.queue import BASE, EMAIL, QueuePools, address
 from app.core.resources import Resources
 from app.schemas.jobs import BuildSignupReport
 

@@ -135,7 +135,9 @@ async def test_in_production_sigterm_makes_the_service_unready_before_its_listen
         await api.says("shutdown.announced")
         during = await client.get(f"{url}/health/ready")
         assert (during.status_code, during.json()["status"]) == (503, "shutting down")
-        assert (await client.get(f"{url}/api/v1/utils/health-check/")).json() is True
+        ours = {"Host": "service.example.com"}
+        alive = await client.get(f"{url}/api/v1/utils/health-check/", headers=ours)
+        assert alive.json() is True
 
         await api.ended()
         with pytest.raises(httpx2.ConnectError):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from app.core.config import Settings
 from app.core.setup import create_application
@@ -48,8 +48,8 @@ def all_operations() -> Iterator[Operation]:
     """Yield what the OpenAPI describes, and what it leaves out."""
     app = create_application(Settings(_env_file=None, environment="test"))
     for route in app.routes:
-        if isinstance(route, Route):
-            yield Operation("GET", route.path, route.name)
+        if isinstance(route, Route | Mount):
+            yield Operation("GET", route.path, route.name or "")
     for path, methods in app.openapi()["paths"].items():
         for method, operation in methods.items():
             yield Operation(method.upper(), path, operation["operationId"])

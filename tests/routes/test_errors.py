@@ -127,3 +127,22 @@ async def test_a_listed_origin_may_call_and_another_may_not(
 
     assert ours.headers["access-control-allow-origin"] == "https://front.example.com"
     assert "access-control-allow-origin" not in theirs.headers
+
+
+@pytest.mark.parametrize("path", ["/crash", "/nothing/here"])
+async def test_a_listed_front_end_can_read_what_went_wrong(
+    settings: Settings, resources: Resources, path: str
+) -> None:
+    front_end = "https://front.example.com"
+    allowed = settings.model_copy(update={"cors_origins": [front_end]})
+    app = create_application(allowed, open_resources=given(resources))
+
+    @app.get("/crash")
+    async def crash() -> None:
+        raise RuntimeError
+
+    async with serve(app) as client:
+        answer = await client.get(path, headers={"Origin": front_end})
+
+    assert answer.headers["access-control-allow-origin"] == front_end
+    assert "X-Request-ID" in answer.headers["access-control-expose-headers"]

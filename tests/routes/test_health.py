@@ -5,14 +5,14 @@ import httpx2
 
 from app.core.config import Settings
 from app.core.database import open_database
-from app.core.presence import announced
-from app.core.queue import EMAIL, QUEUES, QueuePools
+from app.core.queue import EMAIL, QUEUES
 from app.core.redis import open_pools
 from app.core.resources import Resources
 from app.core.setup import create_application
 from app.core.tokens import AccessToken, issue_access_token
 from tests.accounts import bearer
 from tests.conftest import given, serve
+from tests.core.worker.test_heartbeat import alive
 from tests.ports import CLOSED_PORT
 
 
@@ -40,9 +40,9 @@ async def test_ready_when_everything_answers(client: httpx2.AsyncClient) -> None
 
 
 async def test_ready_counts_the_live_workers_of_each_queue(
-    client: httpx2.AsyncClient, queues: QueuePools
+    client: httpx2.AsyncClient, settings: Settings
 ) -> None:
-    async with announced(EMAIL, queues), announced(EMAIL, queues):
+    async with alive(EMAIL, settings, worker_id="a"), alive(EMAIL, settings, worker_id="b"):
         during = (await client.get("/health/ready")).json()["queues"]
     after = (await client.get("/health/ready")).json()["queues"]
 

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from ipaddress import ip_network
 
 import httpx2
 import pytest
@@ -193,7 +194,9 @@ async def test_while_redis_is_away_logins_go_on_and_the_limiter_says_so(
 async def test_only_a_trusted_proxy_says_where_a_request_comes_from(
     committing: Resources, trusted: list[str], options: list[str]
 ) -> None:
-    settings = committing.settings.model_copy(update={"trusted_proxies": trusted})
+    settings = committing.settings.model_copy(
+        update={"trusted_proxies": [ip_network(proxy) for proxy in trusted]}
+    )
     ada = await someone(committing)
     command = ("-m", "uvicorn", "main:app", "--port", "0", *options)
     async with running(settings, *command) as api, httpx2.AsyncClient() as client:

@@ -6,8 +6,8 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import outbox
+from app.core.envelope import Envelope
 from app.core.exceptions import DatabaseUnavailable
-from app.core.queue import Envelope
 from app.core.resources import Resources
 
 log = structlog.stdlib.get_logger("app.worker")
@@ -17,11 +17,16 @@ LONGEST_ERROR = 1_000
 
 
 async def bury(
-    resources: Resources, job: Envelope, attempts: int, error: BaseException | str
-) -> None:
-    """Keep a failed job with its reason.
+    resources: Resources,
+    job: Envelope,
+    attempts: int,
+    error: BaseException | str,
+    *,
+    crashes: int = 0,
+) -> bool:
+    """Keep a failed job with its reason. False while the database is away: it must be kept later.
 
-    When the database is away too, the log has all of it, and a row that there is stays alive.
+    `attempts` counts the tries that failed, `crashes` the workers that died.
     """
     try:
         async with resources.unit_of_work() as uow:
@@ -29,11 +34,14 @@ async def bury(
                 uow.session,
                 job,
                 attempts=attempts,
+                crashes=crashes,
                 error=describe(error),
                 traceback=_last_lines(error),
             )
     except (DatabaseUnavailable, SQLAlchemyError, OSError) as failure:
         log.error("job.not_buried", job_id=str(job.id), job=job.name, error=describe(failure))  # noqa: TRY400
+        return False
+    return True
 
 
 def describe(error: BaseException | str) -> str:

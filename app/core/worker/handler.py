@@ -14,17 +14,22 @@ from pydantic import JsonValue, ValidationError
 from structlog.contextvars import bound_contextvars
 
 from app.core import outbox
-from app.core.job_store import save_start
-from app.core.queue import Envelope, Job, Queue, Retry
+from app.core.envelope import Envelope
+from app.core.queue import Job, Queue, Retry
+from app.core.redis import to_json
 from app.core.resources import Resources
 from app.core.worker.backoff import backoff
+from app.core.worker.claims import Claim, Claims
 from app.core.worker.dead_letters import bury, describe
 from app.workers.context import AlreadyDone, JobContext
 
-log = structlog.stdlib.get_logger("app.worker")
+logger = structlog.stdlib.get_logger("app.worker")
 
 SomeJob = TypeVar("SomeJob", bound=Job)
 Handler = Callable[[JobContext, SomeJob], Awaitable[object]]
+
+UNBURIED = 30
+"""Seconds until a failed job is tried once more because it could not be buried."""
 
 MARGIN = 10
 """Seconds that arq's own timeout comes after ours, which can be followed by another try."""
@@ -40,6 +45,10 @@ class WrongQueue(TypeError):
 
 class InvalidPayload(ValueError):
     """What Redis holds does not fit the job's class; no further try will change that."""
+
+
+class UnstorableResult(TypeError):
+    """What a handler returned has no JSON form; no further try will change that."""
 
 
 def job_of(handler: Handler[SomeJob]) -> type[SomeJob]:
@@ -67,7 +76,7 @@ def as_arq_function(handler: Handler[SomeJob], queue: Queue) -> Function:
         request_id: str | None = None,
         kept: bool = False,
     ) -> object:
-        job_ctx = _job_context(ctx, queue, kept=kept)
+        job_ctx, claim = _job_context(ctx, queue, kept=kept), _claim(ctx)
         envelope = Envelope(
             id=job_ctx.job_id,
             queue=queue.name,
@@ -83,7 +92,7 @@ def as_arq_function(handler: Handler[SomeJob], queue: Queue) -> Function:
             job_id=str(job_ctx.job_id),
             attempt=job_ctx.attempt,
         ):
-            return await _attempt(handler, job_class, job_ctx, envelope)
+            return await _attempt(handler, job_class, job_ctx, envelope, claim)
 
     return func(
         run,
@@ -94,16 +103,22 @@ def as_arq_function(handler: Handler[SomeJob], queue: Queue) -> Function:
 
 
 async def _attempt(
-    handler: Handler[SomeJob], job_class: type[SomeJob], ctx: JobContext, envelope: Envelope
+    handler: Handler[SomeJob],
+    job_class: type[SomeJob],
+    ctx: JobContext,
+    envelope: Envelope,
+    claim: Claim | None,
 ) -> object:
     started = time.perf_counter()
+    log = logger.bind()
     log.info("job.started")
     try:
         job = _open(job_class, envelope)
-        await save_start(ctx.resources.queues[ctx.queue], ctx.job_id)
-        await _refuse_what_is_done(ctx)
+        if ctx.kept and (ctx.attempt > 1 or (claim and claim.crashes)):
+            await _refuse_what_is_done(ctx)
         async with timeout(job_class.timeout):
             result = await handler(ctx, job)
+        result = _storable(result, ctx)
         await ctx.complete()
     except AlreadyDone:
         log.info("job.already_done")
@@ -112,10 +127,14 @@ async def _attempt(
         log.info("job.deferred", seconds=_since(started))
         raise
     except Exception as error:
-        final = isinstance(error, (InvalidPayload, *job_class.final))
+        final = isinstance(error, (InvalidPayload, UnstorableResult, *job_class.final))
         if final or ctx.attempt >= job_class.max_tries:
             log.exception("job.failed", seconds=_since(started))
-            await bury(ctx.resources, envelope, ctx.attempt, error)
+            crashes = claim.crashes if claim else 0
+            if not await bury(ctx.resources, envelope, ctx.attempt, error, crashes=crashes):
+                raise Retry(defer=UNBURIED) from error
+            if claim:
+                claim.ending = "failed"
             raise
         delay = backoff(ctx.attempt, job_class.backoff)
         log.warning(
@@ -141,10 +160,26 @@ def _open(job_class: type[SomeJob], envelope: Envelope) -> SomeJob:
 
 async def _refuse_what_is_done(ctx: JobContext) -> None:
     """Look before a second try: the first one may have ended just before its worker died."""
-    if ctx.kept and ctx.attempt > 1:
-        async with ctx.unit_of_work() as uow:
-            if not await outbox.is_alive(uow.session, ctx.job_id):
-                raise AlreadyDone
+    async with ctx.unit_of_work() as uow:
+        if not await outbox.is_alive(uow.session, ctx.job_id):
+            raise AlreadyDone
+
+
+def _storable(result: object, ctx: JobContext) -> object:
+    """Refuse what JSON cannot hold; once the effect has been committed, only the result is lost.
+
+    Raises UnstorableResult.
+    """
+    if result is None:
+        return None
+    try:
+        to_json({"r": result})
+    except (TypeError, ValueError) as error:
+        if not ctx.completed:
+            raise UnstorableResult(f"a job's result must be JSON: {error}") from error
+        logger.error("job.result_lost", error=describe(error))  # noqa: TRY400  the sentence says it all
+        return None
+    return result
 
 
 def _job_context(ctx: Mapping[str, object], queue: Queue, *, kept: bool) -> JobContext:
@@ -159,6 +194,12 @@ def _job_context(ctx: Mapping[str, object], queue: Queue, *, kept: bool) -> JobC
             )
         case _:
             raise TypeError("the worker was started without its resources")
+
+
+def _claim(ctx: Mapping[str, object]) -> Claim | None:
+    """Tell how our worker holds the job; a stock arq worker has no claims."""
+    claims = ctx.get("claims")
+    return claims.get(str(ctx["job_id"])) if isinstance(claims, Claims) else None
 
 
 def _since(started: float) -> float:

@@ -3,21 +3,19 @@
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, timezone
 from typing import Any
 
 import structlog
 from arq.connections import RedisSettings
-from arq.cron import CronJob
 from arq.jobs import Deserializer, Serializer
 from arq.typing import StartupShutdown
 from arq.worker import Function
 
 from app.core.config import Settings, load_settings
-from app.core.presence import announced
 from app.core.queue import Queue
 from app.core.redis import JOB_LIFETIME_MS, from_json, redis_settings, to_json
 from app.core.resources import OpenResources, open_resources
+from app.core.worker.cron import Cron, refuse_equal_names, ticking
 from app.core.worker.handler import Handler, as_arq_function
 from app.core.worker.sweeper import sweeping
 
@@ -34,9 +32,9 @@ class WorkerSettings:
     queue: Queue
     settings: Settings
     handlers: Sequence[Handler[Any]]
+    crons: Sequence[Cron]
 
     functions: Sequence[Function]
-    cron_jobs: Sequence[CronJob]
     queue_name: str
     max_jobs: int
     redis_settings: RedisSettings
@@ -48,29 +46,30 @@ class WorkerSettings:
     job_deserializer: Deserializer = from_json
     expires_extra_ms: int = JOB_LIFETIME_MS
     health_check_interval: int = HEALTH_CHECK_INTERVAL
-    timezone: timezone = UTC
 
 
 def worker_settings(
     queue: Queue,
     *,
     handlers: Sequence[Handler[Any]],
-    crons: Sequence[CronJob] = (),
+    crons: Sequence[Cron] = (),
     settings: Settings | None = None,
     open_resources: OpenResources = open_resources,
 ) -> WorkerSettings:
     """Join a queue and its handlers.
 
-    Raises TypeError for a handler whose job belongs to another queue.
+    Raises TypeError for a handler whose job belongs to another queue, ValueError for two crons of
+    one name.
     """
     settings = settings or load_settings()
+    refuse_equal_names(crons)
     functions = [as_arq_function(handler, queue) for handler in handlers]
     stack = AsyncExitStack()
 
     async def open_all(ctx: dict[Any, Any]) -> None:
         ctx["resources"] = resources = await stack.enter_async_context(open_resources(settings))
-        await stack.enter_async_context(announced(queue, resources.queues))
         await stack.enter_async_context(sweeping(queue, resources))
+        await stack.enter_async_context(ticking(crons, resources))
         log.info("worker.started", queue=queue.name, jobs=[function.name for function in functions])
 
     async def close_all(ctx: dict[Any, Any]) -> None:  # noqa: ARG001  arq's signature
@@ -81,8 +80,8 @@ def worker_settings(
         queue=queue,
         settings=settings,
         handlers=handlers,
+        crons=crons,
         functions=functions,
-        cron_jobs=crons,
         queue_name=queue.key,
         max_jobs=queue.concurrency,
         redis_settings=redis_settings(queue, settings),

@@ -56,15 +56,12 @@ async def sweep(queue: Queue, resources: Resources) -> int:
     """
     async with resources.unit_of_work() as uow:
         jobs = await outbox.take_overdue(uow.session, queue)
-    unsent = {job.id for job in jobs}
     try:
-        for job in jobs:
-            await resources.queues.post(job)
-            unsent.discard(job.id)
-    finally:
-        if unsent:
-            async with resources.unit_of_work() as uow:
-                await outbox.check_now(uow.session, queue, list(unsent))
+        await resources.queues.post(jobs)
+    except (RedisError, OSError):
+        async with resources.unit_of_work() as uow:
+            await outbox.check_now(uow.session, queue, [job.id for job in jobs])
+        raise
     return len(jobs)
 
 

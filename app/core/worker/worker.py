@@ -1,49 +1,93 @@
-"""arq's worker, staying when Redis goes."""
+"""arq's worker, with leases and a doorbell instead of polling."""
 
 import asyncio
-from signal import SIGUSR1, Signals
-from uuid import UUID
+from collections.abc import Coroutine
+from signal import Signals
+from typing import Any
 
 import arq.worker
 import structlog
+from arq.utils import timestamp_ms, to_ms
+from arq.worker import get_kwargs
+from redis import Redis
 from redis.exceptions import RedisError
 
-from app.core.queue import KEY_PREFIX, Envelope
-from app.core.redis import from_json
-from app.core.resources import Resources
-from app.core.worker.dead_letters import bury
+from app.core.redis import open_client, open_pool
+from app.core.worker.claimed_jobs import ClaimedJobs
+from app.core.worker.claims import Claim, Claims, Outcome
+from app.core.worker.description import describe_worker, new_worker_id
+from app.core.worker.doorbell import LONGEST_WAIT, Doorbell
+from app.core.worker.given_up import CRASHES, bury_crashed, bury_given_up
+from app.core.worker.heartbeat import Heart, beating
+from app.core.worker.lease import Leases, Reply
+from app.core.worker.settings import WorkerSettings
 
 log = structlog.stdlib.get_logger("app.worker")
+
+RETRIES = 3
+"""Further tries of one Redis command within half a second: a hiccup passes unnoticed."""
 
 PAUSE = 1.0
 """Seconds between two looks for a Redis that is away."""
 
-
 CANCELLATIONS = 5
+"""A library can swallow a cancellation: so often a job is told to end, a second apart."""
+
+UNBURIED_MS, FAULT_MS = 30_000, 1_000
+"""Until the next try of a job that could not be buried, and of one that our own fault stopped."""
 
 
 class Worker(arq.worker.Worker):
-    """Waits for a Redis that is away, at the start and later, and says so once."""
+    """Runs arq's `run_job` for what it has claimed, and gives back what became of it.
 
-    redis_away = False
+    `options` are further arguments of arq's Worker.
+    """
+
+    def __init__(self, worker_settings: WorkerSettings, **options: float) -> None:
+        self._queue, self._settings = worker_settings.queue, worker_settings.settings
+        self._redis = open_pool(self._queue, self._settings, retries=RETRIES)
+        self._claims = Claims(worker_settings.max_jobs)
+        self._worker_id = new_worker_id()
+        self._leases = Leases(self._redis, self._worker_id)
+        self._doorbell = Doorbell(self._redis, timeout=self._settings.redis_timeout)
+        self._redis_is_away = False
+        self._hurried = False
+        pool = ClaimedJobs(self._redis, self._claims)
+        arguments: dict[str, Any] = {**get_kwargs(vars(worker_settings)), **options}
+        super().__init__(**{**arguments, "redis_pool": pool})
 
     async def main(self) -> None:
-        while True:
-            try:
-                await self.pool.ping()
-                break
-            except (RedisError, OSError) as error:
-                await self._pause(error)
-        self._note_redis_is_back()
-        await super().main()
+        await self._wait_for_redis()
+        self.ctx |= {"redis": self._redis, "claims": self._claims}
+        if self.on_startup:
+            await self.on_startup(self.ctx)
+        with open_client(self._queue, self._settings) as client:
+            async with beating(self._heart(client)):
+                try:
+                    while self.allow_pick_jobs and not await self._burst_is_over():
+                        await self._turn()
+                    await self._let_jobs_finish()
+                finally:
+                    await self._hand_over()
 
-    async def _poll_iteration(self) -> None:
-        try:
-            await super()._poll_iteration()
-            self._note_redis_is_back()
-        except (RedisError, OSError) as error:
-            await self._pause(error)
-            self.return_slots()
+    def handle_sig_wait_for_completion(self, signum: Signals) -> None:
+        """Take nothing new from now on. A second signal ends the wait for what runs."""
+        self._hurried = not self.allow_pick_jobs
+        self.allow_pick_jobs = False
+        busy = self._claims.busy
+        log.info("worker.stopping", queue=self._queue.name, signal=signum.name, running=busy)
+        self._doorbell.ring()
+
+    handle_sig = handle_sig_wait_for_completion
+
+    async def close(self) -> None:
+        if self.main_task:
+            if not self.main_task.cancelling():  # a second one would interrupt the handing over
+                self.main_task.cancel()
+            await asyncio.wait({self.main_task})
+        if self.on_shutdown:
+            await self.on_shutdown(self.ctx)
+        await self._redis.aclose(close_connection_pool=True)
 
     async def finish_job(  # noqa: PLR0913, PLR0917  arq's signature
         self,
@@ -51,113 +95,207 @@ class Worker(arq.worker.Worker):
         finish: bool,
         result_data: bytes | None,
         result_timeout_s: float | None,
-        keep_result_forever: bool,
+        keep_result_forever: bool,  # noqa: ARG002
         incr_score: int | None,
-        keep_in_progress: float | None,
+        keep_in_progress: float | None,  # noqa: ARG002
     ) -> None:
-        """Keep trying: what a job has done must not be done again because Redis was restarted."""
-        while True:
-            try:
-                return await super().finish_job(
-                    job_id,
-                    finish,
-                    result_data,
-                    result_timeout_s,
-                    keep_result_forever,
-                    incr_score,
-                    keep_in_progress,
-                )
-            except (RedisError, OSError) as error:
-                await self._pause(error)
+        """Note what became of a job; the next exchange tells Redis of many at once."""
+        if (claim := self._claims.get(job_id)) is None:
+            return  # somebody else holds it, which has been said
+        if finish:
+            self._end(claim, result_data, result_timeout_s)
+        elif incr_score:
+            # arq adds the pause to the score that the job was claimed with.
+            pause = incr_score - (timestamp_ms() - claim.claimed_ms)
+            self._note(Outcome(claim, "retry", max(0, pause)))
+        else:
+            self._note(Outcome(claim, "retry" if self.allow_pick_jobs else "release"))
 
     async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
-        """Bury a job that arq gives up: unknown, unreadable, or its worker died too often."""
-        resources = self.ctx.get("resources")
-        if isinstance(resources, Resources) and (
-            letter := _letter(job_id, self._name, result_data)
-        ):
-            job, attempts, error = letter
-            log.error("job.given_up", job=job.name, job_id=job_id, queue=self._name, error=error)
-            await bury(resources, job, attempts, error)
-        await super().finish_failed_job(job_id, result_data)
+        """Bury a job that arq gives up: unknown, unreadable, or tried too often."""
+        if (claim := self._claims.get(job_id)) is None:
+            return
+        claim.ending = "failed"
+        if await bury_given_up(self.ctx["resources"], self._queue, claim, result_data):
+            self._end(claim, result_data, self.keep_result_s)
+        else:
+            self._note(Outcome(claim, "retry", UNBURIED_MS))
 
-    def handle_sig_wait_for_completion(self, signum: Signals) -> None:
-        log.info("worker.stopping", queue=self._name, running=len(self.tasks))
-        super().handle_sig_wait_for_completion(signum)
-
-    async def close(self) -> None:
-        if not self._handle_signals:
-            self.handle_sig(SIGUSR1)
-        await self._end_jobs()
+    async def _turn(self, longest_wait: float = LONGEST_WAIT) -> None:
+        """Exchange what is done for what is due, then wait until there is more of either."""
+        self._doorbell.quieten()
+        claims = self._claims
+        outcomes, free = claims.outcomes(), self._free_slots()
         try:
-            await super().close()
+            reply = await self._leases.exchange(
+                outcomes, free=free, busy=claims.busy, wanted=claims.alone
+            )
+            await self.record_health()
         except (RedisError, OSError) as error:
-            self._note_redis_is_away(error)
-            if self.on_shutdown:
-                await self.on_shutdown(self.ctx)
+            await self._pause(error)
+            return
+        self._note_redis_is_back()
+        claims.settle(outcomes)
+        if free and not claims.holds_alone():
+            claims.alone = reply.alone
+        self._act_on(reply)
+        if not len(claims) and (self.burst or not self.allow_pick_jobs):
+            return
+        listening = self._free_slots() > 0
+        if listening and reply.next_due is not None:
+            longest_wait = min(longest_wait, reply.next_due)
+        await self._doorbell.wait(longest_wait, listening=listening)
 
-    @property
-    def _name(self) -> str:
-        return self.queue_name.removeprefix(KEY_PREFIX)
+    def _free_slots(self) -> int:
+        if not self.allow_pick_jobs:
+            return 0
+        if self.burst and self.max_burst_jobs >= 0:
+            return min(self._claims.free, self.max_burst_jobs - self._jobs_started())
+        return self._claims.free
 
-    async def _end_jobs(self) -> None:
-        """Cancel what still runs, again and again: a library can swallow a cancellation.
+    def _act_on(self, reply: Reply) -> None:
+        for claim in reply.claims:
+            self._begin(claim)
+        for job_id in reply.cancelled:
+            self._cancel(job_id)
+        for job_id in reply.refused:
+            log.warning("job.outcome_refused", job_id=job_id, queue=self._queue.name)
 
-        arq waits for ever where one was swallowed, and where none was, it raises it.
-        """
-        for _ in range(CANCELLATIONS):
-            running = {*self.job_tasks.values(), *self.tasks.values()}
-            if not running:
+    def _begin(self, claim: Claim) -> None:
+        self._claims.hold(claim)
+        if claim.job_id in self.job_tasks:
+            log.warning("job.lease_renewed", job_id=claim.job_id, queue=self._queue.name)
+        elif not self.allow_pick_jobs:
+            self._note(Outcome(claim, "release"))
+        else:
+            work = self._give_up(claim) if claim.crashes >= CRASHES else self._run(claim)
+            self.tasks[claim.job_id] = task = self.loop.create_task(work)
+            task.add_done_callback(lambda task: self._ended(claim, task))
+
+    def _run(self, claim: Claim) -> Coroutine[Any, Any, None]:
+        return self.run_job(claim.job_id, claim.claimed_ms)
+
+    async def _give_up(self, claim: Claim) -> None:
+        claim.ending = "failed"
+        buried = await bury_crashed(self.ctx["resources"], self._queue, claim)
+        self._note(Outcome(claim, "failed") if buried else Outcome(claim, "retry", UNBURIED_MS))
+
+    def _ended(self, claim: Claim, task: asyncio.Task[None]) -> None:
+        if self.tasks.get(claim.job_id) is task:
+            del self.tasks[claim.job_id]
+        if not task.cancelled() and (error := task.exception()):
+            log.error("job.runtime_failed", job_id=claim.job_id, exc_info=error)
+            if not self._claims.has_outcome(claim.job_id):
+                self._note(Outcome(claim, "retry", FAULT_MS))
+
+    def _end(self, claim: Claim, result: bytes | None, lifetime: float | None) -> None:
+        milliseconds = to_ms(lifetime) if result and lifetime else None
+        self._note(Outcome(claim, claim.ending, milliseconds or 0, result or b""))
+
+    def _note(self, outcome: Outcome) -> None:
+        self._claims.note(outcome)
+        self._doorbell.ring(urgent=not self._claims.busy)
+
+    def _cancel(self, job_id: str) -> None:
+        task = self.job_tasks.get(job_id)
+        claim = self._claims.get(job_id)
+        if task and claim and job_id not in self.aborting_tasks:
+            claim.ending = "cancelled"
+            self.aborting_tasks.add(job_id)
+            task.cancel()
+
+    def _lose(self, claims: list[Claim]) -> None:
+        for claim in claims:
+            if self._claims.lose(claim):
+                log.warning("job.lease_lost", job_id=claim.job_id, queue=self._queue.name)
+                if task := self.job_tasks.get(claim.job_id):
+                    task.cancel()
+
+    async def _let_jobs_finish(self) -> None:
+        deadline = self.loop.time() + self._job_completion_wait
+        while len(self._claims) and not self._hurried:
+            left = deadline - self.loop.time()
+            if left <= 0:
                 break
+            await self._turn(min(LONGEST_WAIT, left))
+
+    async def _hand_over(self) -> None:
+        """Stop what still runs and give it back, so that others can begin it at once."""
+        await self._doorbell.close()
+        await self._cancel_jobs()
+        for claim in self._claims.held():
+            if not self._claims.has_outcome(claim.job_id):
+                self._claims.note(Outcome(claim, "release"))
+        if outcomes := self._claims.outcomes():
+            try:
+                await self._leases.give_back(outcomes)
+            except (RedisError, OSError) as error:
+                count, queue = len(outcomes), self._queue.name
+                log.warning("jobs.not_handed_over", queue=queue, count=count, error=str(error))
+
+    async def _cancel_jobs(self) -> None:
+        self.allow_pick_jobs = False
+        running: set[asyncio.Task[Any]] = set()
+        for _ in range(CANCELLATIONS):
+            # arq forgets a job whose cancellation was interrupted by another one.
+            running |= {*self.job_tasks.values(), *self.tasks.values()}
+            running = {task for task in running if not task.done()}
+            if not running:
+                return
             for task in running:
                 task.cancel()
             await asyncio.wait(running, timeout=PAUSE)
-            self.tasks = {id_: task for id_, task in self.tasks.items() if not task.done()}
-        for job_id in self.tasks:
-            log.error("job.cannot_be_cancelled", job_id=job_id, queue=self._name)
-        self.tasks.clear()
+        log.error("jobs.cannot_be_cancelled", queue=self._queue.name, count=len(running))
+
+    async def _burst_is_over(self) -> bool:
+        if not self.burst or len(self._claims):
+            return False
+        enough = 0 <= self.max_burst_jobs <= self._jobs_started()
+        return enough or not await self._redis.zcard(self._queue.key)
+
+    def _heart(self, client: Redis) -> Heart:
+        def describe() -> bytes:
+            return describe_worker(
+                self._claims.held(),
+                concurrency=self.max_jobs,
+                succeeded=self.jobs_complete,
+                failed=self.jobs_failed,
+                retried=self.jobs_retried,
+            )
+
+        def lose(claims: list[Claim]) -> None:
+            self.loop.call_soon_threadsafe(self._lose, claims)
+
+        return Heart(
+            client,
+            queue=self._queue.key,
+            worker_id=self._worker_id,
+            held=self._claims.held,
+            describe=describe,
+            on_lost=lose,
+        )
+
+    async def _wait_for_redis(self) -> None:
+        while True:
+            try:
+                await self._redis.ping()
+            except (RedisError, OSError) as error:
+                await self._pause(error)
+            else:
+                self._note_redis_is_back()
+                return
 
     async def _pause(self, error: Exception) -> None:
         task = asyncio.current_task()
         if task and task.cancelling():
             # redis-py can turn a cancellation into an error of its connection.
             raise asyncio.CancelledError from error
-        self._note_redis_is_away(error)
+        if not self._redis_is_away:
+            log.warning("redis.away", queue=self._queue.name, error=str(error))
+        self._redis_is_away = True
         await asyncio.sleep(PAUSE)
 
-    def _note_redis_is_away(self, error: Exception) -> None:
-        if not self.redis_away:
-            log.warning("redis.away", queue=self._name, error=str(error))
-        self.redis_away = True
-
     def _note_redis_is_back(self) -> None:
-        if self.redis_away:
-            log.info("redis.back", queue=self._name)
-        self.redis_away = False
-
-    def return_slots(self) -> None:
-        """Give back the slots that arq took for jobs which the lost connection kept from starting.
-
-        Otherwise every outage would leave the worker with fewer slots, and in the end with none.
-        """
-        running = sum(not task.done() for task in self.tasks.values())
-        for _ in range(self.job_counter - running):
-            self._release_sem_dec_counter_on_complete()
-
-
-def _letter(job_id: str, queue: str, result_data: bytes | None) -> tuple[Envelope, int, str] | None:
-    """Read what arq writes of a job that it gives up; None for an id that was never ours."""
-    try:
-        id_ = UUID(job_id)
-    except ValueError:
-        log.error("job.unknown_id", job_id=job_id, queue=queue)  # noqa: TRY400  nothing more is known
-        return None
-    stored = from_json(result_data) if result_data else {}
-    arguments = stored.get("a") or [{}]
-    payload = arguments[0] if isinstance(arguments[0], dict) else {"arguments": arguments}
-    job = Envelope(
-        id=id_, queue=queue, name=stored.get("f", "<unknown>"), payload=payload, request_id=None
-    )
-    error = stored.get("r")
-    text = f"{error['error']}: {error['message']}" if isinstance(error, dict) else str(error)
-    return job, int(stored.get("t", 0)), text
+        if self._redis_is_away:
+            log.info("redis.back", queue=self._queue.name)
+        self._redis_is_away = False

@@ -5,7 +5,6 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, select
-from structlog.testing import capture_logs
 
 from app.core import outbox
 from app.core.config import Settings
@@ -146,7 +145,9 @@ async def test_a_result_that_json_cannot_hold_is_a_failure(run: Run) -> None:
 
     record = await run(paint)
 
-    assert (record.state, record.error) == (JobState.FAILED, "unable to serialize result")
+    assert (record.state, record.attempt) == (JobState.FAILED, 1)
+    assert record.error is not None
+    assert "a job's result must be JSON: " in record.error
 
 
 @pytest.mark.parametrize(
@@ -305,17 +306,19 @@ async def test_garbage_becomes_a_dead_letter_with_its_reason(
     assert reason in letter.error
 
 
-async def test_an_id_that_was_never_ours_is_told_and_forgotten(
-    queues: QueuePools, work_off: WorkOff
+async def test_an_id_that_was_never_ours_is_a_dead_letter_too(
+    resources: Resources, queues: QueuePools, work_off: WorkOff
 ) -> None:
     async def paint(_: JobContext, __: Paint) -> None: ...
 
     await queues[BASE].zadd(BASE.key, {"who": 1})
-    with capture_logs() as lines:
-        await work_off(painting(paint))
+    await work_off(painting(paint))
 
-    assert "job.unknown_id" in [line["event"] for line in lines]
     assert await queues[BASE].zcard(BASE.key) == 0
+    async with resources.unit_of_work() as uow:
+        letter = (await uow.session.execute(select(outbox.outbox))).one()
+    assert letter.payload["foreign_id"] == "who"
+    assert letter.error == "JobExecutionFailed: job expired"
 
 
 async def outbox_would_send(resources: Resources) -> bool:

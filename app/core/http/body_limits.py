@@ -1,0 +1,98 @@
+"""How large a body may be, and how long it may take."""
+
+import asyncio
+from contextlib import suppress
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core.problems import ProblemResponse
+
+
+class BodyLimits:
+    """Answers 413 to a body of more than `max_size` bytes, 408 to one that takes `timeout` seconds.
+
+    A body that announces its length is refused unread, before a route runs; one that comes in
+    chunks, with the chunk that passes the limit. FastAPI's own `max_body_size` lets the route run
+    first, and answers in plain text outside of every middleware; use it for a route that takes
+    less than the others.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_size: int, timeout: float) -> None:
+        self.app = app
+        self.max_size = max_size
+        self.timeout = timeout
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        length = headers.get("content-length", "0")
+        body = Body(receive, self.max_size, self.timeout)
+        if length == "0" and "transfer-encoding" not in headers:
+            await self.app(scope, body.receive, send)
+            return
+
+        async def send_and_linger(message: Message) -> None:
+            """Tell the client to send no more, but hear it out: cut off, it may lose the answer."""
+            if not body.complete:
+                if message["type"] == "http.response.start":
+                    MutableHeaders(scope=message)["Connection"] = "close"
+                elif not message.get("more_body", False):
+                    await send({**message, "more_body": True})
+                    await body.discard()
+                    message = {"type": "http.response.body"}
+            await send(message)
+
+        if length.isdecimal() and int(length) > self.max_size:
+            await ProblemResponse(413, _too_large(self.max_size))(scope, receive, send_and_linger)
+        else:
+            await self.app(scope, body.receive, send_and_linger)
+
+
+class Body:
+    """The body of one request, on its way in.
+
+    Its time is that of the whole body: one byte a second would outwit a time per chunk.
+    """
+
+    def __init__(self, receive: Receive, max_size: int, timeout: float) -> None:
+        self._receive = receive
+        self._max_size = max_size
+        self._timeout = timeout
+        self._deadline: float | None = None
+        self._size = 0
+        self.complete = False
+
+    async def receive(self) -> Message:
+        """Pass a message on. Raises HTTPException when the body is too large or too slow."""
+        if self.complete:
+            return await self._receive()
+        try:
+            message = await self._receive_in_time()
+        except TimeoutError:
+            raise HTTPException(408, "The body took too long to arrive.") from None
+        self._size += len(message.get("body", b""))
+        if self._size > self._max_size:
+            raise HTTPException(413, _too_large(self._max_size))
+        return message
+
+    async def discard(self) -> None:
+        """Read what is left without keeping it, until it ends or its time is up."""
+        with suppress(TimeoutError):
+            while not self.complete:
+                await self._receive_in_time()
+
+    async def _receive_in_time(self) -> Message:
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().time() + self._timeout
+        async with asyncio.timeout_at(self._deadline):
+            message = await self._receive()
+        self.complete = not message.get("more_body", False)
+        return message
+
+
+def _too_large(max_size: int) -> str:
+    return f"The body is larger than {max_size} bytes."

@@ -1,0 +1,177 @@
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+from fastapi import FastAPI, Request
+
+from app.core.config import Settings
+from app.core.resources import Resources
+from app.core.setup import create_application
+from tests.conftest import given, serve
+from tests.processes import running
+
+SIGN_UP = "/api/v1/users/signup"
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def app(settings: Settings, resources: Resources) -> FastAPI:
+    changes = {"max_body_size": 1000, "body_timeout": 0.1}
+    app = create_application(settings.model_copy(update=changes), open_resources=given(resources))
+
+    @app.post("/size")
+    async def measure(request: Request) -> int:
+        return len(await request.body())
+
+    @app.post("/unread")
+    async def leave_unread() -> None:
+        app.state.ran = True
+
+    return app
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    async with serve(app) as client:
+        yield client
+
+
+async def chunks(number: int) -> AsyncIterator[bytes]:
+    """Send 100 bytes at a time, without a length announced."""
+    for _ in range(number):
+        yield b"x" * 100
+        await asyncio.sleep(0)  # a network lets others run, too
+
+
+async def drip() -> AsyncIterator[bytes]:
+    """Send a byte now and then, for ever."""
+    while True:
+        yield b"x"
+        await asyncio.sleep(0.01)
+
+
+async def test_a_body_of_the_largest_size_is_read(client: httpx2.AsyncClient) -> None:
+    assert (await client.post("/size", content=b"x" * 1000)).json() == 1000
+    assert (await client.post("/size", content=chunks(10))).json() == 1000
+
+
+async def test_a_body_that_announces_too_much_is_refused_before_a_route_runs(
+    client: httpx2.AsyncClient, app: FastAPI
+) -> None:
+    answer = await client.post("/unread", content=b"x" * 1001)
+
+    assert (answer.status_code, answer.json()["status"]) == (413, 413)
+    assert answer.headers["connection"] == "close"
+    assert not hasattr(app.state, "ran")
+
+
+@pytest.mark.parametrize("path", ["/size", SIGN_UP])
+@pytest.mark.parametrize("number", [11, 1_000_000], ids=["one too many", "nearly endless"])
+async def test_a_chunked_body_is_refused_when_it_passes_the_limit(
+    client: httpx2.AsyncClient, path: str, number: int
+) -> None:
+    answer = await client.post(path, content=chunks(number), headers=JSON)
+
+    assert (answer.status_code, answer.json()["status"]) == (413, 413)
+
+
+async def test_an_answer_that_leaves_the_body_unread_ends_the_connection(
+    client: httpx2.AsyncClient,
+) -> None:
+    unread = await client.post("/nothing/here", content=chunks(5))
+    read = await client.post("/size", content=chunks(5))
+    bodiless = await client.post("/unread")
+
+    assert unread.headers["connection"] == "close"
+    assert "connection" not in read.headers
+    assert "connection" not in bodiless.headers
+
+
+async def test_a_body_that_takes_too_long_is_given_up_however_busily_it_drips(
+    client: httpx2.AsyncClient,
+) -> None:
+    answer = await client.post("/size", content=drip())
+
+    assert (answer.status_code, answer.json()["status"]) == (408, 408)
+    assert answer.headers["connection"] == "close"
+
+
+async def test_a_server_hangs_up_on_a_body_that_never_comes_or_never_ends(
+    settings: Settings,
+) -> None:
+    impatient = settings.model_copy(update={"body_timeout": 0.2, "max_body_size": 1000})
+    async with running(impatient, "-m", "uvicorn", "main:app", "--port", "0") as api:
+        line = await api.says("running on")
+        port = int(line.split("http://127.0.0.1:")[1].split()[0])
+        huge, silent, endless = await asyncio.gather(
+            status_of(port, b"Content-Length: 2000000000"),
+            status_of(port, b"Content-Length: 100"),
+            status_of(port, b"Transfer-Encoding: chunked", b"3e9\r\n" + b"x" * 1001),
+        )
+
+    assert (huge, silent, endless) == (413, 408, 413)
+
+
+async def status_of(port: int, header: bytes, chunk: bytes = b"x") -> int:
+    """Sign up with the beginning of a body, and wait until the server closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST %b HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n" % (SIGN_UP.encode(), header))
+    writer.write(chunk)
+    async with asyncio.timeout(20):
+        answer = await reader.read()
+    writer.close()
+    return int(answer.split()[1])
+
+
+HOSTILE = {
+    "100,000 arrays in one another": "[" * 100_000 + "]" * 100_000,
+    "100,000 objects in one another": '{"a":' * 100_000 + "1" + "}" * 100_000,
+    "nearly as deep as Python goes": '{"email":' + "[" * 900 + "]" * 900 + "}",
+    "an integer of a million digits": '{"email": ' + "9" * 1_000_000 + "}",
+    "numbers out of range": '{"email": 1e999, "password": -1e999}',
+    "what is no number": '{"email": NaN, "password": Infinity}',
+    "70,000 fields": json.dumps({str(n): 0 for n in range(70_000)}),
+    "one field 90,000 times": "{" + '"email":1,' * 90_000 + '"email":1}',
+    "half of a JSON": '{"email": "',
+    "no text": "\x00\x01",
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
+async def test_hostile_json_is_refused_at_once(
+    client_of_service: httpx2.AsyncClient, body: str
+) -> None:
+    began = time.process_time()
+    answer = await client_of_service.post(SIGN_UP, content=body, headers=JSON)
+
+    assert answer.status_code in {400, 422}
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert len(answer.content) < 1000
+    assert time.process_time() - began < 0.5
+
+
+@pytest.fixture
+async def client_of_service(
+    settings: Settings, resources: Resources
+) -> AsyncIterator[httpx2.AsyncClient]:
+    async with serve(create_application(settings, open_resources=given(resources))) as client:
+        yield client
+
+
+@pytest.mark.parametrize(("path", "status"), [("/size", 413), ("/nothing/here", 404)])
+async def test_a_client_that_is_refused_is_heard_out_or_it_might_lose_the_answer(
+    client: httpx2.AsyncClient, path: str, status: int
+) -> None:
+    sent = 0
+
+    async def counted() -> AsyncIterator[bytes]:
+        nonlocal sent
+        async for chunk in chunks(30):
+            sent += len(chunk)
+            yield chunk
+
+    assert (await client.post(path, content=counted())).status_code == status
+    assert sent == 3000

@@ -1,0 +1,64 @@
+import re
+
+import httpx2
+import pytest
+
+from app.core.config import Settings
+from app.core.resources import Resources
+from app.core.setup import create_application
+from tests.conftest import given, serve
+
+PATHS = ("/docs", "/docs/assets/start.js", "/openapi.json")
+
+
+async def test_the_documentation_needs_no_internet(client: httpx2.AsyncClient) -> None:
+    page = await client.get("/docs")
+    addresses = re.findall(r'(?:src|href)="(.*?)"', page.text)
+
+    assert len(addresses) == 4
+    for address in addresses:
+        assert "//" not in address
+        assert (await client.get(f"/{address}")).status_code == 200
+
+
+async def test_the_documentation_runs_its_own_scripts_and_no_others(
+    client: httpx2.AsyncClient,
+) -> None:
+    page = await client.get("/docs")
+
+    policy = page.headers["content-security-policy"]
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy
+    assert not re.search(r"<script[^>]*>[^<]", page.text)
+
+
+async def test_a_browser_keeps_the_files_of_the_documentation(client: httpx2.AsyncClient) -> None:
+    first = await client.get("/docs/assets/start.js")
+    again = await client.get(
+        "/docs/assets/start.js", headers={"If-None-Match": first.headers["etag"]}
+    )
+
+    assert first.headers["cache-control"] == "no-cache"
+    assert again.status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("environment", "wanted", "status"),
+    [
+        ("development", None, 200),
+        ("production", None, 404),
+        ("production", True, 200),
+        ("development", False, 404),
+    ],
+)
+async def test_production_documents_itself_only_when_asked_to(
+    settings: Settings,
+    resources: Resources,
+    environment: str,
+    wanted: bool | None,
+    status: int,
+) -> None:
+    changes = {"environment": environment, "api_docs": wanted}
+    app = create_application(settings.model_copy(update=changes), open_resources=given(resources))
+    async with serve(app, "https://service.example.com") as client:
+        assert {(await client.get(path)).status_code for path in PATHS} == {status}

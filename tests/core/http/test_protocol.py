@@ -1,0 +1,104 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from app.core.http.protocol import BoundedHttp
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+
+
+class Impatient(BoundedHttp):
+    max_head_size = 1000
+    head_timeout = 0.1
+
+
+async def measure(scope: Scope, receive: Receive, send: Send) -> None:
+    size = len(await Request(scope, receive).body())
+    await PlainTextResponse(f"<{size}>")(scope, receive, send)
+
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@asynccontextmanager
+async def connected() -> AsyncIterator[Connection]:
+    config = Config(measure, log_config=None, lifespan="off")
+    state = ServerState()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Impatient(config, state, {}), "127.0.0.1", 0)
+    async with server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+
+async def everything(reader: asyncio.StreamReader) -> bytes:
+    """Read until the server closes the connection."""
+    async with asyncio.timeout(5):
+        return await reader.read()
+
+
+async def answer(reader: asyncio.StreamReader) -> bytes:
+    async with asyncio.timeout(5):
+        return await reader.readuntil(b">")
+
+
+@pytest.mark.parametrize(
+    ("beginning", "rest"),
+    [
+        (GET, b"X-A: " + b"x" * 1000),
+        (GET, b"X-A: xxxxx\r\n" * 100),
+        (b"GET ", b"/" + b"x" * 1000),
+        (POST + b"\r\n", b"1;" + b"x" * 1000),
+        (POST + b"\r\n1\r\nx\r\n", b"0\r\nX-A: " + b"x" * 1000),
+    ],
+    ids=["a header", "headers", "a path", "a chunk's extension", "a trailer"],
+)
+async def test_a_head_without_an_end_is_refused(beginning: bytes, rest: bytes) -> None:
+    async with connected() as (reader, writer):
+        writer.write(beginning)
+        await asyncio.sleep(0.01)  # two packets
+        writer.write(rest)
+        refusal = await everything(reader)
+
+    assert refusal.startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize("beginning", [b"", b"GET / HT", GET], ids=["nothing", "a line", "a head"])
+async def test_a_head_that_does_not_come_is_given_up(beginning: bytes) -> None:
+    async with connected() as (reader, writer):
+        writer.write(beginning)
+
+        assert await everything(reader) == b""
+
+
+async def test_a_second_head_has_the_same_bounds() -> None:
+    async with connected() as (reader, writer):
+        writer.write(GET + b"\r\n")
+        assert (await answer(reader)).endswith(b"<0>")
+        writer.write(GET)
+        assert await everything(reader) == b""
+
+
+async def test_many_requests_and_a_large_body_pass_on_one_connection() -> None:
+    async with connected() as (reader, writer):
+        for _ in range(50):
+            writer.write(GET + b"\r\n")
+            assert (await answer(reader)).endswith(b"<0>")
+        writer.write(POST + b"\r\n" + b"1f4\r\n" + b"x" * 500 + b"\r\n")
+        for _ in range(8):
+            await asyncio.sleep(0.02)
+            writer.write(b"1f4\r\n" + b"x" * 500 + b"\r\n")
+        writer.write(b"0\r\n\r\n")
+        assert (await answer(reader)).endswith(b"<4500>")
