@@ -20,7 +20,7 @@ MAX_PASSWORD_LENGTH = 128
 
 _hasher = PasswordHash([Argon2Hasher(memory_cost=MEMORY, time_cost=PASSES, parallelism=LANES)])
 
-NICENESS = 10
+NICENESS = 5
 
 
 def _step_back() -> None:
