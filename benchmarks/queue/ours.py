@@ -12,6 +12,7 @@ from app.core.mailer import Mailer
 from app.core.queue import BASE, EMAIL, Job, Queue, QueuePools
 from app.core.redis import open_pool
 from app.core.resources import Resources
+from app.core.throttle import open_throttle
 from app.core.worker import run, worker_settings
 from app.core.worker.handler import Handler
 from app.workers.context import JobContext
@@ -77,8 +78,8 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """Hold what a process of the service holds, and the benchmark's own queue."""
     pools = {queue: open_pool(queue, settings) for queue in HANDLERS}
     try:
-        async with open_database(settings) as database:
-            yield Resources(settings, QueuePools(pools), database, Mailer(settings))
+        async with open_throttle(settings) as throttle, open_database(settings) as database:
+            yield Resources(settings, QueuePools(pools), database, Mailer(settings), throttle)
     finally:
         for pool in pools.values():
             await pool.aclose(close_connection_pool=True)
