@@ -8,6 +8,7 @@ from app.models.item import Item
 from app.models.job_owner import JobOwner
 from app.models.mailed_token import MailedToken, Purpose
 from app.models.role import Role, UserRole
+from app.models.second_factor import LoginChallenge, RecoveryCode, TotpFactor
 from app.models.session import RefreshToken, UserSession
 from app.models.signup_report import SignupReport
 from app.models.user import User
@@ -17,11 +18,14 @@ __all__ = [
     "Base",
     "Item",
     "JobOwner",
+    "LoginChallenge",
     "MailedToken",
     "Purpose",
+    "RecoveryCode",
     "RefreshToken",
     "Role",
     "SignupReport",
+    "TotpFactor",
     "User",
     "UserRole",
     "UserSession",

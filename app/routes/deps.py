@@ -14,6 +14,7 @@ from app.schemas.role import Permission
 from app.services.audit import Caller
 from app.services.principal import NotEnoughPrivileges, Principal
 from app.services.role_service import require
+from app.services.second_factor_service import require_second_factor
 from app.services.session_service import authenticate
 
 MAX_SKIP = 10_000_000
@@ -64,11 +65,18 @@ CurrentCaller = Annotated[Caller, Depends(get_caller)]
 BearerToken = Annotated[str, Depends(bearer)]
 
 
-async def get_principal(uow: Uow, settings: CurrentSettings, token: BearerToken) -> Principal:
-    return await authenticate(uow, settings, token)
+async def get_principal(uow: Uow, resources: OpenResources, token: BearerToken) -> Principal:
+    principal = await authenticate(uow, resources.settings, token)
+    await require_second_factor(uow, resources.settings, principal.user)
+    return principal
 
 
 async def get_principal_beforehand(resources: OpenResources, token: BearerToken) -> Principal:
+    async with resources.unit_of_work() as uow:
+        return await get_principal(uow, resources, token)
+
+
+async def get_logged_in(resources: OpenResources, token: BearerToken) -> Principal:
     async with resources.unit_of_work() as uow:
         return await authenticate(uow, resources.settings, token)
 
@@ -76,6 +84,9 @@ async def get_principal_beforehand(resources: OpenResources, token: BearerToken)
 CurrentPrincipal = Annotated[Principal, Depends(get_principal)]
 PrincipalBeforehand = Annotated[Principal, Depends(get_principal_beforehand)]
 """For routes that hash a password: no connection is held meanwhile."""
+
+LoggedIn = Annotated[Principal, Depends(get_logged_in)]
+"""Whoever is logged in, and be it a superuser who has yet to set up a second factor."""
 
 
 async def get_superuser(principal: CurrentPrincipal) -> Principal:

@@ -12,6 +12,7 @@ from app.core.security import hash_password
 from app.models import Item, JobOwner, Role, SignupReport
 from app.schemas.jobs import BuildSignupReport
 from tests.accounts import PASSWORD, Person, bearer, someone
+from tests.authenticator import set_up_app
 from tests.routes.operations import BODIES, GUARDED, OPEN, OPERATIONS, QUERIES, Operation
 from tests.tokens import expired, forged
 
@@ -33,6 +34,13 @@ ACCESS = {
     "users-read_user_by_id": OWN,
     "users-update_user": ADMIN,
     "users-delete_user": ADMIN,
+    # All three have a second factor already.
+    "second-factor-read_second_factor_me": ANYBODY,
+    "second-factor-begin_second_factor_me": (409, 409, 409),
+    "second-factor-confirm_second_factor_me": (409, 409, 409),
+    "second-factor-renew_recovery_codes_me": ANYBODY,
+    "second-factor-disable_second_factor_me": ANYBODY,
+    "second-factor-remove_second_factor": ADMIN,
     "items-read_items": ANYBODY,
     "items-create_item": (201, 201, 201),
     "items-read_item": OWN,
@@ -71,6 +79,8 @@ async def people(resources: Resources) -> People:
     stranger = await someone(resources, "stranger", password_hash=password_hash)
     owner = await someone(resources, "owner", password_hash=password_hash)
     root = await someone(resources, "root", superuser=True, password_hash=password_hash)
+    for person in (stranger, owner, root):
+        await set_up_app(resources, person)
     async with resources.unit_of_work() as uow:
         item = Item(title="A book", owner_id=owner.id)
         role = Role(name="reader", permissions=[])
