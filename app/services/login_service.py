@@ -88,7 +88,7 @@ class LoginService:
     async def _record_failure(self, user: User | None) -> None:
         async with self.resources.unit_of_work() as uow:
             trail = AuditTrail(uow, self.caller)
-            trail.record("login.failed", user_id=user.id if user else None)
+            trail.record("login.failed", user_id=user.id if user else None, actor_id=None)
 
     def _check_admission(self, user: User) -> None:
         if not user.is_active:
@@ -111,7 +111,9 @@ class LoginService:
             if new_hash is not None:
                 current.password_hash = new_hash
             if not await TotpService(uow, self.resources.settings).is_set_up(user.id):
-                AuditTrail(uow, self.caller).record("login.succeeded", user_id=user.id)
+                AuditTrail(uow, self.caller).record(
+                    "login.succeeded", user_id=user.id, actor_id=user.id
+                )
                 return await SessionService(uow, self.resources.settings, self.caller).open(current)
             challenge = await LoginChallenges(uow).mint(user.id)
         raise SecondFactorNeeded(challenge, LIFETIME)

@@ -52,7 +52,7 @@ class SecondFactorService:
         await prove_password(self.resources, self.caller, user, password)
         async with self.resources.unit_of_work() as uow:
             secret = await TotpService(uow, self.settings).begin(user.id)
-            self._record(uow, "second_factor.begun", user.id)
+            self._record(uow, "second_factor.begun", user.id, user.id)
         issuer = self.settings.public_url.host or ""
         uri = totp.provisioning_uri(secret, issuer=issuer, account=user.email)
         return TotpSecret(secret=totp.as_text(secret), otpauth_uri=uri)
@@ -67,9 +67,11 @@ class SecondFactorService:
         await self.resources.throttle.check(attempt)
         try:
             async with self.resources.unit_of_work() as uow:
+                # A login by password alone at this moment comes before, and ends, or after.
+                await uow.session.get(User, user_id, with_for_update=True)
                 await TotpService(uow, self.settings).confirm(user_id, code)
                 sessions = SessionService(uow, self.settings, self.caller)
-                await sessions.end_all(user_id, but=principal.session_id)
+                await sessions.end_all(user_id, actor_id=user_id, but=principal.session_id)
                 return await self._renew(uow, user_id, "set_up")
         except IncorrectCode:
             await self.resources.throttle.count(attempt)
@@ -90,7 +92,7 @@ class SecondFactorService:
         """Take one's own factor away. Raises IncorrectPassword and SecondFactorNotFound."""
         await prove_password(self.resources, self.caller, principal.user, password)
         async with self.resources.unit_of_work() as uow:
-            await self._remove(uow, principal.user.id, actor_id=None)
+            await self._remove(uow, principal.user.id, actor_id=principal.user.id)
 
     async def remove(self, user_id: UUID, *, actor_id: UUID) -> None:
         """Take the factor away from a user who has lost it.
@@ -105,19 +107,17 @@ class SecondFactorService:
         self, uow: UnitOfWork, user_id: UUID, change: Literal["set_up", "recovery_codes_renewed"]
     ) -> list[str]:
         codes = await RecoveryCodeService(uow).renew(user_id)
-        self._record(uow, f"second_factor.{change}", user_id)
+        self._record(uow, f"second_factor.{change}", user_id, user_id)
         self._tell(uow, user_id, change)
         return codes
 
-    async def _remove(self, uow: UnitOfWork, user_id: UUID, *, actor_id: UUID | None) -> None:
+    async def _remove(self, uow: UnitOfWork, user_id: UUID, *, actor_id: UUID) -> None:
         await TotpService(uow, self.settings).remove(user_id)
         await RecoveryCodeService(uow).forget(user_id)
         self._record(uow, "second_factor.removed", user_id, actor_id)
         self._tell(uow, user_id, "removed")
 
-    def _record(
-        self, uow: UnitOfWork, event: str, user_id: UUID, actor_id: UUID | None = None
-    ) -> None:
+    def _record(self, uow: UnitOfWork, event: str, user_id: UUID, actor_id: UUID) -> None:
         AuditTrail(uow, self.caller).record(event, user_id=user_id, actor_id=actor_id)
 
     def _tell(self, uow: UnitOfWork, user_id: UUID, change: FactorChange) -> None:

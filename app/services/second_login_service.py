@@ -59,7 +59,9 @@ class SecondLoginService:
                 return "recovery_code"
             if await factor.accepts(user_id, code):
                 return "totp"
-            AuditTrail(uow, self.caller).record("second_factor.failed", user_id=user_id)
+            AuditTrail(uow, self.caller).record(
+                "second_factor.failed", user_id=user_id, actor_id=None
+            )
         return None
 
     async def _open_session(self, user_id: UUID, token: str, method: str) -> Tokens:
@@ -70,5 +72,7 @@ class SecondLoginService:
             if user is None:
                 raise LoginTooOld
             await LoginChallenges(uow).use(token)
-            AuditTrail(uow, self.caller).record("login.succeeded", user_id=user_id, method=method)
+            AuditTrail(uow, self.caller).record(
+                "login.succeeded", user_id=user_id, actor_id=user_id, method=method
+            )
             return await SessionService(uow, self.settings, self.caller).open(user)

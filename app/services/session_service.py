@@ -128,10 +128,12 @@ class SessionService:
         )
         if ended is None:
             raise SessionNotFound
-        self.audit.record("session.ended", user_id=user_id, session_id=str(session_id))
+        self.audit.record(
+            "session.ended", user_id=user_id, actor_id=user_id, session_id=str(session_id)
+        )
 
     async def end_all(
-        self, user_id: UUID, *, actor_id: UUID | None = None, but: UUID | None = None
+        self, user_id: UUID, *, actor_id: UUID | None, but: UUID | None = None
     ) -> None:
         """End every session of a user but one, with all tokens, and every login half done."""
         ended = delete(UserSession).where(UserSession.user_id == user_id)
@@ -161,4 +163,9 @@ class SessionService:
         )
         for session_id, user_id in ended:
             log.warning("refresh_token.reused", user_id=str(user_id))
-            self.audit.record("refresh_token.reused", user_id=user_id, session_id=str(session_id))
+            self.audit.record(
+                "refresh_token.reused",
+                user_id=user_id,
+                actor_id=None,
+                session_id=str(session_id),
+            )
