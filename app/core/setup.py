@@ -51,6 +51,7 @@ from app.core.problems import (
 from app.core.resources import OpenResources, Resources, open_resources
 from app.core.shutdown import Shutdown, announced_shutdown
 from app.routes import (
+    api_keys,
     audit,
     health,
     items,
@@ -132,7 +133,18 @@ def _operation_id(route: APIRoute) -> str:
 
 def _add_routes(app: FastAPI) -> None:
     api = APIRouter(prefix="/api/v1")
-    for module in (login, users, second_factor, items, roles, reports, jobs, audit, utils):
+    for module in (
+        login,
+        users,
+        second_factor,
+        api_keys,
+        items,
+        roles,
+        reports,
+        jobs,
+        audit,
+        utils,
+    ):
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(health.router)

@@ -2,6 +2,7 @@
 
 from app.core.outbox import outbox
 from app.core.ticks import ticks
+from app.models.api_key import ApiKey
 from app.models.audit_event import AuditEvent
 from app.models.base import Base
 from app.models.item import Item
@@ -14,6 +15,7 @@ from app.models.signup_report import SignupReport
 from app.models.user import User
 
 __all__ = [
+    "ApiKey",
     "AuditEvent",
     "Base",
     "Item",

@@ -21,6 +21,11 @@ BODIES: dict[str, object] = {
         "current_password": "correct horse",
         "new_password": "a fresh battery",
     },
+    "api-keys-create_api_key_me": {
+        "name": "nightly import",
+        "scopes": ["reports:read"],
+        "current_password": "correct horse",
+    },
     "items-create_item": {"title": "A book"},
     "items-update_item": {"title": "A book"},
     "roles-create_role": {"name": "editor"},

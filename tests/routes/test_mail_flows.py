@@ -16,10 +16,11 @@ from app.core.worker.base_settings import WorkerSettings as BaseWorker
 from app.core.worker.email_settings import WorkerSettings as EmailWorker
 from app.dev.mail import Mail
 from app.dev.mail_catcher import MailCatcher
-from app.models import LoginChallenge, MailedToken, UserSession
+from app.models import ApiKey, LoginChallenge, MailedToken, UserSession
 from app.schemas.jobs import DeleteExpired
 from app.services.login_challenges import LoginChallenges
 from tests.accounts import ADA, API, PASSWORD, SIGNUP, Person, bearer, log_in, someone
+from tests.api_keys import an_api_key
 from tests.authenticator import read_secret, set_up_app
 from tests.conftest import WorkOff, given, serve, with_settings
 
@@ -391,6 +392,7 @@ async def test_sessions_and_links_that_have_run_out_are_deleted_every_night(
     async with resources.unit_of_work() as uow:
         await uow.session.execute(update(MailedToken).values(expires_at=func.now()))
         await LoginChallenges(uow).mint(ada.id)
+        await an_api_key(resources, ada, expired=True)
         await uow.session.flush()
         await uow.session.execute(update(LoginChallenge).values(expires_at=func.now()))
         ran_out = update(UserSession).where(UserSession.user_id == ada.id)
@@ -400,7 +402,7 @@ async def test_sessions_and_links_that_have_run_out_are_deleted_every_night(
 
     async with resources.unit_of_work() as uow:
         assert (await uow.session.scalars(select(UserSession.user_id))).all() == [bob.id]
-        for table in (MailedToken, LoginChallenge):
+        for table in (MailedToken, LoginChallenge, ApiKey):
             assert await uow.session.scalar(select(func.count()).select_from(table)) == 0
 
 
@@ -434,18 +436,20 @@ async def test_no_secret_is_found_in_clear(
     await client.post(RESET, json={"token": planted[-1], "new_password": "short"})
     await reset(client, planted[-1], third)
     await client.post(RESET, json={"token": wrong, "new_password": [third]})
-    planted += await secrets_of_a_second_factor(client, third)
+    planted += await secrets_of_a_second_factor_and_a_key(client, third)
 
     kept = (
         caplog.text + await everything_in_tables(resources) + await everything_in_redis(resources)
     )
-    assert len(planted) == 23
+    assert len(planted) == 24
     assert [secret for secret in planted if secret in kept] == []
     assert ADA["email"] in kept  # it has looked
 
 
-async def secrets_of_a_second_factor(client: httpx2.AsyncClient, password: str) -> list[str]:
-    """Set a factor up and log in with it; return the secret, the codes and the challenge."""
+async def secrets_of_a_second_factor_and_a_key(
+    client: httpx2.AsyncClient, password: str
+) -> list[str]:
+    """Set a factor up, log in with it, use an API key; return all that is secret of them."""
     session = bearer((await log_in(client, password=password)).json()["access_token"])
     begun = await client.post(FACTOR, json={"current_password": password}, headers=session)
     secret = begun.json()["secret"]
@@ -457,7 +461,11 @@ async def secrets_of_a_second_factor(client: httpx2.AsyncClient, password: str) 
         f"{API}/login/second-factor", json={"token": challenge, "code": recovery_codes[0]}
     )
     raw = read_secret(secret).secret.hex()  # as PostgreSQL writes bytes
-    return [secret, raw, challenge, *recovery_codes[1:], recovery_codes[0].replace("-", "")]
+    wish = {"name": "import", "scopes": ["jobs:read"], "current_password": password}
+    created = await client.post(f"{API}/users/me/api-keys", json=wish, headers=session)
+    key = created.json()["key"]
+    await client.get(f"{API}/users/me", headers=bearer(key))
+    return [secret, raw, challenge, key, *recovery_codes[1:], recovery_codes[0].replace("-", "")]
 
 
 async def everything_in_tables(resources: Resources) -> str:
