@@ -106,9 +106,9 @@ class AccountService:
             )
             user = await UserService(uow).get(mailed.user_id)
             if mailed.purpose == Purpose.CHANGE_EMAIL:
-                user.email, user.new_email = mailed.email, None
-                # What was sent to the old address is none of its business any more.
+                # What was sent to the old address is good for nothing from now on.
                 await MailedTokenService(uow).forget(user.id)
+                user.email, user.new_email = mailed.email, None
             elif mailed.email != user.email:
                 raise InvalidToken
             user.email_verified_at = datetime.now(UTC)

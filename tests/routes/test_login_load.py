@@ -12,7 +12,7 @@ from tests.processes import running
 
 LOGINS = 30
 LIMIT = 0.25
-TRIES = 5
+TRIES = 3
 
 
 async def test_thirty_logins_at_once_do_not_hold_up_other_requests(
@@ -23,7 +23,7 @@ async def test_thirty_logins_at_once_do_not_hold_up_other_requests(
     command = ("-m", "uvicorn", "main:app", "--port", "0", "--no-proxy-headers")
     async with running(committing.settings, *command) as api:
         url = (await api.says("running on")).split("running on ")[1].split()[0]
-        async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
+        async with api.heard_out(), httpx2.AsyncClient(base_url=url, timeout=60) as client:
             slowest: list[float] = []
             while len(slowest) < TRIES and min(slowest, default=1.0) > LIMIT:
                 slowest.append(await wait_beside_logins(client, ada))
