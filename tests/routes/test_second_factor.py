@@ -1,14 +1,19 @@
 """Setting a second factor up, and taking it away."""
 
+import asyncio
+
 import httpx2
 import pytest
 from sqlalchemy import select, text
 
 from app.core.resources import Resources
 from app.core.security import hash_password
-from app.models import TotpFactor
-from tests.accounts import API, PASSWORD, Person, bearer, log_in, someone
+from app.core.setup import create_application
+from app.models import TotpFactor, User
+from app.services.session_service import SessionService
+from tests.accounts import API, CALLER, PASSWORD, Person, bearer, log_in, someone
 from tests.authenticator import Authenticator, read_secret, set_up_app
+from tests.conftest import given, serve, waits_for_a_lock
 
 FACTOR = f"{API}/users/me/second-factor"
 PROOF = {"current_password": PASSWORD}
@@ -97,6 +102,26 @@ async def test_sessions_that_began_without_the_factor_end_when_it_is_set_up(
     me = f"{API}/users/me"
     assert (await client.get(me, headers=bearer(other["access_token"]))).status_code == 401
     assert (await client.get(me, headers=ada.headers)).status_code == 200
+
+
+async def test_a_session_that_begins_while_the_factor_is_confirmed_does_not_outlive_it(
+    committing: Resources,
+) -> None:
+    """A login has found no second factor, and is about to begin a session without it."""
+    ada = await someone(committing, password_hash=await hash_password(PASSWORD))
+    service = create_application(committing.settings, open_resources=given(committing))
+    async with serve(service) as client:
+        app = await begin(client, ada)
+        async with committing.unit_of_work() as login:
+            user = await login.session.get(User, ada.id, with_for_update=True)
+            assert user is not None
+            confirming = asyncio.create_task(confirm(client, ada, app.code()))
+            await waits_for_a_lock(committing)
+            tokens = await SessionService(login, committing.settings, CALLER).open(user)
+        assert (await confirming).status_code == 200
+        me = await client.get(f"{API}/users/me", headers=bearer(tokens.access_token))
+
+    assert me.status_code == 401
 
 
 @pytest.mark.parametrize("path", ["", "/recovery-codes", "/disable"])

@@ -243,6 +243,25 @@ async def test_of_codes_guessed_at_once_no_more_than_ten_are_looked_at(
     assert late.status_code == 429
 
 
+async def test_of_codes_sent_at_once_one_that_is_right_too_late_is_refused(
+    committing: Resources,
+) -> None:
+    ada = await someone(committing, password_hash=await hash_password(PASSWORD))
+    app = await set_up_app(committing, ada)
+    limited = with_settings(committing, throttle_attempts=3)
+    async with open_throttle(limited.settings) as throttle:
+        service = create_application(
+            limited.settings, open_resources=given(replace(limited, throttle=throttle))
+        )
+        async with serve(service) as client:
+            token = await first_step(client)
+            guesses = [app.wrong_code] * 20 + [app.code()]
+            answers = await asyncio.gather(*(second_step(client, token, code) for code in guesses))
+
+    assert [answer.status_code for answer in answers].count(200) == 0
+    assert answers[-1].status_code == 429
+
+
 async def test_guesses_of_a_challenge_are_counted(resources: Resources) -> None:
     limited = with_settings(resources, throttle_attempts_per_address=10)
     async with open_throttle(limited.settings) as throttle:
