@@ -44,6 +44,12 @@ def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     deactivate.add_argument("email")
     deactivate.set_defaults(run=set_active, active=False)
 
+    lost = commands.add_parser(
+        "remove-second-factor", help="let a user who has lost it log in with the password alone"
+    )
+    lost.add_argument("email")
+    lost.set_defaults(run=remove_second_factor)
+
     for command in commands.choices.values():
         command.add_argument("--json", action="store_true", help="print JSON, for programs")
 
@@ -74,12 +80,26 @@ async def list_users(arguments: argparse.Namespace) -> int:
 async def set_active(arguments: argparse.Namespace) -> int:
     """Let a user log in, or log them out everywhere and keep them out."""
     async with _administration() as admin:
-        user = await admin.users.find_by_email(arguments.email)
-        if user is None:
-            raise UserNotFound
+        user = await _find(admin, arguments)
         await admin.update(user.id, UserUpdate(is_active=arguments.active))
     _print(arguments, [user])
     return 0
+
+
+async def remove_second_factor(arguments: argparse.Namespace) -> int:
+    """Take the second factor away from a user who has lost it: maybe the only superuser."""
+    async with _administration() as admin:
+        user = await _find(admin, arguments)
+        await admin.remove_second_factor(user.id)
+    _print(arguments, [user])
+    return 0
+
+
+async def _find(admin: AdminService, arguments: argparse.Namespace) -> User:
+    user = await admin.users.find_by_email(arguments.email)
+    if user is None:
+        raise UserNotFound
+    return user
 
 
 @asynccontextmanager

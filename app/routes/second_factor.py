@@ -2,8 +2,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, status
 
-from app.routes.deps import LoggedIn, SuperuserBeforehand
-from app.routes.services import SecondFactors
+from app.routes.deps import LoggedIn
+from app.routes.services import Administration, SecondFactors
 from app.schemas.fields import Message
 from app.schemas.second_factor import (
     ConfirmSecondFactor,
@@ -58,9 +58,7 @@ async def disable_second_factor_me(
 
 
 @router.delete("/{user_id}/second-factor")
-async def remove_second_factor(
-    factors: SecondFactors, superuser: SuperuserBeforehand, user_id: UUID
-) -> Message:
+async def remove_second_factor(administration: Administration, user_id: UUID) -> Message:
     """Take the second factor away from a user who has lost it."""
-    await factors.remove(user_id, actor_id=superuser.user.id)
+    await administration.remove_second_factor(user_id)
     return Message(message="Second factor removed")

@@ -1,4 +1,4 @@
-"""What users do with their own second factor, and a superuser with one that was lost."""
+"""What users do with their own second factor, and who has to have one."""
 
 from typing import Literal
 from uuid import UUID
@@ -10,7 +10,7 @@ from app.core.resources import Resources
 from app.core.throttle import Attempt
 from app.core.unit_of_work import UnitOfWork
 from app.models import User
-from app.schemas.jobs import FactorChange, SendSecondFactorChanged
+from app.schemas.jobs import SendSecondFactorChanged
 from app.schemas.second_factor import SecondFactorStatus, TotpSecret
 from app.services.audit import AuditTrail, Caller
 from app.services.password_proof import prove_password
@@ -18,7 +18,6 @@ from app.services.principal import Principal
 from app.services.recovery_code_service import RecoveryCodeService
 from app.services.session_service import SessionService
 from app.services.totp_service import IncorrectCode, TotpService
-from app.services.user_service import UserService
 
 GUESS = "second-factor"
 
@@ -52,7 +51,7 @@ class SecondFactorService:
         await prove_password(self.resources, self.caller, user, password)
         async with self.resources.unit_of_work() as uow:
             secret = await TotpService(uow, self.settings).begin(user.id)
-            self._record(uow, "second_factor.begun", user.id, user.id)
+            self._record(uow, "second_factor.begun", user.id)
         issuer = self.settings.public_url.host or ""
         uri = totp.provisioning_uri(secret, issuer=issuer, account=user.email)
         return TotpSecret(secret=totp.as_text(secret), otpauth_uri=uri)
@@ -90,38 +89,32 @@ class SecondFactorService:
 
     async def disable(self, principal: Principal, password: str) -> None:
         """Take one's own factor away. Raises IncorrectPassword and SecondFactorNotFound."""
+        user_id = principal.user.id
         await prove_password(self.resources, self.caller, principal.user, password)
         async with self.resources.unit_of_work() as uow:
-            await self._remove(uow, principal.user.id, actor_id=principal.user.id)
-
-    async def remove(self, user_id: UUID, *, actor_id: UUID) -> None:
-        """Take the factor away from a user who has lost it.
-
-        Raises UserNotFound and SecondFactorNotFound.
-        """
-        async with self.resources.unit_of_work() as uow:
-            user = await UserService(uow).get(user_id)
-            await self._remove(uow, user.id, actor_id=actor_id)
+            audit = AuditTrail(uow, self.caller)
+            await take_second_factor_away(uow, self.settings, audit, user_id, actor_id=user_id)
 
     async def _renew(
         self, uow: UnitOfWork, user_id: UUID, change: Literal["set_up", "recovery_codes_renewed"]
     ) -> list[str]:
         codes = await RecoveryCodeService(uow).renew(user_id)
-        self._record(uow, f"second_factor.{change}", user_id, user_id)
-        self._tell(uow, user_id, change)
+        self._record(uow, f"second_factor.{change}", user_id)
+        uow.enqueue(SendSecondFactorChanged(user_id=user_id, change=change))
         return codes
 
-    async def _remove(self, uow: UnitOfWork, user_id: UUID, *, actor_id: UUID) -> None:
-        await TotpService(uow, self.settings).remove(user_id)
-        await RecoveryCodeService(uow).forget(user_id)
-        self._record(uow, "second_factor.removed", user_id, actor_id)
-        self._tell(uow, user_id, "removed")
+    def _record(self, uow: UnitOfWork, event: str, user_id: UUID) -> None:
+        AuditTrail(uow, self.caller).record(event, user_id=user_id, actor_id=user_id)
 
-    def _record(self, uow: UnitOfWork, event: str, user_id: UUID, actor_id: UUID) -> None:
-        AuditTrail(uow, self.caller).record(event, user_id=user_id, actor_id=actor_id)
 
-    def _tell(self, uow: UnitOfWork, user_id: UUID, change: FactorChange) -> None:
-        uow.enqueue(SendSecondFactorChanged(user_id=user_id, change=change))
+async def take_second_factor_away(
+    uow: UnitOfWork, settings: Settings, audit: AuditTrail, user_id: UUID, *, actor_id: UUID | None
+) -> None:
+    """Let a user log in with the password alone, and tell them. Raises SecondFactorNotFound."""
+    await TotpService(uow, settings).remove(user_id)
+    await RecoveryCodeService(uow).forget(user_id)
+    audit.record("second_factor.removed", user_id=user_id, actor_id=actor_id)
+    uow.enqueue(SendSecondFactorChanged(user_id=user_id, change="removed"))
 
 
 async def require_second_factor(uow: UnitOfWork, settings: Settings, user: User) -> None:

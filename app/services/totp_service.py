@@ -50,8 +50,9 @@ class TotpService:
         return await self.uow.session.scalar(query) is not None
 
     async def require(self, user_id: UUID) -> None:
-        """Raises SecondFactorNotFound."""
-        if not await self.is_set_up(user_id):
+        """Hold a factor that counts until the commit. Raises SecondFactorNotFound."""
+        factor = await self._locked(user_id)
+        if factor is None or factor.confirmed_at is None:
             raise SecondFactorNotFound
 
     async def begin(self, user_id: UUID) -> bytes:

@@ -139,6 +139,18 @@ async def test_a_session_alone_changes_no_second_factor(
     assert await status(client, ada) == ((True, 10) if app else (False, 0))
 
 
+async def test_of_recovery_codes_renewed_twice_at_once_ten_are_good(committing: Resources) -> None:
+    ada = await someone(committing, password_hash=await hash_password(PASSWORD))
+    await set_up_app(committing, ada)
+    service = create_application(committing.settings, open_resources=given(committing))
+    async with serve(service) as client:
+        path = f"{FACTOR}/recovery-codes"
+        await asyncio.gather(
+            *(client.post(path, json=PROOF, headers=ada.headers) for _ in range(4))
+        )
+        assert await status(client, ada) == (True, 10)
+
+
 @pytest.mark.parametrize("path", ["confirm", "recovery-codes", "disable"])
 async def test_without_a_second_factor_there_is_none_to_change(
     client: httpx2.AsyncClient, ada: Person, path: str
