@@ -301,6 +301,17 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.02)
 
 
+async def waits_for_a_lock(resources: Resources) -> None:
+    """Wait until somebody on the server waits for somebody else's transaction."""
+    query = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+    async def waits() -> bool:
+        async with resources.unit_of_work() as uow:
+            return bool(await uow.session.scalar(query))
+
+    await until(waits)
+
+
 async def said(lines: list[MutableMapping[str, Any]], event: str) -> bool:
     """Look for an event among captured log lines."""
     return any(line["event"] == event for line in lines)

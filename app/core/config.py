@@ -136,6 +136,7 @@ class Settings(BaseSettings):
     session_lifetime: PositiveInt = 2_592_000
     password_min_length: int = Field(8, ge=8, le=64)
     login_requires_verified_email: bool = False
+    superusers_need_second_factor: bool = False
     verification_link_lifetime: PositiveInt = 86_400
     recovery_link_lifetime: PositiveInt = 3_600
     invitation_link_lifetime: PositiveInt = 604_800

@@ -13,15 +13,32 @@ from app.routes.deps import (
 )
 from app.services.account_service import AccountService
 from app.services.admin_service import AdminService
+from app.services.api_key_service import ApiKeyService
 from app.services.login_service import LoginService
 from app.services.recovery_service import RecoveryService
 from app.services.role_service import RoleService
+from app.services.second_factor_service import SecondFactorService
+from app.services.second_login_service import SecondLoginService
 from app.services.session_service import SessionService
 from app.services.signup_service import SignupService
 
 
 async def get_logins(resources: OpenResources, caller: CurrentCaller) -> LoginService:
     return LoginService(resources, caller)
+
+
+async def get_second_logins(resources: OpenResources, caller: CurrentCaller) -> SecondLoginService:
+    return SecondLoginService(resources, caller)
+
+
+async def get_second_factors(
+    resources: OpenResources, caller: CurrentCaller
+) -> SecondFactorService:
+    return SecondFactorService(resources, caller)
+
+
+async def get_api_keys(resources: OpenResources, caller: CurrentCaller) -> ApiKeyService:
+    return ApiKeyService(resources, caller)
 
 
 async def get_accounts(resources: OpenResources, caller: CurrentCaller) -> AccountService:
@@ -53,6 +70,9 @@ async def get_roles(uow: Uow, caller: CurrentCaller, superuser: Superuser) -> Ro
 
 
 Logins = Annotated[LoginService, Depends(get_logins)]
+SecondLogins = Annotated[SecondLoginService, Depends(get_second_logins)]
+SecondFactors = Annotated[SecondFactorService, Depends(get_second_factors)]
+ApiKeys = Annotated[ApiKeyService, Depends(get_api_keys)]
 Accounts = Annotated[AccountService, Depends(get_accounts)]
 Sessions = Annotated[SessionService, Depends(get_sessions)]
 Signups = Annotated[SignupService, Depends(get_signups)]

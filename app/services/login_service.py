@@ -1,12 +1,14 @@
 from sqlalchemy import func, select
 
-from app.core.exceptions import Refused, Unauthenticated
+from app.core.exceptions import Refused, SecondFactorNeeded, Unauthenticated
 from app.core.resources import Resources
 from app.core.security import verify_password
 from app.core.throttle import Attempt
 from app.models import User, UserSession
 from app.services.audit import AuditTrail, Caller
+from app.services.login_challenges import LIFETIME, LoginChallenges
 from app.services.session_service import SessionService, Tokens
+from app.services.totp_service import TotpService
 from app.services.user_service import UserService
 
 LOGIN = "login"
@@ -41,9 +43,9 @@ class LoginService:
     async def log_in(self, email: str, password: str) -> Tokens:
         """Begin a session by address and password.
 
-        Raises IncorrectLogin for a wrong password, an unknown address and a user without a
-        password alike, and after as long; InactiveUser and EmailNotVerified only for who knows
-        the password; TooManyAttempts.
+        Raises SecondFactorNeeded where a code has to follow. IncorrectLogin for a wrong password,
+        an unknown address and a user without a password alike, and after as long; InactiveUser
+        and EmailNotVerified only for who knows the password; TooManyAttempts.
         """
         user, account = await self._find(email)
         attempt = Attempt(LOGIN, self.caller.address, account)
@@ -108,7 +110,10 @@ class LoginService:
                 raise IncorrectLogin
             if new_hash is not None:
                 current.password_hash = new_hash
-            AuditTrail(uow, self.caller).record(
-                "login.succeeded", user_id=user.id, actor_id=user.id
-            )
-            return await SessionService(uow, self.resources.settings, self.caller).open(current)
+            if not await TotpService(uow, self.resources.settings).is_set_up(user.id):
+                AuditTrail(uow, self.caller).record(
+                    "login.succeeded", user_id=user.id, actor_id=user.id
+                )
+                return await SessionService(uow, self.resources.settings, self.caller).open(current)
+            challenge = await LoginChallenges(uow).mint(user.id)
+        raise SecondFactorNeeded(challenge, LIFETIME)
