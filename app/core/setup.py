@@ -49,7 +49,19 @@ from app.core.problems import (
 )
 from app.core.resources import OpenResources, Resources, open_resources
 from app.core.shutdown import Shutdown, announced_shutdown
-from app.routes import audit, health, items, jobs, login, reports, roles, users, utils
+from app.routes import (
+    audit,
+    health,
+    identities,
+    items,
+    jobs,
+    login,
+    oidc,
+    reports,
+    roles,
+    users,
+    utils,
+)
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -119,7 +131,7 @@ def _operation_id(route: APIRoute) -> str:
 
 def _add_routes(app: FastAPI) -> None:
     api = APIRouter(prefix="/api/v1")
-    for module in (login, users, items, roles, reports, jobs, audit, utils):
+    for module in (login, oidc, users, identities, items, roles, reports, jobs, audit, utils):
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(health.router)

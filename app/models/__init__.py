@@ -4,6 +4,7 @@ from app.core.outbox import outbox
 from app.core.ticks import ticks
 from app.models.audit_event import AuditEvent
 from app.models.base import Base
+from app.models.identity import Identity, UsedLogin
 from app.models.item import Item
 from app.models.job_owner import JobOwner
 from app.models.mailed_token import MailedToken, Purpose
@@ -15,6 +16,7 @@ from app.models.user import User
 __all__ = [
     "AuditEvent",
     "Base",
+    "Identity",
     "Item",
     "JobOwner",
     "MailedToken",
@@ -22,6 +24,7 @@ __all__ = [
     "RefreshToken",
     "Role",
     "SignupReport",
+    "UsedLogin",
     "User",
     "UserRole",
     "UserSession",

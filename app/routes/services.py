@@ -13,7 +13,9 @@ from app.routes.deps import (
 )
 from app.services.account_service import AccountService
 from app.services.admin_service import AdminService
+from app.services.identity_service import IdentityService
 from app.services.login_service import LoginService
+from app.services.oidc_service import OidcService
 from app.services.recovery_service import RecoveryService
 from app.services.role_service import RoleService
 from app.services.session_service import SessionService
@@ -48,12 +50,22 @@ async def get_administration(
     return AdminService(uow, resources.settings, caller, superuser.user.id)
 
 
+async def get_oidc_logins(resources: OpenResources, caller: CurrentCaller) -> OidcService:
+    return OidcService(resources, caller)
+
+
+async def get_identities(uow: Uow, caller: CurrentCaller) -> IdentityService:
+    return IdentityService(uow, caller)
+
+
 async def get_roles(uow: Uow, caller: CurrentCaller, superuser: Superuser) -> RoleService:
     return RoleService(uow, caller, superuser)
 
 
 Logins = Annotated[LoginService, Depends(get_logins)]
 Accounts = Annotated[AccountService, Depends(get_accounts)]
+OidcLogins = Annotated[OidcService, Depends(get_oidc_logins)]
+Identities = Annotated[IdentityService, Depends(get_identities)]
 Sessions = Annotated[SessionService, Depends(get_sessions)]
 Signups = Annotated[SignupService, Depends(get_signups)]
 Recoveries = Annotated[RecoveryService, Depends(get_recoveries)]

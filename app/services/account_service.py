@@ -50,7 +50,7 @@ class AccountService:
         new_email = wish.email
         if new_email is not None and new_email != principal.user.email:
             given = wish.current_password
-            await self._prove(principal.user, given.get_secret_value() if given else "")
+            await self.prove(principal.user, given.get_secret_value() if given else "")
         async with self.resources.unit_of_work() as uow:
             user = await UserService(uow).get(principal.user.id)
             if "full_name" in changes:
@@ -65,7 +65,7 @@ class AccountService:
         Raises IncorrectPassword, SamePassword and Unacceptable.
         """
         user = principal.user
-        await self._prove(user, current)
+        await self.prove(user, current)
         if (await verify_password(new, user.password_hash)).right:
             raise SamePassword
         password_hash = await self._accepted(new, user)
@@ -116,6 +116,13 @@ class AccountService:
             await UserService(uow).save(user)
             AuditTrail(uow, self.caller).record("email.verified", user_id=user.id)
 
+    async def prove(self, user: User, password: str) -> None:
+        """Have a user who is logged in show the password. Raises IncorrectPassword."""
+        async with self._guess("password", str(user.id)) as attempt:
+            if not (await verify_password(password, user.password_hash)).right:
+                raise IncorrectPassword
+            await self.resources.throttle.check(attempt)
+
     @asynccontextmanager
     async def _guess(self, action: str, account: str | None = None) -> AsyncIterator[Attempt]:
         """Count what turns out to be a wrong guess of a token or a password."""
@@ -126,12 +133,6 @@ class AccountService:
         except (InvalidToken, IncorrectPassword):
             await self.resources.throttle.count(attempt)
             raise
-
-    async def _prove(self, user: User, password: str) -> None:
-        async with self._guess("password", str(user.id)) as attempt:
-            if not (await verify_password(password, user.password_hash)).right:
-                raise IncorrectPassword
-            await self.resources.throttle.check(attempt)
 
     async def _accepted(self, password: str, user: User) -> str:
         check_password(
