@@ -28,7 +28,8 @@ def proven_identity(provider: str, claims: Claims) -> ProvenIdentity:
 
 def _verified_email(claims: Claims) -> str | None:
     # Some say it in words; anything else, as well as silence, is no promise.
-    if claims.get("email_verified") not in (True, "true"):
+    word = claims.get("email_verified")
+    if word is not True and word != "true":
         return None
     try:
         return _email.validate_python(claims.get("email"))

@@ -21,6 +21,7 @@ BODIES: dict[str, object] = {
         "current_password": "correct horse",
         "new_password": "a fresh battery",
     },
+    "identities-link_identity_me": {"current_password": "correct horse"},
     "items-create_item": {"title": "A book"},
     "items-update_item": {"title": "A book"},
     "roles-create_role": {"name": "editor"},
