@@ -138,6 +138,14 @@ def settings(servers: Servers, worker_id: str, mail_server: MailCatcher) -> Iter
     asyncio.run(execute(servers.postgres, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
+@pytest.fixture
+def empty(servers: Servers, worker_id: str) -> Iterator[Settings]:
+    """Settings with a database that does not exist yet."""
+    name = f"migrations_{worker_id}"
+    yield settings_for(servers, name, 0)
+    asyncio.run(execute(servers.postgres, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+
+
 async def execute(url: str, *statements: str) -> None:
     engine = create_async_engine(
         make_url(url).set(drivername="postgresql+asyncpg"), isolation_level="AUTOCOMMIT"

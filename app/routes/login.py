@@ -80,7 +80,7 @@ async def logout_everywhere(
     sessions: Sessions, principal: CurrentPrincipal, response: Response
 ) -> Message:
     """End all of one's sessions."""
-    await sessions.end_all(principal.user.id)
+    await sessions.end_all(principal.user.id, actor_id=principal.user.id)
     delete_refresh_cookie(response)
     return Message(message="Logged out everywhere")
 

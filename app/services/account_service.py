@@ -95,8 +95,9 @@ class AccountService:
         """Delete one's own account and all that is in it. Raises SuperusersStay."""
         if principal.user.is_superuser:
             raise SuperusersStay
+        user_id = principal.user.id
         await uow.session.delete(principal.user)
-        AuditTrail(uow, self.caller).record("user.deleted", user_id=principal.user.id)
+        AuditTrail(uow, self.caller).record("user.deleted", user_id=user_id, actor_id=user_id)
 
     async def verify_email(self, token: str) -> None:
         """Confirm the address that a link was sent to; a new one takes the place of the old.
@@ -109,12 +110,14 @@ class AccountService:
             )
             user = await UserService(uow).get(mailed.user_id)
             if mailed.purpose == Purpose.CHANGE_EMAIL:
+                # What was sent to the old address is good for nothing from now on.
+                await MailedTokenService(uow).forget(user.id)
                 user.email, user.new_email = mailed.email, None
             elif mailed.email != user.email:
                 raise InvalidToken
             user.email_verified_at = datetime.now(UTC)
             await UserService(uow).save(user)
-            AuditTrail(uow, self.caller).record("email.verified", user_id=user.id)
+            AuditTrail(uow, self.caller).record("email.verified", user_id=user.id, actor_id=user.id)
 
     async def prove(self, user: User, password: str) -> None:
         """Have a user who is logged in show the password. Raises IncorrectPassword."""
@@ -149,9 +152,9 @@ class AccountService:
         user = await UserService(uow).get(user_id)
         user.password_hash = password_hash
         await uow.session.flush()
-        await SessionService(uow, self.settings, self.caller).end_all(user.id)
+        await SessionService(uow, self.settings, self.caller).end_all(user.id, actor_id=user.id)
         await MailedTokenService(uow).forget(user.id)
-        AuditTrail(uow, self.caller).record(event, user_id=user.id)
+        AuditTrail(uow, self.caller).record(event, user_id=user.id, actor_id=user.id)
         uow.enqueue(SendPasswordChanged(user_id=user.id))
         return user
 
@@ -160,6 +163,8 @@ class AccountService:
         if owner is not None and owner.id != user.id:
             raise EmailTaken
         user.new_email = new_email
-        AuditTrail(uow, self.caller).record("email.change_requested", user_id=user.id)
+        AuditTrail(uow, self.caller).record(
+            "email.change_requested", user_id=user.id, actor_id=user.id
+        )
         uow.enqueue(SendEmailChange(user_id=user.id))
         uow.enqueue(SendEmailChangeNotice(user_id=user.id, email=user.email))

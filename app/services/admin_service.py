@@ -9,9 +9,10 @@ from app.core.password_policy import check_password
 from app.core.security import hash_password
 from app.core.unit_of_work import UnitOfWork
 from app.models import User
-from app.schemas.jobs import SendNewAccount
+from app.schemas.jobs import SendEmailVerification, SendNewAccount
 from app.schemas.user import UserCreate, UserUpdate
 from app.services.audit import AuditTrail, Caller
+from app.services.mailed_token_service import MailedTokenService
 from app.services.session_service import SessionService
 from app.services.user_service import UserService
 
@@ -52,6 +53,8 @@ class AdminService:
     async def update(self, user_id: UUID, wish: UserUpdate) -> User:
         """Change a user. A new password and a deactivation end all of their sessions.
 
+        A new address has to be confirmed, and ends what was sent to the old one.
+
         Raises UserNotFound, Unacceptable and EmailTaken.
         """
         changes = wish.given()
@@ -64,6 +67,8 @@ class AdminService:
         user = await self.users.get(user_id)
         if wish.email is not None and wish.email != user.email:
             changes |= {"email_verified_at": None, "new_email": None}
+            await MailedTokenService(self.uow).forget(user.id)
+            self.uow.enqueue(SendEmailVerification(email=wish.email))
         for field, value in changes.items():
             setattr(user, field, value)
         await self.users.save(user)

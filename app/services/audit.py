@@ -30,17 +30,17 @@ class AuditTrail:
         event: str,
         *,
         user_id: UUID | None,
-        actor_id: UUID | None = None,
+        actor_id: UUID | None,
         **details: JsonValue,
     ) -> None:
         """Note what happened to a user, in the transaction in which it happens.
 
-        Without an actor, it is the user's own doing.
+        No actor stands for somebody who has not logged in, and for the command line.
         """
         self.uow.session.add(
             AuditEvent(
                 event=event,
-                actor_id=actor_id or user_id,
+                actor_id=actor_id,
                 user_id=user_id,
                 address=self.caller.address,
                 user_agent=self.caller.user_agent,

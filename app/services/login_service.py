@@ -95,7 +95,7 @@ class LoginService:
     async def _record_failure(self, user: User | None) -> None:
         async with self.resources.unit_of_work() as uow:
             trail = AuditTrail(uow, self.caller)
-            trail.record("login.failed", user_id=user.id if user else None)
+            trail.record("login.failed", user_id=user.id if user else None, actor_id=None)
 
     async def _open_session(self, user: User, new_hash: str | None) -> Tokens:
         async with self.resources.unit_of_work() as uow:
@@ -111,5 +111,7 @@ class LoginService:
                 raise IncorrectLogin
             if new_hash is not None:
                 current.password_hash = new_hash
-            AuditTrail(uow, self.caller).record("login.succeeded", user_id=user.id)
+            AuditTrail(uow, self.caller).record(
+                "login.succeeded", user_id=user.id, actor_id=user.id
+            )
             return await SessionService(uow, self.resources.settings, self.caller).open(current)

@@ -128,9 +128,11 @@ class SessionService:
         )
         if ended is None:
             raise SessionNotFound
-        self.audit.record("session.ended", user_id=user_id, session_id=str(session_id))
+        self.audit.record(
+            "session.ended", user_id=user_id, actor_id=user_id, session_id=str(session_id)
+        )
 
-    async def end_all(self, user_id: UUID, *, actor_id: UUID | None = None) -> None:
+    async def end_all(self, user_id: UUID, *, actor_id: UUID | None) -> None:
         """End every session of a user, and with them every token."""
         await self.uow.session.execute(delete(UserSession).where(UserSession.user_id == user_id))
         self.audit.record("sessions.ended", user_id=user_id, actor_id=actor_id)
@@ -153,4 +155,9 @@ class SessionService:
         )
         for session_id, user_id in ended:
             log.warning("refresh_token.reused", user_id=str(user_id))
-            self.audit.record("refresh_token.reused", user_id=user_id, session_id=str(session_id))
+            self.audit.record(
+                "refresh_token.reused",
+                user_id=user_id,
+                actor_id=None,
+                session_id=str(session_id),
+            )

@@ -49,7 +49,7 @@ class SignupService:
             if not self.settings.login_requires_verified_email:
                 raise
             return self._pretend(registration)
-        self.audit.record("user.signed_up", user_id=user.id)
+        self.audit.record("user.signed_up", user_id=user.id, actor_id=user.id)
         self.uow.enqueue(SendWelcomeEmail(user_id=user.id))
         return user
 

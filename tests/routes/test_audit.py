@@ -44,7 +44,7 @@ async def test_the_trail_tells_who_did_what_when_and_from_where(
     told = [(event["event"], event["actor_id"]) for event in reversed(concerned)]
     assert told == [
         ("user.signed_up", ada["id"]),
-        ("login.failed", ada["id"]),
+        ("login.failed", None),
         ("login.succeeded", ada["id"]),
         ("user.updated", str(root.id)),
         ("sessions.ended", str(root.id)),

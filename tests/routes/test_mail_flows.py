@@ -226,6 +226,27 @@ async def test_a_new_address_counts_once_it_is_confirmed_and_the_old_one_is_told
     assert (await log_in(client, ada.email)).status_code == 400
 
 
+@pytest.mark.parametrize("who", ["the user", "a superuser"])
+async def test_what_was_sent_to_an_old_address_is_good_for_nothing_after_the_change(
+    client: httpx2.AsyncClient, resources: Resources, post: Post, ada: Person, who: str
+) -> None:
+    await client.post(f"{API}/password-recovery/{ada.email}")
+    recovery = await post.token("reset-password")
+    if who == "the user":
+        wish = {"email": "countess@example.com", "current_password": PASSWORD}
+        await client.patch(f"{API}/users/me", json=wish, headers=ada.headers)
+        mails = [await post.next(), await post.next()]
+        [token] = [t for mail in mails for _, t in LINK.findall(mail.text or "")]
+    else:
+        root = await someone(resources, "root", superuser=True)
+        body = {"email": "countess@example.com"}
+        await client.patch(f"{API}/users/{ada.id}", json=body, headers=root.headers)
+        token = await post.token("verify-email", "countess@example.com")
+
+    assert (await verify(client, token)).status_code == 200
+    assert (await reset(client, recovery)).status_code == 400
+
+
 @pytest.mark.parametrize("password", [None, "wrong horse"])
 async def test_a_new_address_needs_the_password(
     client: httpx2.AsyncClient, post: Post, ada: Person, password: str | None
