@@ -47,6 +47,11 @@ class SendPasswordChanged(EmailJob):
     user_id: UUID
 
 
+class SendIdentityLinked(EmailJob):
+    user_id: UUID
+    provider: str
+
+
 class SendEmailChange(EmailJob):
     user_id: UUID
 

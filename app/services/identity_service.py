@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from app.core.exceptions import Conflict, NotFound, Refused
 from app.core.unit_of_work import UnitOfWork
 from app.models import Identity, User, UserSession
+from app.schemas.jobs import SendIdentityLinked
 from app.schemas.oidc import ProvenIdentity
 from app.services.audit import AuditTrail, Caller
 from app.services.login_service import InactiveUser
@@ -86,6 +87,8 @@ class IdentityService:
             raise InactiveUser
         elif user.email_verified_at is None:
             raise AccountNotVerified
+        else:
+            self._tell(user, proven)
         await self._add(user, proven, proven.email)
         return user
 
@@ -114,6 +117,7 @@ class IdentityService:
         identity = await self._find(proven)
         if identity is None:
             await self._add(user, proven, proven.email)
+            self._tell(user, proven)
         elif identity.user_id != user.id:
             raise IdentityTaken(proven.provider)
 
@@ -133,7 +137,13 @@ class IdentityService:
             raise LastWayIn
         identity = identities[identity_id]
         await self.session.delete(identity)
-        self.audit.record("identity.unlinked", user_id=user_id, provider=identity.provider)
+        self.audit.record(
+            "identity.unlinked", user_id=user_id, actor_id=user_id, provider=identity.provider
+        )
+
+    def _tell(self, user: User, proven: ProvenIdentity) -> None:
+        """A thief's way in would outlive a new password: the owner has to know of it."""
+        self.uow.enqueue(SendIdentityLinked(user_id=user.id, provider=proven.provider))
 
     async def _find(self, proven: ProvenIdentity) -> Identity | None:
         return await self.session.scalar(
@@ -151,7 +161,7 @@ class IdentityService:
         await UserService(self.uow).save(user)
         # What the database fills in: the user is new to it.
         await self.session.refresh(user)
-        self.audit.record("user.signed_up", user_id=user.id)
+        self.audit.record("user.signed_up", user_id=user.id, actor_id=user.id)
         return user
 
     async def _add(self, user: User, proven: ProvenIdentity, email: str) -> None:
@@ -164,4 +174,6 @@ class IdentityService:
                 self.session.add(identity)
         except IntegrityError as error:
             raise IdentityTaken(proven.provider) from error
-        self.audit.record("identity.linked", user_id=user.id, provider=proven.provider)
+        self.audit.record(
+            "identity.linked", user_id=user.id, actor_id=user.id, provider=proven.provider
+        )

@@ -47,6 +47,12 @@ def password_changed_mail(user: User, settings: Settings) -> Mail:
     return _mail("password_changed", user.email, "Your password was changed", user, link=link)
 
 
+def identity_linked_mail(user: User, provider: str, settings: Settings) -> Mail:
+    link = f"{settings.public_url}recover-password"
+    subject = "Your account has a new way in"
+    return _mail("identity_linked", user.email, subject, user, link=link, provider=provider)
+
+
 def email_change_mail(user: User, new_email: str, settings: Settings, token: str) -> Mail:
     link = _link(settings, "verify-email", token)
     return _mail("email_change", new_email, "Confirm your new email", user, link=link)

@@ -15,10 +15,10 @@ from app.core.throttle import Attempt
 from app.core.tokens import hash_token, new_token
 from app.models import UsedLogin
 from app.schemas.oidc import LinkIdentity, ProvenIdentity
-from app.services.account_service import AccountService
 from app.services.audit import AuditTrail, Caller
 from app.services.identity_service import IdentityService, IdentityTaken
 from app.services.login_service import check_admission
+from app.services.password_proof import prove_password
 from app.services.principal import NotEnoughPermissions, Principal
 from app.services.proven_identity import proven_identity
 from app.services.session_service import SessionService, Tokens
@@ -79,8 +79,8 @@ class OidcService:
             raise NotEnoughPermissions
         if principal.user.password_hash is not None:
             given = wish.current_password
-            accounts = AccountService(self.resources, self.caller)
-            await accounts.prove(principal.user, given.get_secret_value() if given else "")
+            password = given.get_secret_value() if given else ""
+            await prove_password(self.resources, self.caller, principal.user, password)
         return await self._begin(
             BegunLogin(
                 secret=new_token(),
@@ -120,7 +120,7 @@ class OidcService:
 
     async def _finish(self, login: BegunLogin, answer: Answer) -> Tokens | None:
         await self._use(login)
-        if answer.error is not None:
+        if answer.error == "access_denied":
             raise LoginDenied(login.provider)
         claims = await self._client(login.provider).exchange(login, answer)
         proven = proven_identity(login.provider, claims)
@@ -153,7 +153,7 @@ class OidcService:
             user = await identities.user_of(proven)
             check_admission(self.settings, user)
             AuditTrail(uow, self.caller).record(
-                "login.succeeded", user_id=user.id, provider=login.provider
+                "login.succeeded", user_id=user.id, actor_id=user.id, provider=login.provider
             )
             return await SessionService(uow, self.settings, self.caller).open(user)
 
@@ -161,7 +161,9 @@ class OidcService:
         reason = error.reason if isinstance(error, InvalidAnswer) else type(error).__name__
         async with self.resources.unit_of_work() as uow:
             trail = AuditTrail(uow, self.caller)
-            trail.record("login.failed", user_id=None, provider=provider, reason=reason)
+            trail.record(
+                "login.failed", user_id=None, actor_id=None, provider=provider, reason=reason
+            )
 
     def _client(self, provider: str) -> OidcClient:
         try:

@@ -261,8 +261,10 @@ async def test_who_does_not_agree_at_the_provider_is_not_let_in(browser: Browser
     assert error_of(await browser.service.get(url)) == "login_expired"
 
 
-async def test_an_answer_without_a_code_is_refused(browser: Browser) -> None:
-    answer = await browser.service.get(changed(await browser.answered(), code=None))
+@pytest.mark.parametrize("error", [None, "server_error"])
+async def test_an_answer_without_a_code_is_refused(browser: Browser, error: str | None) -> None:
+    url = changed(await browser.answered(), code=None, error=error)
+    answer = await browser.service.get(url)
 
     assert error_of(answer) == "invalid_answer"
 

@@ -71,7 +71,7 @@ class OidcClient:
         metadata = await self._discover()
         self._check_issuer(metadata, answer)
         if answer.code is None:
-            raise InvalidAnswer("no code")
+            raise InvalidAnswer(f"no code, but the error {answer.error}")
         tokens = await self._fetch_tokens(metadata, answer.code, login.code_verifier)
         claims = await self._read_id_token(tokens, login.nonce)
         if "email" not in claims and metadata.userinfo_endpoint:

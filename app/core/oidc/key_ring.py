@@ -1,5 +1,6 @@
 """A provider's signing keys, which it may change at any time."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
@@ -30,6 +31,7 @@ class KeyRing:
         self._keys = KeySet([])
         self._good_until = 0.0
         self._no_search_until = 0.0
+        self._search = asyncio.Lock()
 
     async def verify(self, token: str) -> Token:
         """Check a token's signature, and with an unknown key look once for new ones.
@@ -39,14 +41,18 @@ class KeyRing:
         """
         if time.monotonic() >= self._good_until:
             await self._renew()
+        known = self._keys
         try:
             return self._decode(token)
         except InvalidKeyIdError:
-            if time.monotonic() < self._no_search_until:
-                raise
-        self._no_search_until = time.monotonic() + PAUSE
-        await self._renew()
-        return self._decode(token)
+            async with self._search:
+                # Whoever has waited for another's search uses what that one has found.
+                if self._keys is known:
+                    if time.monotonic() < self._no_search_until:
+                        raise
+                    self._no_search_until = time.monotonic() + PAUSE
+                    await self._renew()
+            return self._decode(token)
 
     async def _renew(self) -> None:
         self._keys = await self._fetch()
