@@ -207,7 +207,7 @@ def resources(
         connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
     )
     database = Database(engine_of_session.engine, sessions)
-    return Resources(settings, queues, database, Mailer(settings), throttle)
+    return Resources(settings, queues, database, Mailer(settings), throttle, {})
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.core.config import Settings
 from app.core.database import Database, open_database
 from app.core.mailer import Mailer
+from app.core.oidc.clients import OidcClients, open_oidc_clients
 from app.core.queue import QueuePools
 from app.core.redis import open_pools
 from app.core.throttle import Throttle, open_throttle
@@ -22,6 +23,7 @@ class Resources:
     database: Database
     mailer: Mailer
     throttle: Throttle
+    oidc: OidcClients
 
     def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """Open a transaction whose jobs leave once it has committed."""
@@ -34,6 +36,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     async with (
         open_pools(settings) as queues,
         open_throttle(settings) as throttle,
+        open_oidc_clients(settings) as oidc,
         open_database(settings) as database,
     ):
-        yield Resources(settings, queues, database, Mailer(settings), throttle)
+        yield Resources(settings, queues, database, Mailer(settings), throttle, oidc)

@@ -54,9 +54,11 @@ from app.routes import (
     api_keys,
     audit,
     health,
+    identities,
     items,
     jobs,
     login,
+    oidc,
     reports,
     roles,
     second_factor,
@@ -135,7 +137,9 @@ def _add_routes(app: FastAPI) -> None:
     api = APIRouter(prefix="/api/v1")
     for module in (
         login,
+        oidc,
         users,
+        identities,
         second_factor,
         api_keys,
         items,

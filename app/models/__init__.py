@@ -5,6 +5,7 @@ from app.core.ticks import ticks
 from app.models.api_key import ApiKey
 from app.models.audit_event import AuditEvent
 from app.models.base import Base
+from app.models.identity import Identity, UsedLogin
 from app.models.item import Item
 from app.models.job_owner import JobOwner
 from app.models.mailed_token import MailedToken, Purpose
@@ -18,6 +19,7 @@ __all__ = [
     "ApiKey",
     "AuditEvent",
     "Base",
+    "Identity",
     "Item",
     "JobOwner",
     "LoginChallenge",
@@ -28,6 +30,7 @@ __all__ = [
     "Role",
     "SignupReport",
     "TotpFactor",
+    "UsedLogin",
     "User",
     "UserRole",
     "UserSession",

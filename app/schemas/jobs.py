@@ -54,6 +54,11 @@ class SendSecondFactorChanged(EmailJob):
     change: FactorChange
 
 
+class SendIdentityLinked(EmailJob):
+    user_id: UUID
+    provider: str
+
+
 class SendEmailChange(EmailJob):
     user_id: UUID
 

@@ -59,6 +59,11 @@ class AccountMails:
             return None
         return mails.second_factor_changed_mail(user, change, self.settings)
 
+    async def identity_linked(self, user_id: UUID, provider: str) -> Mail | None:
+        if (user := await self.uow.session.get(User, user_id)) is None:
+            return None
+        return mails.identity_linked_mail(user, provider, self.settings)
+
     async def email_change(self, user_id: UUID) -> Mail | None:
         user = await self.uow.session.get(User, user_id)
         if user is None or user.new_email is None:

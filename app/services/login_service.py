@@ -1,5 +1,6 @@
 from sqlalchemy import func, select
 
+from app.core.config import Settings
 from app.core.exceptions import Refused, SecondFactorNeeded, Unauthenticated
 from app.core.resources import Resources
 from app.core.security import verify_password
@@ -29,6 +30,14 @@ class EmailNotVerified(Refused):
         super().__init__("Email not verified. Follow the link that we sent you")
 
 
+def check_admission(settings: Settings, user: User) -> None:
+    """Raises InactiveUser and EmailNotVerified. Only for who has proved who they are."""
+    if not user.is_active:
+        raise InactiveUser
+    if settings.login_requires_verified_email and not user.email_verified_at:
+        raise EmailNotVerified
+
+
 class LoginService:
     """Opens transactions of its own.
 
@@ -56,7 +65,7 @@ class LoginService:
             await self.resources.throttle.count(attempt)
             raise IncorrectLogin
         await self.resources.throttle.check(attempt)
-        self._check_admission(user)
+        check_admission(self.resources.settings, user)
         return await self._open_session(user, verdict.new_hash)
 
     async def refresh(self, refresh_token: str) -> Tokens:
@@ -89,12 +98,6 @@ class LoginService:
         async with self.resources.unit_of_work() as uow:
             trail = AuditTrail(uow, self.caller)
             trail.record("login.failed", user_id=user.id if user else None, actor_id=None)
-
-    def _check_admission(self, user: User) -> None:
-        if not user.is_active:
-            raise InactiveUser
-        if self.resources.settings.login_requires_verified_email and not user.email_verified_at:
-            raise EmailNotVerified
 
     async def _open_session(self, user: User, new_hash: str | None) -> Tokens:
         async with self.resources.unit_of_work() as uow:

@@ -61,6 +61,12 @@ def second_factor_changed_mail(user: User, change: FactorChange, settings: Setti
     return _mail("second_factor_changed", user.email, what, user, link=link, what=what)
 
 
+def identity_linked_mail(user: User, provider: str, settings: Settings) -> Mail:
+    link = f"{settings.public_url}recover-password"
+    subject = "Your account has a new way in"
+    return _mail("identity_linked", user.email, subject, user, link=link, provider=provider)
+
+
 def email_change_mail(user: User, new_email: str, settings: Settings, token: str) -> Mail:
     link = _link(settings, "verify-email", token)
     return _mail("email_change", new_email, "Confirm your new email", user, link=link)

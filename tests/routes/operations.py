@@ -26,6 +26,7 @@ BODIES: dict[str, object] = {
         "scopes": ["reports:read"],
         "current_password": "correct horse",
     },
+    "identities-link_identity_me": {"current_password": "correct horse"},
     "items-create_item": {"title": "A book"},
     "items-update_item": {"title": "A book"},
     "roles-create_role": {"name": "editor"},

@@ -9,7 +9,7 @@ import pytest
 
 from app.core.resources import Resources
 from app.core.security import hash_password
-from app.models import Item, JobOwner, Role, SignupReport
+from app.models import Identity, Item, JobOwner, Role, SignupReport
 from app.schemas.jobs import BuildSignupReport
 from tests.accounts import PASSWORD, Person, bearer, someone
 from tests.api_keys import an_api_key
@@ -45,6 +45,9 @@ ACCESS = {
     "api-keys-read_api_keys_me": ANYBODY,
     "api-keys-create_api_key_me": (201, 201, 201),
     "api-keys-revoke_api_key_me": (404, 200, 404),
+    "identities-read_identities_me": ANYBODY,
+    "identities-link_identity_me": (404, 404, 404),  # no provider is configured
+    "identities-unlink_identity_me": (404, 200, 404),
     "items-read_items": ANYBODY,
     "items-create_item": (201, 201, 201),
     "items-read_item": OWN,
@@ -93,11 +96,17 @@ async def people(resources: Resources) -> People:
         report = SignupReport(
             id=job_id, first_day=date(2026, 1, 1), last_day=date(2026, 1, 1), total=0, days=[]
         )
-        uow.session.add_all([item, role, report, JobOwner(job_id=job_id, user_id=owner.id)])
+        identity = Identity(
+            user_id=owner.id, provider="acme", subject="1", email="owner@example.com"
+        )
+        job_owner = JobOwner(job_id=job_id, user_id=owner.id)
+        uow.session.add_all([item, role, report, identity, job_owner])
     ids: dict[str, UUID | str] = {
         "user_id": owner.id,
         "id": item.id,
         "role_id": role.id,
+        "identity_id": identity.id,
+        "provider": "acme",
         "job_id": job_id,
         "report_id": job_id,
         "session_id": owner.session_id,

@@ -16,13 +16,15 @@ from app.core.worker.base_settings import WorkerSettings as BaseWorker
 from app.core.worker.email_settings import WorkerSettings as EmailWorker
 from app.dev.mail import Mail
 from app.dev.mail_catcher import MailCatcher
-from app.models import ApiKey, LoginChallenge, MailedToken, UserSession
+from app.models import ApiKey, LoginChallenge, MailedToken, User, UserSession
 from app.schemas.jobs import DeleteExpired
 from app.services.login_challenges import LoginChallenges
 from tests.accounts import ADA, API, PASSWORD, SIGNUP, Person, bearer, log_in, someone
 from tests.api_keys import an_api_key
 from tests.authenticator import read_secret, set_up_app
+from tests.browser import browsing, error_of
 from tests.conftest import WorkOff, given, serve, with_settings
+from tests.oidc_provider import TestProvider
 
 NEW = "a fresh battery"
 FACTOR = f"{API}/users/me/second-factor"
@@ -488,3 +490,18 @@ async def everything_in_redis(resources: Resources) -> str:
         for key in await redis.keys("*"):
             found += [str(key), str(await redis.dump(key))]
     return "\n".join(found)
+
+
+async def test_who_gets_a_further_way_in_is_told(
+    resources: Resources, post: Post, acme: TestProvider
+) -> None:
+    await someone(resources)
+    async with resources.unit_of_work() as uow:
+        await uow.session.execute(update(User).values(email_verified_at=func.now()))
+    async with browsing(resources, acme=acme) as browser:
+        assert error_of(await browser.log_in()) is None
+
+    mail = await post.next()
+    assert (mail.to, mail.subject) == ([ADA["email"]], "Your account has a new way in")
+    assert "with acme from now on" in (mail.text or "")
+    assert "https://service.example.com/recover-password" in (mail.text or "")
