@@ -19,6 +19,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, async_sessionmaker, create_async_engine
 from starlette.types import Receive, Scope, Send
 
+from app.core.completions import Completions
 from app.core.config import Settings
 from app.core.database import Database, open_database
 from app.core.mailer import Mailer
@@ -207,7 +208,8 @@ def resources(
         connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
     )
     database = Database(engine_of_session.engine, sessions)
-    return Resources(settings, queues, database, Mailer(settings), throttle, {})
+    completions = Completions(sessions)
+    return Resources(settings, queues, database, Mailer(settings), throttle, {}, completions)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
+from app.core.completions import Completions, completing
 from app.core.config import Settings
 from app.core.database import Database, open_database
 from app.core.mailer import Mailer
@@ -24,6 +25,7 @@ class Resources:
     mailer: Mailer
     throttle: Throttle
     oidc: OidcClients
+    completions: Completions
 
     def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """Open a transaction whose jobs leave once it has committed."""
@@ -38,5 +40,6 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         open_throttle(settings) as throttle,
         open_oidc_clients(settings) as oidc,
         open_database(settings) as database,
+        completing(database.sessions) as completions,
     ):
-        yield Resources(settings, queues, database, Mailer(settings), throttle, oidc)
+        yield Resources(settings, queues, database, Mailer(settings), throttle, oidc, completions)

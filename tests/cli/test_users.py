@@ -79,7 +79,7 @@ async def test_who_has_lost_the_second_factor_gets_in_again(committing: Resource
     ada = await someone(committing, password_hash=await hash_password(PASSWORD))
     await set_up_app(committing, ada)
     done = await command(committing, "users", "remove-second-factor", ada.email)
-    assert done == (0, "ada@example.com\tuser\tactive\n", "")
+    assert (done[0], row(done[1])) == (0, ["ada@example.com", "user", "active"])
 
     app = create_application(committing.settings, open_resources=given(committing))
     async with serve(app) as client:
