@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from fastapi import FastAPI
+from redis.asyncio import Redis
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, async_sessionmaker, create_async_engine
 from starlette.types import Receive, Scope, Send
@@ -25,6 +26,7 @@ from app.core.queue import QUEUES, Queue, QueuePools
 from app.core.redis import open_pools
 from app.core.resources import OpenResources, Resources, open_resources
 from app.core.setup import create_application
+from app.core.throttle import Throttle, open_throttle
 from app.core.worker.runner import create_worker
 from app.core.worker.settings import WorkerSettings, worker_settings
 from app.dev.mail_catcher import MailCatcher
@@ -89,6 +91,7 @@ def settings_for(servers: Servers, database: str, number: int, **changes: object
         "queue_redis_urls": {q.name: f"{servers.redis}/{first + q.redis_db}" for q in QUEUES},
         "public_url": "https://service.example.com",
         "worker_grace_period": 5,
+        "throttle_attempts_per_address": 1_000,
     }
     return Settings(_env_file=None, **values | changes)  # type: ignore[arg-type]
 
@@ -135,6 +138,14 @@ def settings(servers: Servers, worker_id: str, mail_server: MailCatcher) -> Iter
     asyncio.run(execute(servers.postgres, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
+@pytest.fixture
+def empty(servers: Servers, worker_id: str) -> Iterator[Settings]:
+    """Settings with a database that does not exist yet."""
+    name = f"migrations_{worker_id}"
+    yield settings_for(servers, name, 0)
+    asyncio.run(execute(servers.postgres, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+
+
 async def execute(url: str, *statements: str) -> None:
     engine = create_async_engine(
         make_url(url).set(drivername="postgresql+asyncpg"), isolation_level="AUTOCOMMIT"
@@ -175,28 +186,45 @@ async def queues(pools_of_session: QueuePools) -> QueuePools:
 
 
 @pytest.fixture
+async def throttle(settings: Settings) -> AsyncIterator[Throttle]:
+    """Nobody has attempted anything yet."""
+    async with Redis.from_url(settings.redis_url) as redis:
+        await redis.flushdb()
+    async with open_throttle(settings) as throttle:
+        yield throttle
+
+
+@pytest.fixture
 def resources(
     settings: Settings,
     engine_of_session: Database,
     connection: AsyncConnection,
     queues: QueuePools,
+    throttle: Throttle,
 ) -> Resources:
     """What a process holds, on one connection; a commit releases a savepoint of it."""
     sessions = async_sessionmaker(
         connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
     )
     database = Database(engine_of_session.engine, sessions)
-    return Resources(settings, queues, database, Mailer(settings))
+    return Resources(settings, queues, database, Mailer(settings), throttle)
 
 
 @pytest.fixture
-async def committing(settings: Settings, queues: QueuePools) -> AsyncIterator[Resources]:
+async def committing(
+    settings: Settings, queues: QueuePools, throttle: Throttle
+) -> AsyncIterator[Resources]:
     """What a process holds, with commits that other connections see; emptied after the test."""
     assert not [queue for queue in queues if await queues[queue].dbsize()]
     async with open_resources(settings) as resources:
-        yield resources
+        yield replace(resources, throttle=throttle)
     tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
     await execute(settings.database_url, f"TRUNCATE {tables}")
+
+
+def with_settings(resources: Resources, **changes: object) -> Resources:
+    """Change settings of what a test holds."""
+    return replace(resources, settings=resources.settings.model_copy(update=changes))
 
 
 def given(resources: Resources) -> OpenResources:
@@ -210,14 +238,16 @@ def given(resources: Resources) -> OpenResources:
 
 
 @asynccontextmanager
-async def serve(app: FastAPI, base_url: str = "http://test") -> AsyncIterator[httpx2.AsyncClient]:
-    """Run an application's lifespan and give it a client."""
+async def serve(
+    app: FastAPI, base_url: str = "http://test", *, address: str = "127.0.0.1"
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """Run an application's lifespan and give it a client at an address."""
     async with app.router.lifespan_context(app) as state:
 
         async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
             await app({**scope, "state": dict(state or {})}, receive, send)
 
-        transport = httpx2.ASGITransport(app=with_state)
+        transport = httpx2.ASGITransport(app=with_state, client=(address, 50_000))
         async with httpx2.AsyncClient(transport=transport, base_url=base_url) as client:
             yield client
 

@@ -37,6 +37,21 @@ class Process:
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
+    @asynccontextmanager
+    async def heard_out(self) -> AsyncIterator[None]:
+        """Read on in the background: a full pipe would hold up a process that says much."""
+        reading = asyncio.create_task(self._read_on())
+        try:
+            yield
+        finally:
+            reading.cancel()
+            await asyncio.wait([reading])
+
+    async def _read_on(self) -> None:
+        assert self._process.stdout is not None
+        async for raw in self._process.stdout:
+            self.output += raw.decode()
+
     async def ended(self) -> int:
         """Wait for the end and return the exit code."""
         assert self._process.stdout is not None
@@ -79,4 +94,6 @@ def environment(settings: Settings) -> dict[str, str]:
 def _as_text(value: object) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
+    if isinstance(value, list):
+        return ",".join(map(str, value))
     return str(value)

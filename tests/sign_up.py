@@ -14,7 +14,8 @@ from app.core.queue import QueuePools
 from app.core.resources import open_resources
 from app.schemas.job import JobStatus
 from app.schemas.user import UserRegister
-from app.services.user_service import UserService
+from app.services.audit import Caller
+from app.services.signup_service import SignupService
 
 ENDS = {JobState.SUCCEEDED, JobState.FAILED}
 
@@ -23,7 +24,8 @@ async def main(job_name: str) -> None:
     async with open_resources(load_settings()) as resources:
         async with resources.unit_of_work() as uow:
             ada = {"email": "ada@example.com", "password": "correct horse", "full_name": "Ada"}
-            await UserService(uow).sign_up(UserRegister.model_validate(ada))
+            signups = SignupService(uow, resources, Caller("127.0.0.1"))
+            await signups.sign_up(UserRegister.model_validate(ada))
         [job_id] = [job.id for job, _ in uow.jobs if job.name == job_name]
         async with asyncio.timeout(20):
             record = await end_of(job_id, resources.queues)

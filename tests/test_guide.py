@@ -3,12 +3,14 @@
 import re
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from app.core.config import Settings
 from app.core.queue import QUEUES
-from app.core.resources import Resources
+from app.core.resources import Resources, open_resources
 from app.schemas.job import JobStatus
+from tests.accounts import someone
 from tests.conftest import Servers
 from tests.guide import Step, carried_out
 from tests.processes import ROOT, running
@@ -48,7 +50,45 @@ async def test_the_guide_adds_a_job_that_its_worker_knows(
     project = carried_out("How to add a job", tmp_path / "project")
 
     async with running(settings, "-c", NAME_THE_JOBS, cwd=project) as worker:
-        assert await worker.says("DeleteOldReports") == "BuildSignupReport DeleteOldReports\n"
+        assert (
+            await worker.says("DeleteOldReports")
+            == "BuildSignupReport DeleteExpired DeleteOldReports\n"
+        )
+
+
+async def test_the_guide_adds_a_resource_that_belongs_to_its_user(
+    empty: Settings, tmp_path: Path
+) -> None:
+    project = carried_out("How to add a resource", tmp_path / "project")
+    for command in (
+        "upgrade head",
+        "revision --autogenerate -m notes",
+        "upgrade head",
+        "check",
+    ):
+        async with running(empty, "-m", "alembic", *command.split(), cwd=project) as alembic:
+            assert await alembic.ended() == 0, alembic.output
+
+    async with open_resources(empty) as resources:
+        ada, bob = await someone(resources), await someone(resources, "bob")
+    serving = ("-m", "uvicorn", "main:app", "--port", "0", "--no-proxy-headers")
+    async with running(empty, *serving, cwd=project) as api:
+        url = (await api.says("running on")).split("running on ")[1].split()[0]
+        async with httpx2.AsyncClient(base_url=f"{url}/api/v1/notes", timeout=20) as client:
+            note = (await client.post("/", json={"text": "!"}, headers=ada.headers)).json()
+            counts = [
+                (await client.get("/", headers=person.headers)).json()["count"]
+                for person in (ada, bob)
+            ]
+            deletions = [
+                (await client.delete(f"/{note['id']}", headers=person.headers)).status_code
+                for person in (bob, ada, ada)
+            ]
+    assert (counts, deletions) == ([1, 0], [403, 200, 404])
+
+    access = ("-m", "pytest", "-n0", "-pno:cacheprovider", "tests/routes/test_access.py")
+    async with running(empty, *access, "-k", "notes or everybody", cwd=project) as rules:
+        assert await rules.ended() == 0, rules.output
 
 
 def test_the_manual_lists_every_setting_with_its_default() -> None:

@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import pytest
@@ -8,18 +7,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.core.config import Settings
-from tests.conftest import Servers, alembic_config, execute, settings_for
+from tests.conftest import alembic_config
 from tests.processes import running
 
 MIGRATE = ("-m", "alembic", "upgrade", "head")
-
-
-@pytest.fixture
-def empty(servers: Servers, worker_id: str) -> Iterator[Settings]:
-    """Settings with a database that does not exist yet."""
-    name = f"migrations_{worker_id}"
-    yield settings_for(servers, name, 0)
-    asyncio.run(execute(servers.postgres, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
 
 
 async def tables(settings: Settings) -> set[str]:

@@ -7,9 +7,9 @@ stderr explains, and 2: the command line was not understood.
 import argparse
 from collections.abc import Sequence
 
-from app.cli import jobs, queues, workers
+from app.cli import jobs, queues, users, workers
 
-GROUPS = (queues, jobs, workers)
+GROUPS = (queues, jobs, workers, users)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

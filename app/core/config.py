@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    EmailStr,
     Field,
     HttpUrl,
     NameEmail,
@@ -130,6 +131,19 @@ class Settings(BaseSettings):
     smtp_tls: Literal["none", "starttls", "tls"] = "none"
     smtp_timeout: PositiveFloat = 10
     mail_from: NameEmail = NameEmail("FastAPI Boilerplate", "noreply@example.com")
+
+    access_token_lifetime: PositiveInt = 900
+    session_lifetime: PositiveInt = 2_592_000
+    password_min_length: int = Field(8, ge=8, le=64)
+    login_requires_verified_email: bool = False
+    verification_link_lifetime: PositiveInt = 86_400
+    recovery_link_lifetime: PositiveInt = 3_600
+    invitation_link_lifetime: PositiveInt = 604_800
+    throttle_attempts: PositiveInt = 10
+    throttle_attempts_per_address: PositiveInt = 10
+    throttle_window: int = Field(900, ge=1, le=900)
+    first_superuser_email: EmailStr | None = None
+    first_superuser_password: SecretStr | None = None
 
     public_url: HttpUrl = HttpUrl("http://localhost:8000")
     allowed_hosts: Hosts = []

@@ -13,6 +13,37 @@ class Conflict(AppError):
     """What was asked for contradicts what is already there."""
 
 
+class Refused(AppError):
+    """What was asked for is well-formed, but wrong as things stand."""
+
+
+class Unacceptable(AppError):
+    """One field of what was sent cannot be accepted; `field` names it."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field = field
+
+
+class Unauthenticated(AppError):
+    """Nobody stands behind this request, as far as its credentials tell."""
+
+    def __init__(self) -> None:
+        super().__init__("Could not validate credentials")
+
+
+class Forbidden(AppError):
+    """We know who asks, and they may not."""
+
+
+class TooManyAttempts(AppError):
+    """`retry_after` is in seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("Too many attempts. Try again later.")
+        self.retry_after = retry_after
+
+
 class Unavailable(AppError):
     """Something that the service depends on does not answer; trying again later may help.
 

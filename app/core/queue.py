@@ -9,6 +9,7 @@ from uuid import UUID
 
 from arq import Retry as Retry  # noqa: PLC0414  what a handler raises to have its job put off
 from pydantic import BaseModel
+from pydantic_core import to_json
 from uuid_utils.compat import uuid7
 
 from app.core.envelope import Envelope
@@ -19,6 +20,18 @@ KEY_PREFIX = "arq:queue:"
 
 HIGHEST_PRIORITY = 32_767
 """In minutes: some three weeks of waiting."""
+
+
+LARGEST_PAYLOAD = 65_536
+"""In bytes of JSON: a job is written, sent and kept several times over."""
+
+
+class PayloadTooLarge(ValueError):
+    def __init__(self, job: str, size: int) -> None:
+        super().__init__(
+            f"{job} has {size} bytes of arguments, more than {LARGEST_PAYLOAD}. "
+            "Store them and let the job carry their id"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +99,21 @@ def address(  # noqa: PLR0913  what the envelope says
 ) -> Envelope:
     """Put a job into an envelope, due after `delay` or `at` a time, else at once.
 
-    Raises ValueError for both a delay and a time, and for a priority that is out of range.
+    Raises ValueError for both a delay and a time, and for a priority that is out of range;
+    PayloadTooLarge.
     """
     if delay is not None and at is not None:
         raise ValueError("a job is due either after a delay or at a time, not both")
     if not 0 <= priority <= HIGHEST_PRIORITY:
         raise ValueError(f"a priority is a number from 0 to {HIGHEST_PRIORITY}, not {priority}")
+    payload = job.model_dump(mode="json")
+    if (size := len(to_json(payload))) > LARGEST_PAYLOAD:
+        raise PayloadTooLarge(type(job).__name__, size)
     return Envelope(
         id=job_id or uuid7(),
         queue=job.queue.name,
         name=type(job).__name__,
-        payload=job.model_dump(mode="json"),
+        payload=payload,
         request_id=current_request_id(),
         due_at=at if delay is None else datetime.now(UTC) + delay,
         priority=priority,

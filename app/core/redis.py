@@ -9,7 +9,12 @@ import pydantic_core
 import structlog
 from arq.connections import RedisSettings
 from redis import Redis
-from redis.asyncio.connection import SSLConnection, parse_url
+from redis.asyncio.connection import (
+    AbstractConnection,
+    ConnectionPool,
+    SSLConnection,
+    parse_url,
+)
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -52,7 +57,7 @@ async def open_pools(settings: Settings) -> AsyncIterator[QueuePools]:
 
 def open_pool(queue: Queue, settings: Settings, *, retries: int = 1) -> QueueRedis:
     """Prepare one pool; a lost connection is tried `retries` times more, up to a second apart."""
-    pool: QueueRedis = QueueRedis.from_url(
+    connections = Connections.from_url(
         queue_url(queue, settings),
         socket_connect_timeout=settings.redis_timeout,
         socket_timeout=settings.redis_timeout,
@@ -60,11 +65,28 @@ def open_pool(queue: Queue, settings: Settings, *, retries: int = 1) -> QueueRed
         retry_on_error=[RedisConnectionError],
         health_check_interval=30,
     )
+    pool = QueueRedis(connections)
     pool.job_serializer = to_json
     pool.job_deserializer = from_json
     pool.default_queue_name = queue.key
     pool.expires_extra_ms = JOB_LIFETIME_MS
     return pool
+
+
+class Connections(ConnectionPool):
+    """Takes a connection for sound without a look at its socket before every command.
+
+    The command itself finds out, and is tried again on a new connection.
+    """
+
+    async def get_connection(self, *_: object, **__: object) -> AbstractConnection:
+        connection: AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call]
+        try:
+            await connection.connect()  # type: ignore[no-untyped-call]
+        except BaseException:
+            await self.release(connection)
+            raise
+        return connection
 
 
 def open_client(queue: Queue, settings: Settings) -> Redis:

@@ -9,6 +9,7 @@ from app.core.database import Database, open_database
 from app.core.mailer import Mailer
 from app.core.queue import QueuePools
 from app.core.redis import open_pools
+from app.core.throttle import Throttle, open_throttle
 from app.core.unit_of_work import UnitOfWork, unit_of_work
 
 OpenResources = Callable[[Settings], AbstractAsyncContextManager["Resources"]]
@@ -20,6 +21,7 @@ class Resources:
     queues: QueuePools
     database: Database
     mailer: Mailer
+    throttle: Throttle
 
     def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """Open a transaction whose jobs leave once it has committed."""
@@ -29,5 +31,9 @@ class Resources:
 @asynccontextmanager
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """Open Redis, then the database; close them in reverse order, whatever happens in between."""
-    async with open_pools(settings) as queues, open_database(settings) as database:
-        yield Resources(settings, queues, database, Mailer(settings))
+    async with (
+        open_pools(settings) as queues,
+        open_throttle(settings) as throttle,
+        open_database(settings) as database,
+    ):
+        yield Resources(settings, queues, database, Mailer(settings), throttle)

@@ -3,12 +3,15 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from http import HTTPStatus
 from typing import Any, TypedDict
 
 import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.routing import APIRoute
+from fastapi.utils import generate_unique_id
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
@@ -17,7 +20,18 @@ from starlette.requests import Request
 
 from app import __version__
 from app.core.config import Settings, load_settings
-from app.core.exceptions import Conflict, DatabaseUnavailable, NotFound, Unavailable
+from app.core.exceptions import (
+    Conflict,
+    DatabaseUnavailable,
+    Forbidden,
+    NotFound,
+    Refused,
+    TooManyAttempts,
+    Unacceptable,
+    Unauthenticated,
+    Unavailable,
+)
+from app.core.first_superuser import check_first_superuser, create_first_superuser
 from app.core.http.body_limits import BodyLimits
 from app.core.http.docs import add_docs
 from app.core.http.forwarded import ForwardedClient
@@ -26,6 +40,7 @@ from app.core.http.security_headers import SecurityHeaders
 from app.core.logging import configure_logging
 from app.core.middleware import CrashMiddleware, RequestMiddleware
 from app.core.problems import (
+    FieldError,
     Problem,
     ProblemResponse,
     describe_problems,
@@ -34,11 +49,11 @@ from app.core.problems import (
 )
 from app.core.resources import OpenResources, Resources, open_resources
 from app.core.shutdown import Shutdown, announced_shutdown
-from app.routes import health, jobs, reports, users
+from app.routes import audit, health, items, jobs, login, reports, roles, users, utils
 
 log = structlog.stdlib.get_logger(__name__)
 
-STATUS_OF = {NotFound: 404, Conflict: 409}
+STATUS_OF = {Refused: 400, Unauthenticated: 401, Forbidden: 403, NotFound: 404, Conflict: 409}
 """What a failure in plain words means to HTTP."""
 
 UNAVAILABLE = (Unavailable, PoolExhausted, RedisError, TimeoutError)
@@ -68,12 +83,14 @@ def create_application(
     Raises ConfigurationError, which ends the process, where the settings are unusable.
     """
     settings = settings or load_settings()
+    check_first_superuser(settings)
     configure_logging(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with open_resources(settings) as resources:
             await _report_what_is_away(resources)
+            await create_first_superuser(resources)
             with announced_shutdown(settings.shutdown_delay) as shutdown:
                 yield State(resources=resources, shutdown=shutdown)
 
@@ -81,6 +98,7 @@ def create_application(
         title="FastAPI Boilerplate",
         version=__version__,
         lifespan=lifespan,
+        generate_unique_id_function=_operation_id,
         openapi_url="/openapi.json" if settings.serves_docs else None,
         docs_url=None,  # FastAPI's own pages load their scripts from elsewhere
         redoc_url=None,
@@ -94,9 +112,14 @@ def create_application(
     return app
 
 
+def _operation_id(route: APIRoute) -> str:
+    """Name an operation `tag-function`: generated clients make their methods' names of it."""
+    return f"{route.tags[0]}-{route.name}" if route.tags else generate_unique_id(route)
+
+
 def _add_routes(app: FastAPI) -> None:
     api = APIRouter(prefix="/api/v1")
-    for module in (users, reports, jobs):
+    for module in (login, users, items, roles, reports, jobs, audit, utils):
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(health.router)
@@ -107,6 +130,8 @@ def _add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, handle_invalid_request)
     for kind, status in STATUS_OF.items():
         app.add_exception_handler(kind, partial(_answer, status))
+    app.add_exception_handler(Unacceptable, _answer_unacceptable)
+    app.add_exception_handler(TooManyAttempts, _answer_too_many_attempts)
     for unavailable in UNAVAILABLE:
         app.add_exception_handler(unavailable, _answer_unavailable)
     app.add_exception_handler(DBAPIError, _answer_database_error)
@@ -136,7 +161,19 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 
 
 async def _answer(status: int, _: Request, error: Exception) -> ProblemResponse:
-    return ProblemResponse(status, str(error))
+    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    return ProblemResponse(status, str(error), headers=headers)
+
+
+async def _answer_unacceptable(_: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, Unacceptable)
+    field = FieldError(loc=["body", error.field], msg=str(error), type="value_error")
+    return ProblemResponse(422, str(error), errors=[field])
+
+
+async def _answer_too_many_attempts(_: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, TooManyAttempts)
+    return ProblemResponse(429, str(error), headers={"Retry-After": str(error.retry_after)})
 
 
 async def _answer_unavailable(_: Request, error: Exception) -> ProblemResponse:

@@ -6,9 +6,14 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.core.exceptions import NotFound
 from app.core.unit_of_work import UnitOfWork
-from app.models import SignupReport, User
+from app.models import JobOwner, SignupReport, User
 from app.models.signup_report import DayFigure
 from app.schemas.jobs import BuildSignupReport
+from app.schemas.role import Permission
+from app.services.job_service import asked_for
+from app.services.page import Page, page_of
+from app.services.principal import Principal
+from app.services.role_service import require
 
 ONE_DAY = timedelta(days=1)
 
@@ -24,16 +29,29 @@ class ReportService:
     def __init__(self, uow: UnitOfWork) -> None:
         self.uow = uow
 
-    def request_signups(self, days: int) -> UUID:
+    def request_signups(self, days: int, principal: Principal) -> UUID:
         """Have a report built in the background; the job's id is the report's id."""
-        return self.uow.enqueue(BuildSignupReport(days=days))
+        job_id = self.uow.enqueue(BuildSignupReport(days=days))
+        self.uow.session.add(JobOwner(job_id=job_id, user_id=principal.user.id))
+        return job_id
 
-    async def get(self, report_id: UUID) -> SignupReport:
-        """Raises ReportNotFound, also while the report is being built."""
+    async def read(self, report_id: UUID, principal: Principal) -> SignupReport:
+        """Raises ReportNotFound, also while the report is being built.
+
+        Raises NotEnoughPermissions for a report that somebody else asked for, without the
+        permission `reports:read`.
+        """
         report = await self.uow.session.get(SignupReport, report_id)
         if report is None:
             raise ReportNotFound
+        if not await asked_for(self.uow, principal, report_id):
+            await require(self.uow, principal, Permission.READ_REPORTS)
         return report
+
+    async def list_all(self, *, skip: int, limit: int) -> Page[SignupReport]:
+        """List everybody's reports, newest first."""
+        query = select(SignupReport).order_by(SignupReport.id.desc())
+        return await page_of(self.uow, query, skip=skip, limit=limit)
 
     async def count_signups(self, first_day: date, last_day: date) -> list[DayFigure]:
         """Count the sign-ups of each day, both ends included, days without any as well."""

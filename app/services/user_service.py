@@ -1,16 +1,12 @@
-from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from app.core.exceptions import Conflict, NotFound
-from app.core.security import hash_password
 from app.core.unit_of_work import UnitOfWork
 from app.models import User
-from app.schemas.jobs import SendWelcomeEmail
-from app.schemas.user import UserRegister
+from app.services.page import Page, page_of
 
 
 class UserNotFound(NotFound):
@@ -23,36 +19,11 @@ class EmailTaken(Conflict):
         super().__init__("User with this email already exists")
 
 
-@dataclass(frozen=True, slots=True)
-class UserPage:
-    data: Sequence[User]
-    count: int
-
-
 class UserService:
+    """Users as rows: who they are, and that no two have one address."""
+
     def __init__(self, uow: UnitOfWork) -> None:
         self.uow = uow
-
-    async def sign_up(self, registration: UserRegister) -> User:
-        """Create a user and have them welcomed by e-mail.
-
-        Raises EmailTaken, by the unique index alone: a look-up before it would let two
-        simultaneous sign-ups through.
-        """
-        # Before the first query: no connection is held while the hash is computed.
-        password_hash = await hash_password(registration.password.get_secret_value())
-        user = User(
-            email=registration.email,
-            full_name=registration.full_name,
-            password_hash=password_hash,
-        )
-        self.uow.session.add(user)
-        try:
-            await self.uow.session.flush()
-        except IntegrityError as error:
-            raise EmailTaken from error
-        self.uow.enqueue(SendWelcomeEmail(user_id=user.id))
-        return user
 
     async def get(self, user_id: UUID) -> User:
         """Raises UserNotFound."""
@@ -61,10 +32,29 @@ class UserService:
             raise UserNotFound
         return user
 
-    async def list(self, *, skip: int, limit: int) -> UserPage:
-        """Newest first; UUIDv7 keys sort by creation, so the primary key serves the order."""
-        users = await self.uow.session.scalars(
-            select(User).order_by(User.id.desc()).offset(skip).limit(limit)
+    async def find_by_email(self, email: str) -> User | None:
+        """Find a user by address, whatever its case; what PostgreSQL cannot hold, nobody has."""
+        if "\x00" in email:
+            return None
+        return await self.uow.session.scalar(
+            select(User).where(func.lower(User.email) == func.lower(email))
         )
-        count = await self.uow.session.scalar(select(func.count()).select_from(User))
-        return UserPage(users.all(), count or 0)
+
+    async def list(self, *, skip: int, limit: int) -> Page[User]:
+        """Newest first; UUIDv7 keys sort by creation, so the primary key serves the order."""
+        return await page_of(
+            self.uow, select(User).order_by(User.id.desc()), skip=skip, limit=limit
+        )
+
+    async def save(self, user: User) -> User:
+        """Write a new or changed user.
+
+        Raises EmailTaken, by the unique index alone: a look-up before it would let two
+        simultaneous sign-ups through. With a new user, the transaction can go on after it.
+        """
+        try:
+            async with self.uow.session.begin_nested():
+                self.uow.session.add(user)
+        except IntegrityError as error:
+            raise EmailTaken from error
+        return user

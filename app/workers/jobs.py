@@ -4,11 +4,25 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from app.core.mailer import Mail
 from app.models.signup_report import DayFigure
-from app.schemas.jobs import BuildSignupReport, SendWelcomeEmail
+from app.schemas.jobs import (
+    BuildSignupReport,
+    DeleteExpired,
+    SendAccountExists,
+    SendEmailChange,
+    SendEmailChangeNotice,
+    SendEmailVerification,
+    SendNewAccount,
+    SendPasswordChanged,
+    SendPasswordRecovery,
+    SendTestEmail,
+    SendWelcomeEmail,
+)
+from app.services.account_mails import AccountMails
+from app.services.expiry import delete_expired_rows
+from app.services.mails import test_mail
 from app.services.report_service import ReportService
-from app.services.user_service import UserNotFound, UserService
-from app.services.welcome_mail import welcome_mail
 from app.workers.context import JobContext
 
 log = structlog.stdlib.get_logger(__name__)
@@ -18,12 +32,54 @@ DAYS_PER_STEP = 7
 
 async def send_welcome_email(ctx: JobContext, job: SendWelcomeEmail) -> None:
     async with ctx.unit_of_work() as uow:
-        try:
-            user = await UserService(uow).get(job.user_id)
-        except UserNotFound:
-            log.info("welcome_email.skipped", reason="the user is gone")
-            return
-    await ctx.mailer.send(welcome_mail(user, ctx.settings), key=str(ctx.job_id))
+        mail = await AccountMails(uow, ctx.settings).welcome(job.user_id)
+    await _send(ctx, mail)
+
+
+async def send_new_account(ctx: JobContext, job: SendNewAccount) -> None:
+    async with ctx.unit_of_work() as uow:
+        mail = await AccountMails(uow, ctx.settings).new_account(job.user_id)
+    await _send(ctx, mail)
+
+
+async def send_account_exists(ctx: JobContext, job: SendAccountExists) -> None:
+    async with ctx.unit_of_work() as uow:
+        mail = await AccountMails(uow, ctx.settings).account_exists(job.email)
+    await _send(ctx, mail)
+
+
+async def send_email_verification(ctx: JobContext, job: SendEmailVerification) -> None:
+    async with ctx.unit_of_work() as uow:
+        mail = await AccountMails(uow, ctx.settings).verification(job.email)
+    await _send(ctx, mail)
+
+
+async def send_password_recovery(ctx: JobContext, job: SendPasswordRecovery) -> None:
+    async with ctx.unit_of_work() as uow:
+        mail = await AccountMails(uow, ctx.settings).recovery(job.email)
+    await _send(ctx, mail)
+
+
+async def send_password_changed(ctx: JobContext, job: SendPasswordChanged) -> None:
+    async with ctx.unit_of_work() as uow:
+        mail = await AccountMails(uow, ctx.settings).password_changed(job.user_id)
+    await _send(ctx, mail)
+
+
+async def send_email_change(ctx: JobContext, job: SendEmailChange) -> None:
+    async with ctx.unit_of_work() as uow:
+        mail = await AccountMails(uow, ctx.settings).email_change(job.user_id)
+    await _send(ctx, mail)
+
+
+async def send_email_change_notice(ctx: JobContext, job: SendEmailChangeNotice) -> None:
+    async with ctx.unit_of_work() as uow:
+        mail = await AccountMails(uow, ctx.settings).email_change_notice(job.user_id, job.email)
+    await _send(ctx, mail)
+
+
+async def send_test_email(ctx: JobContext, job: SendTestEmail) -> None:
+    await _send(ctx, test_mail(job.email, ctx.settings))
 
 
 async def build_signup_report(ctx: JobContext, job: BuildSignupReport) -> dict[str, str]:
@@ -41,3 +97,16 @@ async def build_signup_report(ctx: JobContext, job: BuildSignupReport) -> dict[s
     async with ctx.completion() as uow:
         await ReportService(uow).save_signups(ctx.job_id, figures)
     return {"report_id": str(ctx.job_id)}
+
+
+async def delete_expired(ctx: JobContext, job: DeleteExpired) -> None:  # noqa: ARG001  it says all by being there
+    async with ctx.completion() as uow:
+        await delete_expired_rows(uow)
+
+
+async def _send(ctx: JobContext, mail: Mail | None) -> None:
+    """Send a mail outside of any transaction. A try that is repeated makes a link of its own."""
+    if mail is None:
+        log.info("mail.skipped", reason="nobody to write to, or nothing to say")
+        return
+    await ctx.mailer.send(mail, key=str(ctx.job_id))

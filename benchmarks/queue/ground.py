@@ -34,6 +34,11 @@ class Ground:
     def settings_file(self) -> Path:
         return self.folder / "settings.json"
 
+    @property
+    def log(self) -> Path:
+        """What the workers write."""
+        return self.folder / "workers.log"
+
 
 @contextmanager
 def own_servers(profile: Path | None = None) -> Iterator[Ground]:

@@ -3,12 +3,12 @@
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app.core import resources
 from app.core.config import Settings
-from app.core.database import open_database
-from app.core.mailer import Mailer
 from app.core.queue import BASE, EMAIL, Job, Queue, QueuePools
 from app.core.redis import open_pool
 from app.core.resources import Resources
@@ -75,13 +75,13 @@ HANDLERS: dict[Queue, list[Handler[Any]]] = {
 @asynccontextmanager
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """Hold what a process of the service holds, and the benchmark's own queue."""
-    pools = {queue: open_pool(queue, settings) for queue in HANDLERS}
-    try:
-        async with open_database(settings) as database:
-            yield Resources(settings, QueuePools(pools), database, Mailer(settings))
-    finally:
-        for pool in pools.values():
-            await pool.aclose(close_connection_pool=True)
+    async with resources.open_resources(settings) as held:
+        pools = {queue: held.queues[queue] for queue in held.queues}
+        pools[WIDE] = open_pool(WIDE, settings)
+        try:
+            yield replace(held, queues=QueuePools(pools))
+        finally:
+            await pools[WIDE].aclose(close_connection_pool=True)
 
 
 def main(path: str, name: str) -> None:
@@ -89,9 +89,9 @@ def main(path: str, name: str) -> None:
 
     @asynccontextmanager
     async def open_and_report(settings: Settings) -> AsyncIterator[Resources]:
-        async with open_resources(settings) as resources:
-            await tasks.report(resources.queues[queue])
-            yield resources
+        async with open_resources(settings) as held:
+            await tasks.report(held.queues[queue])
+            yield held
 
     run(
         worker_settings(

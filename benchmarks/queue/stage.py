@@ -37,10 +37,13 @@ CHUNK = 5_000
 class Stage:
     """A contender's database, as the benchmark sees it."""
 
-    def __init__(self, contender: Contender, redis: Redis, workers: Sequence[Child]) -> None:
+    def __init__(
+        self, contender: Contender, redis: Redis, workers: Sequence[Child], log: Path
+    ) -> None:
         self.contender = contender
         self.redis = redis
         self._workers = workers
+        self._log = log
         self._filled = 0
 
     async def reports(self, count: int) -> list[Report]:
@@ -53,7 +56,7 @@ class Stage:
             if found := await self._do("BLPOP", REPORTS, 1):
                 return Report.parse(found[1])
             if any(worker.exit_code is not None for worker in self._workers):
-                raise ChildProcessError(f"a worker of {self.contender.name} has ended")
+                raise ChildProcessError(f"{self.contender.name} has ended: {self._log.read_text()}")
         raise TimeoutError(f"{self.contender.name} has not reported for {PATIENCE} s")
 
     async def fill(self, task: Task, count: int, *, due_ms: int | None = None) -> None:
@@ -91,12 +94,12 @@ async def stage(ground: Ground, contender: Contender, workers: int = 1) -> Async
     """Empty a contender's database and run its workers, all of them ready."""
     async with Redis.from_url(queue_url(contender.queue, ground.settings)) as redis:
         await redis.flushdb()
-        with ExitStack() as stack:
+        with ExitStack() as stack, ground.log.open("ab") as log:
             children = [
-                stack.enter_context(Child(command(ground, contender), output=sys.stderr.fileno()))
+                stack.enter_context(Child(command(ground, contender), output=log.fileno()))
                 for _ in range(workers)
             ]
-            stage = Stage(contender, redis, children)
+            stage = Stage(contender, redis, children, ground.log)
             await stage.reports(workers)
             yield stage
 

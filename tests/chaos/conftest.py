@@ -79,6 +79,7 @@ def lay(
                     smtp_host=mails.host,
                     smtp_port=mails.port,
                     worker_grace_period=30,
+                    throttle_attempts_per_address=100_000,
                 )
                 async with laid(
                     settings,

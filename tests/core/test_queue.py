@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from app.core.job_record import JobState
 from app.core.job_store import find_job
-from app.core.queue import BASE, EMAIL, QUEUES, Job, QueuePools
+from app.core.queue import BASE, EMAIL, QUEUES, Job, PayloadTooLarge, QueuePools, address
 from app.schemas.jobs import BuildSignupReport, SendWelcomeEmail
 
 
@@ -83,3 +83,12 @@ async def test_arguments_are_hidden_from_log_lines(queues: QueuePools) -> None:
 
     [job] = await queues[EMAIL].queued_jobs()
     assert repr(job.args) == "[…]"
+
+
+def test_a_job_that_carries_too_much_is_refused_with_what_to_do_instead() -> None:
+    class Archive(Job, queue=BASE):
+        text: str
+
+    address(Archive(text="x" * 60_000))
+    with pytest.raises(PayloadTooLarge, match=r"Archive has 70011 bytes .* carry their id"):
+        address(Archive(text="x" * 70_000))

@@ -2,7 +2,7 @@ import pytest
 
 from app.core.config import Settings
 from app.core.queue import BASE, EMAIL
-from app.core.redis import open_pool, queue_url, redis_settings
+from app.core.redis import open_client, open_pool, queue_url, redis_settings
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,13 @@ def test_arqs_own_command_reaches_the_same_redis(url: str) -> None:
     assert arqs.port == ours.get("port", 6379)
     assert arqs.unix_socket_path == ours.get("path")
     assert arqs.ssl is url.startswith("rediss")
+
+
+async def test_a_connection_that_the_server_has_closed_costs_no_command(settings: Settings) -> None:
+    pool = open_pool(BASE, settings)
+    connection = await pool.client_id()
+    with open_client(BASE, settings) as other:
+        other.client_kill_filter(_id=connection)
+
+    assert await pool.ping()
+    await pool.aclose(close_connection_pool=True)

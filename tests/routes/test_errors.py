@@ -45,7 +45,8 @@ async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
     [
         ("GET", "/nothing/here", 404),
         ("PUT", "/api/v1/users/signup", 405),
-        ("GET", "/api/v1/users/no-uuid", 422),
+        ("GET", "/api/v1/users/me", 401),
+        ("POST", "/api/v1/users/signup", 422),
         ("GET", "/crash", 500),
         ("GET", "/sleep", 503),
         ("GET", "/syntax", 500),
@@ -75,7 +76,7 @@ async def test_a_crash_tells_the_log_but_not_the_caller(client: httpx2.AsyncClie
 async def test_a_method_that_is_not_allowed_names_those_that_are(
     client: httpx2.AsyncClient,
 ) -> None:
-    answer = await client.delete("/api/v1/users/signup")
+    answer = await client.delete("/api/v1/login/access-token")
 
     assert answer.headers["allow"] == "POST"
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from uuid import uuid4
 
 import httpx2
 
@@ -8,6 +9,8 @@ from app.core.queue import EMAIL, QUEUES
 from app.core.redis import open_pools
 from app.core.resources import Resources
 from app.core.setup import create_application
+from app.core.tokens import AccessToken, issue_access_token
+from tests.accounts import bearer
 from tests.conftest import given, serve
 from tests.core.worker.test_heartbeat import alive
 from tests.ports import CLOSED_PORT
@@ -66,11 +69,12 @@ async def test_a_queue_whose_redis_is_down_is_named(
 async def test_a_database_that_is_down_is_named(settings: Settings, resources: Resources) -> None:
     url = f"postgresql+asyncpg://a:b@127.0.0.1:{CLOSED_PORT}/x"
     away = settings.model_copy(update={"database_url": url})
+    token = issue_access_token(settings, AccessToken(uuid4(), uuid4()))
     async with open_database(away) as database:
         app = create_application(away, open_resources=given(replace(resources, database=database)))
         async with serve(app) as client:
             answer = await client.get("/health/ready")
-            users = await client.get("/api/v1/users/")
+            users = await client.get("/api/v1/users/me", headers=bearer(token))
 
     assert answer.status_code == 503
     assert answer.json()["database"] == {"status": "down", "error": "DatabaseUnavailable"}

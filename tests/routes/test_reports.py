@@ -6,6 +6,7 @@ from sqlalchemy import text
 
 from app.core.resources import Resources
 from app.core.worker.base_settings import WorkerSettings
+from tests.accounts import someone
 from tests.conftest import WorkOff
 
 REQUEST = "/api/v1/reports/signups"
@@ -17,8 +18,14 @@ def resources(committing: Resources) -> Resources:
     return committing
 
 
+@pytest.fixture
+async def root(resources: Resources) -> dict[str, str]:
+    """The headers of a superuser, who may ask for reports."""
+    return (await someone(resources, "root", superuser=True)).headers
+
+
 async def test_a_report_is_accepted_built_and_read(
-    client: httpx2.AsyncClient, resources: Resources, work_off: WorkOff
+    client: httpx2.AsyncClient, resources: Resources, work_off: WorkOff, root: dict[str, str]
 ) -> None:
     async with resources.unit_of_work() as uow:
         await uow.session.execute(
@@ -30,16 +37,18 @@ async def test_a_report_is_accepted_built_and_read(
             """)
         )
 
-    accepted = await client.post(REQUEST, json={"days": 10})
+    accepted = await client.post(REQUEST, json={"days": 10}, headers=root)
     assert accepted.status_code == 202
     where = accepted.headers["location"]
-    assert (await client.get(where)).json()["state"] == "queued"
+    assert (await client.get(where, headers=root)).json()["state"] == "queued"
 
     await work_off(WorkerSettings)
 
-    job = (await client.get(where)).json()
+    job = (await client.get(where, headers=root)).json()
     assert (job["state"], job["progress"]) == ("succeeded", 1.0)
-    report = (await client.get(f"/api/v1/reports/{job['result']['report_id']}")).json()
+    report = (
+        await client.get(f"/api/v1/reports/{job['result']['report_id']}", headers=root)
+    ).json()
     async with resources.unit_of_work() as uow:
         counted = await uow.session.execute(
             text("""
@@ -55,33 +64,37 @@ async def test_a_report_is_accepted_built_and_read(
 
 
 async def test_days_without_signups_count_as_zero(
-    client: httpx2.AsyncClient, work_off: WorkOff
+    client: httpx2.AsyncClient, work_off: WorkOff, root: dict[str, str]
 ) -> None:
-    job = (await client.post(REQUEST, json={"days": 8})).json()
+    job = (await client.post(REQUEST, json={"days": 8}, headers=root)).json()
     await work_off(WorkerSettings)
 
-    report = (await client.get(f"/api/v1/reports/{job['id']}")).json()
-    assert [day["signups"] for day in report["days"]] == [0] * 8
+    report = (await client.get(f"/api/v1/reports/{job['id']}", headers=root)).json()
+    assert [day["signups"] for day in report["days"]] == [0] * 7 + [1]
 
 
-async def test_a_report_is_not_found_before_it_is_built(client: httpx2.AsyncClient) -> None:
-    job = (await client.post(REQUEST, json={})).json()
-    answer = await client.get(f"/api/v1/reports/{job['id']}")
+async def test_a_report_is_not_found_before_it_is_built(
+    client: httpx2.AsyncClient, root: dict[str, str]
+) -> None:
+    job = (await client.post(REQUEST, json={}, headers=root)).json()
+    answer = await client.get(f"/api/v1/reports/{job['id']}", headers=root)
 
     assert (answer.status_code, answer.json()["detail"]) == (404, "Report not found")
 
 
-async def test_an_unknown_job_is_not_found(client: httpx2.AsyncClient) -> None:
-    answer = await client.get(f"/api/v1/jobs/{uuid4()}")
+async def test_an_unknown_job_is_not_found(
+    client: httpx2.AsyncClient, root: dict[str, str]
+) -> None:
+    answer = await client.get(f"/api/v1/jobs/{uuid4()}", headers=root)
 
     assert (answer.status_code, answer.json()["detail"]) == (404, "Job not found")
 
 
 @pytest.mark.parametrize("days", [0, -1, 367, 10**30, "many", None, 1.5])
 async def test_an_impossible_number_of_days_is_refused(
-    client: httpx2.AsyncClient, days: object
+    client: httpx2.AsyncClient, root: dict[str, str], days: object
 ) -> None:
-    answer = await client.post(REQUEST, json={"days": days})
+    answer = await client.post(REQUEST, json={"days": days}, headers=root)
 
     [error] = answer.json()["errors"]
     assert (answer.status_code, error["loc"]) == (422, ["body", "days"])

@@ -9,10 +9,15 @@ from app.core.queue import EMAIL, QueuePools
 from app.core.resources import Resources
 from app.core.setup import create_application
 from app.models import User
+from tests.accounts import ADA, API, SIGNUP, Person, someone
 from tests.conftest import given, serve
 
-ADA = {"email": "ada@example.com", "password": "correct horse", "full_name": "Ada Lovelace"}
-SIGNUP = "/api/v1/users/signup"
+USERS = f"{API}/users/"
+
+
+@pytest.fixture
+async def root(resources: Resources) -> Person:
+    return await someone(resources, "root", superuser=True)
 
 
 async def test_signing_up_creates_a_user_and_never_shows_the_password(
@@ -72,26 +77,43 @@ async def test_of_simultaneous_signups_with_one_address_one_succeeds(
     assert len(await queues[EMAIL].queued_jobs()) == 1
 
 
-async def test_users_are_listed_newest_first_in_pages(client: httpx2.AsyncClient) -> None:
+async def test_users_are_listed_newest_first_in_pages(
+    client: httpx2.AsyncClient, root: Person
+) -> None:
     for name in ("ada", "bob", "cyd"):
         await client.post(SIGNUP, json=ADA | {"email": f"{name}@example.com"})
 
-    first = (await client.get("/api/v1/users/", params={"limit": 2})).json()
-    second = (await client.get("/api/v1/users/", params={"limit": 2, "skip": 2})).json()
+    pages = [
+        (await client.get(USERS, params={"limit": 2, "skip": skip}, headers=root.headers)).json()
+        for skip in (0, 2)
+    ]
 
-    assert [user["email"] for user in first["data"]] == ["cyd@example.com", "bob@example.com"]
-    assert [user["email"] for user in second["data"]] == ["ada@example.com"]
-    assert first["count"] == second["count"] == 3
-
-
-async def test_a_user_is_found_by_id(client: httpx2.AsyncClient) -> None:
-    user = (await client.post(SIGNUP, json=ADA)).json()
-
-    assert (await client.get(f"/api/v1/users/{user['id']}")).json() == user
+    names = [[user["email"].partition("@")[0] for user in page["data"]] for page in pages]
+    assert names == [["cyd", "bob"], ["ada", "root"]]
+    assert [page["count"] for page in pages] == [4, 4]
 
 
-async def test_an_unknown_user_is_not_found(client: httpx2.AsyncClient) -> None:
-    answer = await client.get(f"/api/v1/users/{uuid4()}")
+async def test_users_read_themselves_by_id_and_superusers_anybody(
+    client: httpx2.AsyncClient, resources: Resources, root: Person
+) -> None:
+    bob = await someone(resources, "bob")
+    own = await client.get(f"{USERS}{bob.id}", headers=bob.headers)
+    by_root = await client.get(f"{USERS}{bob.id}", headers=root.headers)
+    refused = await client.get(f"{USERS}{root.id}", headers=bob.headers)
+    unknown = await client.get(f"{USERS}{uuid4()}", headers=bob.headers)
+
+    assert own.json() == by_root.json()
+    assert own.json()["email"] == bob.email
+    detail = "The user doesn't have enough privileges"
+    assert (refused.status_code, refused.json()["detail"]) == (403, detail)
+    assert (unknown.status_code, unknown.json()["detail"]) == (403, detail)
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+async def test_an_unknown_user_is_not_found(
+    client: httpx2.AsyncClient, root: Person, method: str
+) -> None:
+    answer = await client.request(method, f"{USERS}{uuid4()}", json={}, headers=root.headers)
 
     assert (answer.status_code, answer.json()["detail"]) == (404, "User not found")
 
@@ -144,7 +166,9 @@ async def test_a_broken_body_is_the_callers_fault(client: httpx2.AsyncClient, bo
     "query",
     ["skip=-1", "skip=1000000000", "skip=99999999999999999999", "limit=0", "limit=101", "limit=x"],
 )
-async def test_an_impossible_page_is_refused(client: httpx2.AsyncClient, query: str) -> None:
-    answer = await client.get(f"/api/v1/users/?{query}")
+async def test_an_impossible_page_is_refused(
+    client: httpx2.AsyncClient, root: Person, query: str
+) -> None:
+    answer = await client.get(f"{USERS}?{query}", headers=root.headers)
 
     assert answer.status_code == 422

@@ -11,7 +11,7 @@ import structlog
 from arq import func
 from arq.worker import Function
 from pydantic import JsonValue, ValidationError
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars
 
 from app.core import outbox
 from app.core.envelope import Envelope
@@ -85,14 +85,15 @@ def as_arq_function(handler: Handler[SomeJob], queue: Queue) -> Function:
             request_id=request_id,
             kept=kept,
         )
-        with bound_contextvars(
+        # Never unbound: arq runs each job in a task of its own, whose context ends with it.
+        bind_contextvars(
             request_id=request_id,
             queue=queue.name,
             job=job_class.__name__,
             job_id=str(job_ctx.job_id),
             attempt=job_ctx.attempt,
-        ):
-            result = await _attempt(handler, job_class, job_ctx, envelope, claim)
+        )
+        result = await _attempt(handler, job_class, job_ctx, envelope, claim)
         if claim:
             claim.ending = "succeeded"
         return result

@@ -1,6 +1,6 @@
 """Taking jobs from a queue under a lease, and giving them back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ LEASE = 15.0
 LEASE_MS = round(LEASE * 1000)
 
 MOST_AT_ONCE = 500
-"""Jobs that one exchange takes or gives back at most: Lua's stack is limited."""
+"""Jobs that one call of a script takes or gives back at most: Lua's stack is limited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +55,12 @@ class Leases:
         does no harm.
         """
         claim = self._claim(min(free, MOST_AT_ONCE), busy, wanted)
-        if not outcomes:
-            [claimed] = await run_scripts(self._redis, claim)
-            return self._reply(claimed)
-        refused, claimed = await run_scripts(self._redis, self._finish(outcomes), claim)
-        return self._reply(claimed, refused)
+        *refused, claimed = await run_scripts(self._redis, *self._finish(outcomes), claim)
+        return self._reply(claimed, [job_id for batch in refused for job_id in batch])
 
     async def give_back(self, outcomes: Sequence[Outcome]) -> None:
         """Give back what is done, and take nothing. Raises redis.exceptions.RedisError."""
-        await run_scripts(self._redis, self._finish(outcomes))
+        await run_scripts(self._redis, *self._finish(outcomes))
 
     def _claim(self, free: int, busy: int, wanted: str | None) -> Call:
         self._number += 1
@@ -72,21 +69,23 @@ class Leases:
         arguments: list[Argument] = [self._token, max(free, 0), busy, LEASE_MS, wanted or ""]
         return Call("claim", keys, arguments)
 
-    def _finish(self, outcomes: Sequence[Outcome]) -> Call:
+    def _finish(self, outcomes: Sequence[Outcome]) -> Iterator[Call]:
         names = ("running", "crashes", "priority", "later", "wake", "")
         keys = [self.queue, *(f"{self.queue}:{name}" for name in names)]
-        arguments: list[Argument] = []
-        for outcome in outcomes:
-            claim = outcome.claim
-            arguments += (claim.job_id, claim.token, outcome.kind, outcome.number, outcome.result)
-        return Call("finish", keys, arguments)
+        for first in range(0, len(outcomes), MOST_AT_ONCE):
+            arguments: list[Argument] = []
+            for outcome in outcomes[first : first + MOST_AT_ONCE]:
+                claim = outcome.claim
+                arguments += (claim.job_id, claim.token, outcome.kind)
+                arguments += (outcome.number, outcome.result)
+            yield Call("finish", keys, arguments)
 
     @property
     def _token(self) -> str:
         """Different for each claim: a job that comes back to its own worker is another claim."""
         return f"{self._worker_id}/{self._number}"
 
-    def _reply(self, claimed: list[Any], refused: Sequence[bytes] = ()) -> Reply:
+    def _reply(self, claimed: list[Any], refused: Sequence[bytes]) -> Reply:
         next_due, alone, cancelled, *jobs = claimed
         now = timestamp_ms()
         claims = [

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from itertools import count
 
 import structlog
 from redis.exceptions import RedisError
@@ -17,6 +18,9 @@ log = structlog.stdlib.get_logger("app.worker")
 
 INTERVAL = 1.0
 """Seconds between two looks at the outbox."""
+
+LOOKS_PER_MARK = 2
+"""Every second look at the outbox is one for a Redis that has lost its data, too."""
 
 
 @asynccontextmanager
@@ -33,10 +37,13 @@ async def sweeping(queue: Queue, resources: Resources) -> AsyncIterator[None]:
 
 async def _keep_sweeping(queue: Queue, resources: Resources, ending: asyncio.Event) -> None:
     quiet = True
-    while not ending.is_set():
+    for look in count():
+        if ending.is_set():
+            break
         busy = False
         try:
-            await _notice_a_lost_redis(queue, resources)
+            if look % LOOKS_PER_MARK == 0:
+                await _notice_a_lost_redis(queue, resources)
             busy = await sweep(queue, resources) == outbox.BATCH
             quiet = True
         except (RedisError, SQLAlchemyError, DatabaseUnavailable, OSError) as error:

@@ -29,4 +29,5 @@ async def drain(ground: Ground, contender: Contender, jobs: int) -> float:
         await its.empty()
         await its.fill(Task("nap", {"seconds": NAP, "last": jobs}), jobs)
         began, ended = await its.reports(2)
+        await its.empty()
         return jobs / (ended.moment - began.moment)

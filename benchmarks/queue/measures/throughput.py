@@ -52,7 +52,9 @@ async def drain(ground: Ground, contender: Contender, jobs: int, workers: int) -
     async with stage(ground, contender, workers) as its:
         await increments(its, WARM_UP)
         await its.empty()
-        return await increments(its, jobs)
+        pace = await increments(its, jobs)
+        await its.empty()
+        return pace
 
 
 async def increments(its: Stage, jobs: int) -> Pace:

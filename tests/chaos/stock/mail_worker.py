@@ -9,12 +9,12 @@ from app.core.mailer import Mailer
 from app.core.queue import EMAIL
 from app.core.redis import queue_url
 from app.models import User
-from app.services.welcome_mail import welcome_mail
+from app.services.mails import welcome_mail
 
 
 async def send_welcome_email(ctx: dict[Any, Any], email: str) -> None:
     settings = load_settings()
-    mail = welcome_mail(User(email=email, full_name="Ada"), settings)
+    mail = welcome_mail(User(email=email, full_name="Ada"), settings, "token")
     await Mailer(settings).send(mail, key=ctx["job_id"])
 
 

@@ -16,12 +16,11 @@ UNLIMITED = QueueLimits(paused=False, rate=None, concurrency=None)
 
 
 class Painter:
-    """Counts how many paint at once, and when each begins."""
+    """Notes when each begins, how many paint at once, and how many are done."""
 
     def __init__(self) -> None:
         self.begun: list[float] = []
-        self.busy = self.busiest = 0
-        self.free = asyncio.Event()
+        self.busy = self.busiest = self.done = 0
 
     async def __call__(self, _: JobContext, __: Paint) -> None:
         self.begun.append(time.monotonic())
@@ -29,12 +28,13 @@ class Painter:
         self.busiest = max(self.busiest, self.busy)
         await asyncio.sleep(0.02)
         self.busy -= 1
+        self.done += 1
 
-    async def has_begun(self, jobs: int) -> None:
-        async def begun() -> bool:
-            return len(self.begun) >= jobs
+    async def has_done(self, jobs: int) -> None:
+        async def done() -> bool:
+            return self.done >= jobs
 
-        await until(begun)
+        await until(done)
 
 
 async def test_limits_are_told_and_lifted(resources: Resources) -> None:
@@ -79,7 +79,7 @@ async def test_a_paused_queue_begins_nothing_until_it_is_resumed(resources: Reso
 
         resumed = time.monotonic()
         await control.resume(resources, BASE)
-        await painter.has_begun(1)
+        await painter.has_done(1)
     assert painter.begun[0] - resumed < 0.5
 
 
@@ -92,7 +92,7 @@ async def test_a_rate_holds_over_all_workers(resources: Resources) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(2):
             await stack.enter_async_context(working(resources, painter))
-        await painter.has_begun(jobs)
+        await painter.has_done(jobs)
 
     took = painter.begun[-1] - painter.begun[0]
     assert took > 0.9 * (jobs - 1) / per_second
@@ -108,6 +108,6 @@ async def test_a_concurrency_holds_over_all_workers(resources: Resources) -> Non
     async with AsyncExitStack() as stack:
         for _ in range(2):
             await stack.enter_async_context(working(resources, painter))
-        await painter.has_begun(jobs)
+        await painter.has_done(jobs)
 
     assert painter.busiest == 2

@@ -32,7 +32,7 @@ async def client(settings: Settings, resources: Resources) -> AsyncIterator[http
     ],
 )
 async def test_production_answers_to_its_own_hosts(client: httpx2.AsyncClient, host: str) -> None:
-    answer = await client.get("/api/v1/users/", headers={"Host": host})
+    answer = await client.get("/api/v1/utils/health-check/", headers={"Host": host})
 
     assert answer.status_code == 200
 
@@ -51,7 +51,7 @@ async def test_production_answers_to_its_own_hosts(client: httpx2.AsyncClient, h
     ],
 )
 async def test_a_foreign_host_is_refused(client: httpx2.AsyncClient, host: str) -> None:
-    answer = await client.get("/api/v1/users/", headers={"Host": host})
+    answer = await client.get("/api/v1/utils/health-check/", headers={"Host": host})
 
     assert (answer.status_code, answer.json()["status"]) == (400, 400)
     assert answer.headers["content-type"] == "application/problem+json"
@@ -60,7 +60,7 @@ async def test_a_foreign_host_is_refused(client: httpx2.AsyncClient, host: str) 
 async def test_a_host_given_twice_is_refused(client: httpx2.AsyncClient) -> None:
     twice = [("Host", "service.example.com"), ("Host", "evil.example.com")]
 
-    assert (await client.get("/api/v1/users/", headers=twice)).status_code == 400
+    assert (await client.get("/api/v1/utils/health-check/", headers=twice)).status_code == 400
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
@@ -74,4 +74,4 @@ async def test_development_answers_to_any_host(settings: Settings, resources: Re
     changes = {"environment": "development"}
     app = create_application(settings.model_copy(update=changes), open_resources=given(resources))
     async with serve(app, "http://my-laptop:8000") as client:
-        assert (await client.get("/api/v1/users/")).status_code == 200
+        assert (await client.get("/api/v1/utils/health-check/")).status_code == 200

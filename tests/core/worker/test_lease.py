@@ -11,7 +11,7 @@ from arq.utils import timestamp_ms
 from app.core.queue import BASE, QueuePools, address
 from app.core.queue_redis import QueueRedis
 from app.core.worker.claims import Claim, Outcome
-from app.core.worker.lease import LEASE, Leases, Reply
+from app.core.worker.lease import LEASE, MOST_AT_ONCE, Leases, Reply
 from app.schemas.jobs import BuildSignupReport
 
 JOB = BuildSignupReport()
@@ -148,6 +148,21 @@ async def test_a_finished_job_leaves_nothing_but_its_result(
         f"{BASE.key}:clock",
         f"{BASE.key}:wake",
     }
+
+
+async def test_more_than_a_script_can_hold_is_given_back_at_once(
+    queues: QueuePools, redis: QueueRedis, ours: Leases
+) -> None:
+    count = 3 * MOST_AT_ONCE
+    await queues.post([address(JOB) for _ in range(count)])
+    claims: list[Claim] = []
+    while len(claims) < count:
+        claims += await claim(ours, free=count - len(claims))
+
+    reply = await ours.exchange([Outcome(each, "succeeded") for each in claims], free=1, busy=0)
+
+    assert reply.refused == []
+    assert await redis.zcard(BASE.key) == 0
 
 
 async def test_a_failed_try_is_followed_by_the_next_one_after_its_pause(

@@ -25,8 +25,9 @@ from app.core.worker.settings import worker_settings
 from app.dev.mail_catcher import MailCatcher
 from app.dev.valkey import valkey
 from app.schemas.user import UserRegister
-from app.services.user_service import UserService
+from app.services.signup_service import SignupService
 from app.workers.context import JobContext
+from tests.accounts import ADA, CALLER
 from tests.conftest import said, until
 from tests.core.worker import slow_worker
 from tests.core.worker.test_lease import note
@@ -42,8 +43,8 @@ async def test_the_email_worker_sends_a_mail_and_arqs_own_check_sees_the_worker(
 ) -> None:
     settings = committing.settings
     async with committing.unit_of_work() as uow:
-        ada = UserRegister.model_validate({"email": "ada@example.com", "password": "p" * 8})
-        await UserService(uow).sign_up(ada)
+        ada = UserRegister.model_validate(ADA)
+        await SignupService(uow, committing, CALLER).sign_up(ada)
 
     async with running(settings, *STOCK_CHECK) as check:
         assert await check.ended() == 1
@@ -96,8 +97,8 @@ async def test_the_stock_command_of_arq_serves_the_same_queue(
     committing: Resources, mails: MailCatcher
 ) -> None:
     async with committing.unit_of_work() as uow:
-        ada = UserRegister.model_validate({"email": "ada@example.com", "password": "p" * 8})
-        await UserService(uow).sign_up(ada)
+        ada = UserRegister.model_validate(ADA)
+        await SignupService(uow, committing, CALLER).sign_up(ada)
 
     async with running(committing.settings, *STOCK_COMMAND, "--burst") as stock:
         assert (await mails.anext(timeout=20)).to == ["ada@example.com"]

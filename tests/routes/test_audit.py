@@ -1,0 +1,86 @@
+import httpx2
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from app.core.resources import Resources
+from app.core.security import hash_password
+from app.core.setup import create_application
+from tests.accounts import ADA, API, PASSWORD, SIGNUP, Person, log_in, someone
+from tests.conftest import given, serve
+
+EVENTS = f"{API}/audit-events/"
+
+
+@pytest.fixture
+async def root(resources: Resources) -> Person:
+    return await someone(resources, "root", superuser=True)
+
+
+async def events(client: httpx2.AsyncClient, root: Person, **query: str) -> list[dict[str, object]]:
+    answer = (await client.get(EVENTS, params=query, headers=root.headers)).json()
+    assert answer["count"] == len(answer["data"])
+    data: list[dict[str, object]] = answer["data"]
+    return data
+
+
+async def test_the_trail_tells_who_did_what_when_and_from_where(
+    resources: Resources, root: Person
+) -> None:
+    app = create_application(resources.settings, open_resources=given(resources))
+    async with serve(app, address="192.0.2.7") as client:
+        ada = (await client.post(SIGNUP, json=ADA)).json()
+        await log_in(client, password="wrong horse")
+        await log_in(client)
+        await log_in(client, "nobody@example.com")
+        await client.patch(
+            f"{API}/users/{ada['id']}",
+            json={"is_active": False},
+            headers=root.headers | {"User-Agent": "Console", "X-Request-ID": "order-66"},
+        )
+        concerned = await events(client, root, user_id=ada["id"])
+        everything = await events(client, root)
+
+    told = [(event["event"], event["actor_id"]) for event in reversed(concerned)]
+    assert told == [
+        ("user.signed_up", ada["id"]),
+        ("login.failed", None),
+        ("login.succeeded", ada["id"]),
+        ("user.updated", str(root.id)),
+        ("sessions.ended", str(root.id)),
+    ]
+    assert {event["address"] for event in concerned} == {"192.0.2.7"}
+    updated = concerned[1]
+    assert (updated["user_agent"], updated["request_id"]) == ("Console", "order-66")
+    assert updated["details"] == {"fields": ["is_active"]}
+    assert len(everything) == len(concerned) + 1
+
+
+async def test_nobody_changes_the_trail(client: httpx2.AsyncClient, resources: Resources) -> None:
+    await client.post(SIGNUP, json=ADA)
+
+    for statement in ("UPDATE audit_events SET event = 'x'", "DELETE FROM audit_events"):
+        with pytest.raises(DBAPIError, match="audit_events is append-only"):
+            async with resources.unit_of_work() as uow:
+                await uow.session.execute(text(statement))
+
+
+async def test_the_trail_outlives_the_user(
+    client: httpx2.AsyncClient, resources: Resources, root: Person
+) -> None:
+    ada = await someone(resources)
+    await client.delete(f"{API}/users/me", headers=ada.headers)
+
+    [deleted] = await events(client, root, user_id=str(ada.id))
+    assert deleted["event"] == "user.deleted"
+
+
+async def test_what_is_rolled_back_leaves_no_trace(
+    client: httpx2.AsyncClient, resources: Resources, root: Person
+) -> None:
+    ada = await someone(resources, password_hash=await hash_password(PASSWORD))
+    wish = {"email": root.email, "full_name": "Ada"}
+    answer = await client.patch(f"{API}/users/{ada.id}", json=wish, headers=root.headers)
+
+    assert answer.status_code == 409
+    assert await events(client, root) == []
