@@ -22,6 +22,8 @@ async def test_ten_thousand_jobs_are_shared_with_a_worker_of_stock_arq(
     stock = await ground.start(*STOCK_WORKER)
     await stock.says("worker.started")
     ours = [await ground.start_worker() for _ in range(2)]
+    for worker in (stock, *ours):
+        worker.give_way()
     for first in range(0, JOBS, BATCH):
         await ground.send([Work(number=n) for n in range(first, first + BATCH)])
 
