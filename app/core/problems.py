@@ -69,10 +69,11 @@ async def handle_invalid_request(_: Request, error: Exception) -> ProblemRespons
 
 
 def describe_problems(openapi: dict[str, Any]) -> dict[str, Any]:
-    """Give the problems their own media type; FastAPI describes every model as plain JSON."""
+    """Give the problems their own media type; FastAPI describes them in that of the answer."""
     for path in openapi["paths"].values():
         for operation in path.values():
-            content = operation["responses"].get("default", {}).get("content", {})
-            if "application/json" in content:
-                content[MEDIA_TYPE] = content.pop("application/json")
+            problem = operation["responses"].get("default", {})
+            if content := problem.get("content"):
+                [described] = content.values()
+                problem["content"] = {MEDIA_TYPE: described}
     return openapi
