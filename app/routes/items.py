@@ -5,8 +5,8 @@ from fastapi import APIRouter, Path, status
 
 from app.models import Item
 from app.routes.deps import CurrentPrincipal, Limit, Skip, Uow
-from app.schemas.fields import Message, Page
-from app.schemas.item import ItemCreate, ItemPublic, ItemUpdate
+from app.schemas.fields import Message
+from app.schemas.item import ItemCreate, ItemPublic, ItemsPublic, ItemUpdate
 from app.services import page
 from app.services.item_service import ItemService
 
@@ -15,7 +15,7 @@ router = APIRouter(prefix="/items", tags=["items"])
 ItemId = Annotated[UUID, Path(alias="id")]
 
 
-@router.get("/", response_model=Page[ItemPublic])
+@router.get("/", response_model=ItemsPublic)
 async def read_items(
     uow: Uow, principal: CurrentPrincipal, skip: Skip = 0, limit: Limit = 100
 ) -> page.Page[Item]:

@@ -19,6 +19,7 @@ from app.schemas.user import (
     UserCreate,
     UserPublic,
     UserRegister,
+    UsersPublic,
     UserUpdate,
     UserUpdateMe,
 )
@@ -29,7 +30,7 @@ from app.services.user_service import UserService
 router = APIRouter(prefix="/users", tags=["users"])
 
 
-@router.get("/", dependencies=[Depends(get_superuser)], response_model=Page[UserPublic])
+@router.get("/", dependencies=[Depends(get_superuser)], response_model=UsersPublic)
 async def read_users(uow: Uow, skip: Skip = 0, limit: Limit = 100) -> page.Page[User]:
     """List users, newest first."""
     return await UserService(uow).list(skip=skip, limit=limit)

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from app.schemas.fields import Changes, Text
+from app.schemas.fields import Changes, Page, Text
 
 Title = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
 Description = Annotated[Text, StringConstraints(max_length=255)]
@@ -30,3 +30,7 @@ class ItemPublic(BaseModel):
     description: str | None
     owner_id: UUID
     created_at: datetime
+
+
+class ItemsPublic(Page[ItemPublic]):
+    """A page by the name that front ends know it by."""

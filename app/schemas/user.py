@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from app.schemas.fields import Changes, CurrentPassword, Email, Password, Text
+from app.schemas.fields import Changes, CurrentPassword, Email, Page, Password, Text
 
 FullName = Annotated[Text, StringConstraints(max_length=255)]
 
@@ -59,3 +59,7 @@ class UserPublic(BaseModel):
     is_active: bool
     is_superuser: bool
     created_at: datetime
+
+
+class UsersPublic(Page[UserPublic]):
+    """A page by the name that front ends know it by."""

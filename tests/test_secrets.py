@@ -1,0 +1,180 @@
+"""What is secret stays so: no log, table or Redis holds it once all has been done with it."""
+
+import re
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+from redis.asyncio import Redis
+from sqlalchemy import text
+
+from app.core.config import Settings
+from app.core.resources import Resources
+from app.dev.mail_catcher import MailCatcher
+from app.dev.processes import free_port
+from app.models import Base
+from tests.accounts import ADA, API, SIGNUP, bearer, log_in
+from tests.processes import Process, running
+
+LINK = re.compile(r"/([\w-]+)\?token=([\w-]{43})\s")
+START_TIME = 60.0
+"""Seconds that a mail may take, for it waits until a worker has started."""
+
+READ = {
+    b"string": ["GET"],
+    b"hash": ["HGETALL"],
+    b"list": ["LRANGE", "0", "-1"],
+    b"set": ["SMEMBERS"],
+    b"zset": ["ZRANGE", "0", "-1"],
+    b"stream": ["XRANGE", "-", "+"],
+}
+"""How to read all of a key, by its type."""
+
+PLANTED = {
+    "first password": "hunter of snarks",
+    "second password": "boojum you see",
+    "third password": "jubjub in the glen",
+    "mistyped password": "hunter of snorks",
+    "too short a password": "bndrsnt",
+    "superuser's password": "beamish my boy!",
+    "SECRET_KEY": "vorpal-blade-went-snicker-snack-0123456789",
+    "SMTP_PASSWORD": "frumious-post",
+}
+
+
+@pytest.fixture
+def settings_with_secrets(committing: Resources) -> Settings:
+    return committing.settings.model_copy(
+        update={
+            "log_level": "debug",
+            "secret_key": SecretStr(PLANTED["SECRET_KEY"]),
+            "smtp_user": "postman",
+            "smtp_password": SecretStr(PLANTED["SMTP_PASSWORD"]),
+            "first_superuser_email": "root@example.com",
+            "first_superuser_password": SecretStr(PLANTED["superuser's password"]),
+        }
+    )
+
+
+async def test_no_secret_is_found_in_any_log_table_or_redis(
+    settings_with_secrets: Settings, committing: Resources, mails: MailCatcher
+) -> None:
+    async with service(settings_with_secrets) as (client, processes):
+        secrets = PLANTED | await live(client, mails)
+    secrets["DATABASE_URL's password"] = urlsplit(committing.settings.database_url).password or ""
+    secrets["REDIS_URL's password"] = urlsplit(committing.settings.redis_url).password or ""
+    places = {
+        "logs": "".join(process.output for process in processes),
+        "tables": await tables(committing),
+        "Redis": await redis(committing.settings),
+    }
+
+    assert len(secrets) >= 12
+    assert all(len(secret) >= 7 for secret in secrets.values())
+    assert "debug" in places["logs"]
+    assert ADA["email"] in places["tables"]
+    assert places["Redis"]
+    found = {(s, place) for s in secrets for place in places if secrets[s] in places[place]}
+    assert found == set()
+
+
+@asynccontextmanager
+async def service(
+    settings: Settings,
+) -> AsyncIterator[tuple[httpx2.AsyncClient, list[Process]]]:
+    """Run the API and both workers, and end them as a deployment does."""
+    port = free_port()
+    api = ("-m", "uvicorn", "main:app", "--no-proxy-headers", "--port", str(port))
+    async with AsyncExitStack() as stack:
+        processes = [
+            await stack.enter_async_context(running(settings, *arguments))
+            for arguments in (api, ("run_base_worker.py",), ("run_email_worker.py",))
+        ]
+        await processes[0].says("Application startup complete")
+        client = await stack.enter_async_context(
+            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30)
+        )
+        async with AsyncExitStack() as hearing:
+            for process in processes:
+                await hearing.enter_async_context(process.heard_out())
+            yield client, processes
+        for process in processes:
+            process.signal(signal.SIGTERM)
+            await process.ended()
+
+
+async def live(client: httpx2.AsyncClient, mails: MailCatcher) -> dict[str, str]:
+    """Go through all that is done with secrets, rightly and wrongly; return those it brought."""
+    first, second, third = (PLANTED[f"{which} password"] for which in ("first", "second", "third"))
+    wrong = PLANTED["mistyped password"]
+    short = ADA | {"password": PLANTED["too short a password"]}
+    assert (await client.post(SIGNUP, json=short)).status_code == 422
+    assert (await client.post(SIGNUP, json=ADA | {"password": first})).status_code == 201
+    verification = await token(mails, "verify-email")
+    for status in (200, 400):
+        answer = await client.post(f"{API}/verify-email/", json={"token": verification})
+        assert answer.status_code == status
+
+    assert (await log_in(client, password=wrong)).status_code == 400
+    login = (await log_in(client, password=first)).json()
+    renew = {"refresh_token": login["refresh_token"]}
+    renewed = (await client.post(f"{API}/login/refresh", json=renew)).json()
+    headers = bearer(renewed["access_token"])
+    for current, status in ((wrong, 400), (first, 200)):
+        body = {"current_password": current, "new_password": second}
+        answer = await client.patch(f"{API}/users/me/password", json=body, headers=headers)
+        assert answer.status_code == status
+
+    await client.post(f"{API}/password-recovery/{ADA['email']}")
+    reset = await token(mails, "reset-password")
+    for status in (200, 400):
+        body = {"token": reset, "new_password": third}
+        assert (await client.post(f"{API}/reset-password/", json=body)).status_code == status
+    last = (await log_in(client, password=third)).json()
+    return {
+        "verification token": verification,
+        "reset token": reset,
+        "access token": login["access_token"],
+        "renewed access token": renewed["access_token"],
+        "refresh token": login["refresh_token"],
+        "renewed refresh token": renewed["refresh_token"],
+        "last refresh token": last["refresh_token"],
+    }
+
+
+async def token(mails: MailCatcher, page: str) -> str:
+    """Return the token of the next mail with a link to a page."""
+    while True:
+        mail = await mails.anext(START_TIME)
+        for found, secret in LINK.findall(mail.text or ""):
+            if found == page:
+                return str(secret)
+
+
+async def tables(resources: Resources) -> str:
+    """Read all rows of all tables."""
+    async with resources.database.engine.connect() as connection:
+        rows = [
+            str(row)
+            for table in Base.metadata.sorted_tables
+            for row in await connection.execute(text(f"SELECT t::text FROM {table.name} t"))  # noqa: S608  a name of ours
+        ]
+    return "\n".join(rows)
+
+
+async def redis(settings: Settings) -> str:
+    """Read all that is in all of the service's Redis databases."""
+    found: list[object] = []
+    for url in {settings.redis_url, *settings.queue_redis_urls.values()}:
+        async with Redis.from_url(url) as client:
+            found += [await value(client, key) async for key in client.scan_iter()]
+    return "\n".join(map(str, found))
+
+
+async def value(client: Redis, key: bytes) -> object:
+    command, *arguments = READ[await client.type(key)]
+    return key, await client.execute_command(command, key, *arguments)  # type: ignore[no-untyped-call]
