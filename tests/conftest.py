@@ -19,6 +19,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, async_sessionmaker, create_async_engine
 from starlette.types import Receive, Scope, Send
 
+from app.core.completions import Completions
 from app.core.config import Settings
 from app.core.database import Database, open_database
 from app.core.mailer import Mailer
@@ -207,7 +208,8 @@ def resources(
         connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
     )
     database = Database(engine_of_session.engine, sessions)
-    return Resources(settings, queues, database, Mailer(settings), throttle)
+    completions = Completions(sessions)
+    return Resources(settings, queues, database, Mailer(settings), throttle, {}, completions)
 
 
 @pytest.fixture
@@ -299,6 +301,17 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(20):
         while not await condition():
             await asyncio.sleep(0.02)
+
+
+async def waits_for_a_lock(resources: Resources) -> None:
+    """Wait until somebody on the server waits for somebody else's transaction."""
+    query = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+    async def waits() -> bool:
+        async with resources.unit_of_work() as uow:
+            return bool(await uow.session.scalar(query))
+
+    await until(waits)
 
 
 async def said(lines: list[MutableMapping[str, Any]], event: str) -> bool:

@@ -50,6 +50,11 @@ def register(commands: Subparsers) -> None:
     for name, command, text in (
         ("activate", activate, "let a user log in again"),
         ("deactivate", deactivate, "log a user out, and keep them out"),
+        (
+            "remove-second-factor",
+            remove_second_factor,
+            "let a user who has lost it log in with the password alone",
+        ),
     ):
         add_command(group, name, command, help=text).add_argument("email")
 
@@ -90,11 +95,24 @@ async def deactivate(resources: Resources, arguments: AboutUser) -> int:
 
 async def _set_active(resources: Resources, arguments: AboutUser, *, active: bool) -> int:
     async with _administration(resources) as admin:
-        user = await admin.users.find_by_email(arguments.email)
-        if user is None:
-            raise UserNotFound
+        user = await _find(admin, arguments.email)
         await admin.update(user.id, UserUpdate(is_active=active))
     return _answer(arguments, [user])
+
+
+async def remove_second_factor(resources: Resources, arguments: AboutUser) -> int:
+    """Take the second factor away from a user who has lost it: maybe the only superuser."""
+    async with _administration(resources) as admin:
+        user = await _find(admin, arguments.email)
+        await admin.remove_second_factor(user.id)
+    return _answer(arguments, [user])
+
+
+async def _find(admin: AdminService, email: str) -> User:
+    user = await admin.users.find_by_email(email)
+    if user is None:
+        raise UserNotFound
+    return user
 
 
 @asynccontextmanager

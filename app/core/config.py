@@ -31,6 +31,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from app.core.oidc_settings import OidcProvider, OidcProviders, providers_of
+
 ENV_FILES = (".dev/env", ".env")
 """`bin/dev` writes the first while its servers run; the developer's own file wins over it."""
 
@@ -136,6 +138,7 @@ class Settings(BaseSettings):
     session_lifetime: PositiveInt = 2_592_000
     password_min_length: int = Field(8, ge=8, le=64)
     login_requires_verified_email: bool = False
+    superusers_need_second_factor: bool = False
     verification_link_lifetime: PositiveInt = 86_400
     recovery_link_lifetime: PositiveInt = 3_600
     invitation_link_lifetime: PositiveInt = 604_800
@@ -145,7 +148,12 @@ class Settings(BaseSettings):
     first_superuser_email: EmailStr | None = None
     first_superuser_password: SecretStr | None = None
 
+    oidc_providers: OidcProviders = Field(default_factory=dict, repr=False)
+    oidc_login_lifetime: PositiveInt = 600
+    oidc_timeout: PositiveFloat = 5
+
     public_url: HttpUrl = HttpUrl("http://localhost:8000")
+    front_end_url: HttpUrl | None = None
     allowed_hosts: Hosts = []
     trusted_proxies: Networks = []
     cors_origins: Origins = []
@@ -184,8 +192,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the signature is theirs
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         variables = _variables_of(dotenv_settings) | _variables_of(env_settings)
-        queue_urls = QueueRedisUrls(settings_cls, variables)
-        return init_settings, env_settings, dotenv_settings, queue_urls
+        named = NamedVariables(settings_cls, variables)
+        return init_settings, env_settings, dotenv_settings, named
 
     @model_validator(mode="after")
     def _refuse_an_unsafe_production(self) -> Self:
@@ -194,24 +202,30 @@ class Settings(BaseSettings):
         return self
 
 
-class QueueRedisUrls(PydanticBaseSettingsSource):
-    """`QUEUE_<NAME>_REDIS_URL` becomes `queue_redis_urls[name]`: a new queue needs no new field."""
+class NamedVariables(PydanticBaseSettingsSource):
+    """Variables with a name in them: a new queue or provider needs no new field.
+
+    `QUEUE_<NAME>_REDIS_URL` becomes `queue_redis_urls[name]`, `OIDC_<NAME>_ISSUER` the issuer of
+    `oidc_providers[name]`.
+    """
 
     def __init__(
         self, settings_cls: type[BaseSettings], variables: Mapping[str, str | None]
     ) -> None:
         super().__init__(settings_cls)
-        self._urls = {
+        urls = {
             match[1]: url
             for name, url in variables.items()
             if url and (match := re.fullmatch(r"queue_(\w+)_redis_url", name))
         }
+        found = {"queue_redis_urls": urls, "oidc_providers": providers_of(variables)}
+        self._values = {field: value for field, value in found.items() if value}
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
-        return self._urls, field_name, False
+        return self._values.get(field_name), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        return {"queue_redis_urls": self._urls} if self._urls else {}
+        return self._values
 
 
 @cache
@@ -236,6 +250,8 @@ def _explain(error: ErrorDetails) -> str:
     match error["loc"]:
         case ("queue_redis_urls", name, *_):
             return f"QUEUE_{str(name).upper()}_REDIS_URL {message}"
+        case ("oidc_providers", name, field) if field in OidcProvider.model_fields:
+            return f"OIDC_{name}_{field}".upper() + f": {message}"
         case (field, *_):
             return f"{str(field).upper()}: {message}"
         case _:
@@ -247,6 +263,9 @@ def _production_problems(settings: Settings) -> Iterator[str]:
     yield from _password_problems(settings)
     if "public_url" not in settings.model_fields_set:
         yield "PUBLIC_URL is missing. Set it to the address that people see: https://example.com"
+    for name, provider in settings.oidc_providers.items():
+        if urlsplit(provider.issuer).scheme != "https":
+            yield f"OIDC_{name.upper()}_ISSUER must start with https://"
     if "*" in settings.cors_origins and settings.cors_credentials:
         yield (
             "CORS_ORIGINS is * while CORS_CREDENTIALS is on: any site could act as your users. "

@@ -44,6 +44,15 @@ class TooManyAttempts(AppError):
         self.retry_after = retry_after
 
 
+class SecondFactorNeeded(AppError):
+    """The password was right; `token` is good for the second step, for `expires_in` seconds."""
+
+    def __init__(self, token: str, expires_in: int) -> None:
+        super().__init__("Second factor required")
+        self.token = token
+        self.expires_in = expires_in
+
+
 class Unavailable(AppError):
     """Something that the service depends on does not answer; trying again later may help.
 

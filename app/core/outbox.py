@@ -104,6 +104,14 @@ async def remove(session: AsyncSession, job_id: UUID) -> bool:
     return removed.scalar_one_or_none() is not None
 
 
+async def remove_all(session: AsyncSession, job_ids: Iterable[UUID]) -> set[UUID]:
+    """Remove the rows of jobs that are done; return those where nobody else was first."""
+    removed = await session.execute(
+        delete(outbox).where(outbox.c.id.in_(job_ids), alive).returning(outbox.c.id)
+    )
+    return set(removed.scalars())
+
+
 async def is_alive(session: AsyncSession, job_id: UUID) -> bool:
     """Tell whether a job still waits for its effect."""
     found = await session.execute(select(outbox.c.id).where(outbox.c.id == job_id, alive))

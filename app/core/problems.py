@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from app.core.logging import current_request_id
+from app.schemas.login import SecondFactorChallenge
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -28,6 +29,7 @@ class Problem(BaseModel):
     detail: str
     request_id: str | None = None
     errors: list[FieldError] | None = None
+    second_factor: SecondFactorChallenge | None = None
 
 
 class ProblemResponse(JSONResponse):
@@ -39,6 +41,7 @@ class ProblemResponse(JSONResponse):
         detail: str,
         *,
         errors: Sequence[FieldError] | None = None,
+        second_factor: SecondFactorChallenge | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         problem = Problem(
@@ -47,6 +50,7 @@ class ProblemResponse(JSONResponse):
             detail=detail,
             request_id=current_request_id(),
             errors=list(errors) if errors is not None else None,
+            second_factor=second_factor,
         )
         super().__init__(problem.model_dump(exclude_none=True), status, headers)
 
@@ -65,10 +69,11 @@ async def handle_invalid_request(_: Request, error: Exception) -> ProblemRespons
 
 
 def describe_problems(openapi: dict[str, Any]) -> dict[str, Any]:
-    """Give the problems their own media type; FastAPI describes every model as plain JSON."""
+    """Give the problems their own media type; FastAPI describes them in that of the answer."""
     for path in openapi["paths"].values():
         for operation in path.values():
-            content = operation["responses"].get("default", {}).get("content", {})
-            if "application/json" in content:
-                content[MEDIA_TYPE] = content.pop("application/json")
+            problem = operation["responses"].get("default", {})
+            if content := problem.get("content"):
+                [described] = content.values()
+                problem["content"] = {MEDIA_TYPE: described}
     return openapi

@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
+from app.core.completions import Completions, completing
 from app.core.config import Settings
 from app.core.database import Database, open_database
 from app.core.mailer import Mailer
+from app.core.oidc.clients import OidcClients, open_oidc_clients
 from app.core.queue import QueuePools
 from app.core.redis import open_pools
 from app.core.throttle import Throttle, open_throttle
@@ -22,6 +24,8 @@ class Resources:
     database: Database
     mailer: Mailer
     throttle: Throttle
+    oidc: OidcClients
+    completions: Completions
 
     def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """Open a transaction whose jobs leave once it has committed."""
@@ -34,6 +38,8 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     async with (
         open_pools(settings) as queues,
         open_throttle(settings) as throttle,
+        open_oidc_clients(settings) as oidc,
         open_database(settings) as database,
+        completing(database.sessions) as completions,
     ):
-        yield Resources(settings, queues, database, Mailer(settings), throttle)
+        yield Resources(settings, queues, database, Mailer(settings), throttle, oidc, completions)

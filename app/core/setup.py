@@ -26,6 +26,7 @@ from app.core.exceptions import (
     Forbidden,
     NotFound,
     Refused,
+    SecondFactorNeeded,
     TooManyAttempts,
     Unacceptable,
     Unauthenticated,
@@ -49,7 +50,22 @@ from app.core.problems import (
 )
 from app.core.resources import OpenResources, Resources, open_resources
 from app.core.shutdown import Shutdown, announced_shutdown
-from app.routes import audit, health, items, jobs, login, reports, roles, users, utils
+from app.routes import (
+    api_keys,
+    audit,
+    health,
+    identities,
+    items,
+    jobs,
+    login,
+    oidc,
+    reports,
+    roles,
+    second_factor,
+    users,
+    utils,
+)
+from app.schemas.login import SecondFactorChallenge
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -119,7 +135,20 @@ def _operation_id(route: APIRoute) -> str:
 
 def _add_routes(app: FastAPI) -> None:
     api = APIRouter(prefix="/api/v1")
-    for module in (login, users, items, roles, reports, jobs, audit, utils):
+    for module in (
+        login,
+        oidc,
+        users,
+        identities,
+        second_factor,
+        api_keys,
+        items,
+        roles,
+        reports,
+        jobs,
+        audit,
+        utils,
+    ):
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(health.router)
@@ -132,6 +161,7 @@ def _add_error_handlers(app: FastAPI) -> None:
         app.add_exception_handler(kind, partial(_answer, status))
     app.add_exception_handler(Unacceptable, _answer_unacceptable)
     app.add_exception_handler(TooManyAttempts, _answer_too_many_attempts)
+    app.add_exception_handler(SecondFactorNeeded, _answer_second_factor_needed)
     for unavailable in UNAVAILABLE:
         app.add_exception_handler(unavailable, _answer_unavailable)
     app.add_exception_handler(DBAPIError, _answer_database_error)
@@ -174,6 +204,13 @@ async def _answer_unacceptable(_: Request, error: Exception) -> ProblemResponse:
 async def _answer_too_many_attempts(_: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, TooManyAttempts)
     return ProblemResponse(429, str(error), headers={"Retry-After": str(error.retry_after)})
+
+
+async def _answer_second_factor_needed(_: Request, error: Exception) -> ProblemResponse:
+    """Answer 400, as for every login that did not succeed: clients show its detail as it is."""
+    assert isinstance(error, SecondFactorNeeded)
+    challenge = SecondFactorChallenge(token=error.token, expires_in=error.expires_in)
+    return ProblemResponse(400, str(error), second_factor=challenge)
 
 
 async def _answer_unavailable(_: Request, error: Exception) -> ProblemResponse:

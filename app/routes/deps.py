@@ -11,9 +11,11 @@ from app.core.queue import QueuePools
 from app.core.resources import Resources
 from app.core.unit_of_work import UnitOfWork
 from app.schemas.role import Permission
+from app.services.api_key_service import PREFIX, NotForApiKeys, authenticate_key
 from app.services.audit import Caller
 from app.services.principal import NotEnoughPrivileges, Principal
 from app.services.role_service import require
+from app.services.second_factor_service import require_second_factor
 from app.services.session_service import authenticate
 
 MAX_SKIP = 10_000_000
@@ -64,18 +66,38 @@ CurrentCaller = Annotated[Caller, Depends(get_caller)]
 BearerToken = Annotated[str, Depends(bearer)]
 
 
-async def get_principal(uow: Uow, settings: CurrentSettings, token: BearerToken) -> Principal:
-    return await authenticate(uow, settings, token)
+async def get_person_or_program(
+    uow: Uow, resources: OpenResources, token: BearerToken
+) -> Principal:
+    principal = await _authenticate(uow, resources, token)
+    await require_second_factor(uow, resources.settings, principal.user)
+    return principal
+
+
+PersonOrProgram = Annotated[Principal, Depends(get_person_or_program)]
+"""Whoever is logged in, or a program with an API key: the route has to ask for a permission."""
+
+
+async def get_principal(principal: PersonOrProgram) -> Principal:
+    return _person(principal)
 
 
 async def get_principal_beforehand(resources: OpenResources, token: BearerToken) -> Principal:
     async with resources.unit_of_work() as uow:
-        return await authenticate(uow, resources.settings, token)
+        return _person(await get_person_or_program(uow, resources, token))
+
+
+async def get_logged_in(resources: OpenResources, token: BearerToken) -> Principal:
+    async with resources.unit_of_work() as uow:
+        return _person(await _authenticate(uow, resources, token))
 
 
 CurrentPrincipal = Annotated[Principal, Depends(get_principal)]
 PrincipalBeforehand = Annotated[Principal, Depends(get_principal_beforehand)]
 """For routes that hash a password: no connection is held meanwhile."""
+
+LoggedIn = Annotated[Principal, Depends(get_logged_in)]
+"""Whoever is logged in, and be it a superuser who has yet to set up a second factor."""
 
 
 async def get_superuser(principal: CurrentPrincipal) -> Principal:
@@ -90,14 +112,16 @@ Superuser = Annotated[Principal, Depends(get_superuser)]
 SuperuserBeforehand = Annotated[Principal, Depends(get_superuser_beforehand)]
 
 
-def requires(permission: str) -> Callable[[Uow, CurrentPrincipal], Awaitable[Principal]]:
+def requires(permission: str) -> Callable[[Uow, PersonOrProgram], Awaitable[Principal]]:
     """Let a route be used by whoever has a permission: `Depends(requires("reports:read"))`.
+
+    Programs may use it with an API key whose scopes name the permission.
 
     Raises ValueError, when the application starts, for a permission that does not exist.
     """
     needed = Permission(permission)
 
-    async def check(uow: Uow, principal: CurrentPrincipal) -> Principal:
+    async def check(uow: Uow, principal: PersonOrProgram) -> Principal:
         await require(uow, principal, needed)
         return principal
 
@@ -114,8 +138,22 @@ def _address(request: Request, settings: Settings) -> str:
     return request.client.host
 
 
+async def _authenticate(uow: UnitOfWork, resources: Resources, token: str) -> Principal:
+    if not token.startswith(PREFIX):
+        return await authenticate(uow, resources.settings, token)
+    # A transaction of its own: that the key was used outlives a refusal, and requests that come
+    # at the same time do not wait for the end of this one.
+    async with resources.unit_of_work() as own:
+        return await authenticate_key(own, token)
+
+
+def _person(principal: Principal) -> Principal:
+    if principal.is_program:
+        raise NotForApiKeys
+    return principal
+
+
 def _superuser(principal: Principal) -> Principal:
-    # A superuser's API key with scopes does what its scopes say, and nothing else.
-    if not principal.user.is_superuser or principal.scopes is not None:
+    if not principal.user.is_superuser:
         raise NotEnoughPrivileges
     return principal

@@ -7,16 +7,17 @@ from fastapi.security import OAuth2PasswordRequestForm
 from app.core.config import Settings
 from app.core.exceptions import Unauthenticated
 from app.models import User
-from app.routes.deps import CurrentPrincipal, CurrentSettings, Superuser
+from app.routes.deps import CurrentPrincipal, CurrentSettings, LoggedIn, Superuser
 from app.routes.refresh_cookie import (
     RefreshCookie,
     delete_refresh_cookie,
     set_refresh_cookie,
 )
 from app.routes.same_origin import SameOrigin
-from app.routes.services import Accounts, Logins, Recoveries, Sessions
+from app.routes.services import Accounts, Logins, Recoveries, SecondLogins, Sessions
 from app.schemas.fields import Email, Message
 from app.schemas.login import NewPassword, RefreshRequest, Token, VerifyEmail
+from app.schemas.second_factor import SecondFactorLogin
 from app.schemas.user import UserPublic
 from app.services.session_service import Tokens
 
@@ -38,8 +39,24 @@ async def login_access_token(
     form: Annotated[OAuth2PasswordRequestForm, Depends()],
     refresh_token: Place = "body",  # noqa: S107  a place
 ) -> Token:
-    """Log in with address and password, for an access token and one that renews it."""
+    """Log in with address and password, for an access token and one that renews it.
+
+    Who has a second factor gets 400 and, as `second_factor`, a token for the second step.
+    """
     tokens = await logins.log_in(form.username, form.password)
+    return _hand_out(tokens, settings, response, refresh_token)
+
+
+@router.post("/login/second-factor")
+async def login_second_factor(
+    second_logins: SecondLogins,
+    settings: CurrentSettings,
+    response: Response,
+    body: SecondFactorLogin,
+    refresh_token: Place = "body",  # noqa: S107  a place
+) -> Token:
+    """Finish a login with the code of an authenticator app, or a recovery code."""
+    tokens = await second_logins.log_in(body.token.get_secret_value(), body.code.get_secret_value())
     return _hand_out(tokens, settings, response, refresh_token)
 
 
@@ -67,7 +84,7 @@ async def test_token(principal: CurrentPrincipal) -> User:
 
 
 @router.post("/logout")
-async def logout(sessions: Sessions, principal: CurrentPrincipal, response: Response) -> Message:
+async def logout(sessions: Sessions, principal: LoggedIn, response: Response) -> Message:
     """End this session, and with it both of its tokens."""
     if principal.session_id is not None:
         await sessions.end(principal.user.id, principal.session_id)
@@ -76,9 +93,7 @@ async def logout(sessions: Sessions, principal: CurrentPrincipal, response: Resp
 
 
 @router.post("/logout/all")
-async def logout_everywhere(
-    sessions: Sessions, principal: CurrentPrincipal, response: Response
-) -> Message:
+async def logout_everywhere(sessions: Sessions, principal: LoggedIn, response: Response) -> Message:
     """End all of one's sessions."""
     await sessions.end_all(principal.user.id, actor_id=principal.user.id)
     delete_refresh_cookie(response)

@@ -4,7 +4,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response, status
 
 from app.models import SignupReport
-from app.routes.deps import CurrentPrincipal, Limit, Skip, Uow, requires
+from app.routes.deps import Limit, PersonOrProgram, Skip, Uow, requires
 from app.schemas.fields import Page
 from app.schemas.job import JobAccepted
 from app.schemas.report import SignupReportPublic, SignupReportRequest
@@ -40,6 +40,6 @@ async def read_reports(uow: Uow, skip: Skip = 0, limit: Limit = 100) -> page.Pag
 
 
 @router.get("/{report_id}", response_model=SignupReportPublic)
-async def read_report(uow: Uow, principal: CurrentPrincipal, report_id: UUID) -> SignupReport:
+async def read_report(uow: Uow, principal: PersonOrProgram, report_id: UUID) -> SignupReport:
     """Read a report that one asked for, or any with the permission `reports:read`."""
     return await ReportService(uow).read(report_id, principal)

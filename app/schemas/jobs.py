@@ -3,13 +3,15 @@
 No job holds the token of a link: the handler makes it, and it stands in the mail alone.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from app.core.mailer import MailRefused
 from app.core.queue import BASE, EMAIL, Job
+
+FactorChange = Literal["set_up", "removed", "recovery_codes_renewed", "recovery_code_used"]
 
 
 class EmailJob(Job, queue=EMAIL):
@@ -45,6 +47,16 @@ class SendPasswordRecovery(EmailJob):
 
 class SendPasswordChanged(EmailJob):
     user_id: UUID
+
+
+class SendSecondFactorChanged(EmailJob):
+    user_id: UUID
+    change: FactorChange
+
+
+class SendIdentityLinked(EmailJob):
+    user_id: UUID
+    provider: str
 
 
 class SendEmailChange(EmailJob):

@@ -14,6 +14,14 @@ class Token(BaseModel):
     refresh_token: str | None = None
 
 
+class SecondFactorChallenge(BaseModel):
+    """A login that is half done. `expires_in` is in seconds; `methods` are what may come next."""
+
+    token: str
+    expires_in: int
+    methods: list[str] = ["totp", "recovery_code"]
+
+
 class RefreshRequest(BaseModel):
     refresh_token: Annotated[SecretText, Field(max_length=128)] | None = None
 

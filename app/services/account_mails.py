@@ -6,6 +6,7 @@ from app.core.config import Settings
 from app.core.mailer import Mail
 from app.core.unit_of_work import UnitOfWork
 from app.models import Purpose, User
+from app.schemas.jobs import FactorChange
 from app.services import mails
 from app.services.mailed_token_service import MailedTokenService
 from app.services.user_service import UserService
@@ -52,6 +53,16 @@ class AccountMails:
         if (user := await self.uow.session.get(User, user_id)) is None:
             return None
         return mails.password_changed_mail(user, self.settings)
+
+    async def second_factor_changed(self, user_id: UUID, change: FactorChange) -> Mail | None:
+        if (user := await self.uow.session.get(User, user_id)) is None:
+            return None
+        return mails.second_factor_changed_mail(user, change, self.settings)
+
+    async def identity_linked(self, user_id: UUID, provider: str) -> Mail | None:
+        if (user := await self.uow.session.get(User, user_id)) is None:
+            return None
+        return mails.identity_linked_mail(user, provider, self.settings)
 
     async def email_change(self, user_id: UUID) -> Mail | None:
         user = await self.uow.session.get(User, user_id)

@@ -18,14 +18,10 @@ from app.services.admin_service import SuperusersStay
 from app.services.audit import AuditTrail, Caller
 from app.services.login_service import LOGIN, InactiveUser
 from app.services.mailed_token_service import InvalidToken, MailedTokenService
+from app.services.password_proof import prove_password
 from app.services.principal import Principal
 from app.services.session_service import SessionService
 from app.services.user_service import EmailTaken, UserService
-
-
-class IncorrectPassword(Refused):
-    def __init__(self) -> None:
-        super().__init__("Incorrect password")
 
 
 class SamePassword(Refused):
@@ -120,21 +116,18 @@ class AccountService:
             AuditTrail(uow, self.caller).record("email.verified", user_id=user.id, actor_id=user.id)
 
     @asynccontextmanager
-    async def _guess(self, action: str, account: str | None = None) -> AsyncIterator[Attempt]:
-        """Count what turns out to be a wrong guess of a token or a password."""
-        attempt = Attempt(action, self.caller.address, account)
+    async def _guess(self, action: str) -> AsyncIterator[None]:
+        """Count what turns out to be a wrong guess of a token."""
+        attempt = Attempt(action, self.caller.address)
         await self.resources.throttle.check(attempt)
         try:
-            yield attempt
-        except (InvalidToken, IncorrectPassword):
+            yield
+        except InvalidToken:
             await self.resources.throttle.count(attempt)
             raise
 
     async def _prove(self, user: User, password: str) -> None:
-        async with self._guess("password", str(user.id)) as attempt:
-            if not (await verify_password(password, user.password_hash)).right:
-                raise IncorrectPassword
-            await self.resources.throttle.check(attempt)
+        await prove_password(self.resources, self.caller, user, password)
 
     async def _accepted(self, password: str, user: User) -> str:
         check_password(

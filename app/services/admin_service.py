@@ -13,6 +13,7 @@ from app.schemas.jobs import SendEmailVerification, SendNewAccount
 from app.schemas.user import UserCreate, UserUpdate
 from app.services.audit import AuditTrail, Caller
 from app.services.mailed_token_service import MailedTokenService
+from app.services.second_factor_service import take_second_factor_away
 from app.services.session_service import SessionService
 from app.services.user_service import UserService
 
@@ -86,6 +87,16 @@ class AdminService:
             raise SuperusersStay
         await self.uow.session.delete(user)
         self.audit.record("user.deleted", user_id=user.id, actor_id=self.actor_id)
+
+    async def remove_second_factor(self, user_id: UUID) -> None:
+        """Take the second factor away from a user who has lost it.
+
+        Raises UserNotFound and SecondFactorNotFound.
+        """
+        user = await self.users.get(user_id)
+        await take_second_factor_away(
+            self.uow, self.settings, self.audit, user.id, actor_id=self.actor_id
+        )
 
     async def _create(self, wish: UserCreate) -> User:
         password_hash = await self._accepted(

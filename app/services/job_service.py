@@ -31,7 +31,8 @@ class JobService:
         record = await find_job(self.queues, job_id) or await outbox.find(self.uow.session, job_id)
         if record is None:
             raise JobNotFound
-        if not await asked_for(self.uow, principal, job_id):
+        own = await asked_for(self.uow, principal, job_id)
+        if not (own and principal.covers(Permission.READ_JOBS)):
             await require(self.uow, principal, Permission.READ_JOBS)
         return record
 

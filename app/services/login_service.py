@@ -1,12 +1,15 @@
 from sqlalchemy import func, select
 
-from app.core.exceptions import Refused, Unauthenticated
+from app.core.config import Settings
+from app.core.exceptions import Refused, SecondFactorNeeded, Unauthenticated
 from app.core.resources import Resources
 from app.core.security import verify_password
 from app.core.throttle import Attempt
 from app.models import User, UserSession
 from app.services.audit import AuditTrail, Caller
+from app.services.login_challenges import LIFETIME, LoginChallenges
 from app.services.session_service import SessionService, Tokens
+from app.services.totp_service import TotpService
 from app.services.user_service import UserService
 
 LOGIN = "login"
@@ -27,6 +30,14 @@ class EmailNotVerified(Refused):
         super().__init__("Email not verified. Follow the link that we sent you")
 
 
+def check_admission(settings: Settings, user: User) -> None:
+    """Raises InactiveUser and EmailNotVerified. Only for who has proved who they are."""
+    if not user.is_active:
+        raise InactiveUser
+    if settings.login_requires_verified_email and not user.email_verified_at:
+        raise EmailNotVerified
+
+
 class LoginService:
     """Opens transactions of its own.
 
@@ -41,9 +52,9 @@ class LoginService:
     async def log_in(self, email: str, password: str) -> Tokens:
         """Begin a session by address and password.
 
-        Raises IncorrectLogin for a wrong password, an unknown address and a user without a
-        password alike, and after as long; InactiveUser and EmailNotVerified only for who knows
-        the password; TooManyAttempts.
+        Raises SecondFactorNeeded where a code has to follow. IncorrectLogin for a wrong password,
+        an unknown address and a user without a password alike, and after as long; InactiveUser
+        and EmailNotVerified only for who knows the password; TooManyAttempts.
         """
         user, account = await self._find(email)
         attempt = Attempt(LOGIN, self.caller.address, account)
@@ -54,7 +65,7 @@ class LoginService:
             await self.resources.throttle.count(attempt)
             raise IncorrectLogin
         await self.resources.throttle.check(attempt)
-        self._check_admission(user)
+        check_admission(self.resources.settings, user)
         return await self._open_session(user, verdict.new_hash)
 
     async def refresh(self, refresh_token: str) -> Tokens:
@@ -88,12 +99,6 @@ class LoginService:
             trail = AuditTrail(uow, self.caller)
             trail.record("login.failed", user_id=user.id if user else None, actor_id=None)
 
-    def _check_admission(self, user: User) -> None:
-        if not user.is_active:
-            raise InactiveUser
-        if self.resources.settings.login_requires_verified_email and not user.email_verified_at:
-            raise EmailNotVerified
-
     async def _open_session(self, user: User, new_hash: str | None) -> Tokens:
         async with self.resources.unit_of_work() as uow:
             # Who changes the password or deactivates the user at this moment comes before or
@@ -108,7 +113,10 @@ class LoginService:
                 raise IncorrectLogin
             if new_hash is not None:
                 current.password_hash = new_hash
-            AuditTrail(uow, self.caller).record(
-                "login.succeeded", user_id=user.id, actor_id=user.id
-            )
-            return await SessionService(uow, self.resources.settings, self.caller).open(current)
+            if not await TotpService(uow, self.resources.settings).is_set_up(user.id):
+                AuditTrail(uow, self.caller).record(
+                    "login.succeeded", user_id=user.id, actor_id=user.id
+                )
+                return await SessionService(uow, self.resources.settings, self.caller).open(current)
+            challenge = await LoginChallenges(uow).mint(user.id)
+        raise SecondFactorNeeded(challenge, LIFETIME)

@@ -5,6 +5,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from app.core.config import Settings
 from app.core.mailer import Mail
 from app.models import User
+from app.schemas.jobs import FactorChange
 
 templates = Environment(
     loader=PackageLoader("app"),
@@ -13,6 +14,13 @@ templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+FACTOR_CHANGES: dict[FactorChange, str] = {
+    "set_up": "Your second factor was set up",
+    "removed": "Your second factor was removed",
+    "recovery_codes_renewed": "Your recovery codes were replaced",
+    "recovery_code_used": "A recovery code was used",
+}
 
 
 def welcome_mail(user: User, settings: Settings, token: str) -> Mail:
@@ -45,6 +53,18 @@ def account_exists_mail(user: User, settings: Settings) -> Mail:
 def password_changed_mail(user: User, settings: Settings) -> Mail:
     link = f"{settings.public_url}recover-password"
     return _mail("password_changed", user.email, "Your password was changed", user, link=link)
+
+
+def second_factor_changed_mail(user: User, change: FactorChange, settings: Settings) -> Mail:
+    link = f"{settings.public_url}recover-password"
+    what = FACTOR_CHANGES[change]
+    return _mail("second_factor_changed", user.email, what, user, link=link, what=what)
+
+
+def identity_linked_mail(user: User, provider: str, settings: Settings) -> Mail:
+    link = f"{settings.public_url}recover-password"
+    subject = "Your account has a new way in"
+    return _mail("identity_linked", user.email, subject, user, link=link, provider=provider)
 
 
 def email_change_mail(user: User, new_email: str, settings: Settings, token: str) -> Mail:

@@ -26,6 +26,15 @@ class Principal:
     session_id: UUID | None = None
     scopes: frozenset[str] | None = None
 
+    @property
+    def is_program(self) -> bool:
+        """Tell whether it is not the user, but a program with a key of theirs."""
+        return self.scopes is not None
+
+    def covers(self, permission: str) -> bool:
+        """Tell whether the scopes leave room for a permission that the user may have."""
+        return self.scopes is None or permission in self.scopes
+
     def owns(self, owner_id: UUID | None) -> bool:
         """Tell whether something belongs to the user; a superuser's is everything."""
-        return self.user.is_superuser or owner_id == self.user.id
+        return (self.user.is_superuser and not self.is_program) or owner_id == self.user.id

@@ -38,7 +38,7 @@ async def require(uow: UnitOfWork, principal: Principal, permission: Permission)
 
 async def may(uow: UnitOfWork, principal: Principal, permission: Permission) -> bool:
     """Tell whether a principal has a permission."""
-    if principal.scopes is not None and permission not in principal.scopes:
+    if not principal.covers(permission):
         return False
     return principal.user.is_superuser or await _has_by_role(uow, principal.user, permission)
 

@@ -17,7 +17,7 @@ from app.core.tokens import (
     read_access_token,
 )
 from app.core.unit_of_work import UnitOfWork
-from app.models import RefreshToken, User, UserSession
+from app.models import LoginChallenge, RefreshToken, User, UserSession
 from app.services.audit import AuditTrail, Caller
 from app.services.page import Page, page_of
 from app.services.principal import Principal
@@ -132,9 +132,17 @@ class SessionService:
             "session.ended", user_id=user_id, actor_id=user_id, session_id=str(session_id)
         )
 
-    async def end_all(self, user_id: UUID, *, actor_id: UUID | None) -> None:
-        """End every session of a user, and with them every token."""
-        await self.uow.session.execute(delete(UserSession).where(UserSession.user_id == user_id))
+    async def end_all(
+        self, user_id: UUID, *, actor_id: UUID | None, but: UUID | None = None
+    ) -> None:
+        """End every session of a user but one, with all tokens, and every login half done."""
+        ended = delete(UserSession).where(UserSession.user_id == user_id)
+        if but is not None:
+            ended = ended.where(UserSession.id != but)
+        await self.uow.session.execute(ended)
+        await self.uow.session.execute(
+            delete(LoginChallenge).where(LoginChallenge.user_id == user_id)
+        )
         self.audit.record("sessions.ended", user_id=user_id, actor_id=actor_id)
 
     async def _tokens(self, session: UserSession) -> Tokens:

@@ -58,10 +58,11 @@ class JobContext:
         self.completed = True
 
     async def complete(self) -> None:
-        """Note that the job is done, unless its own transaction has done so."""
+        """Note that the job is done, unless its own transaction has done so. Raises AlreadyDone."""
         if self.kept and not self.completed:
-            async with self.completion():
-                pass
+            if not await self.resources.completions.remove(self.job_id):
+                raise AlreadyDone
+            self.completed = True
 
     async def progress(self, fraction: float) -> None:
         """Tell whoever asks for the job how much of it is done, from 0 to 1."""

@@ -13,9 +13,11 @@ from app.schemas.jobs import (
     SendEmailChange,
     SendEmailChangeNotice,
     SendEmailVerification,
+    SendIdentityLinked,
     SendNewAccount,
     SendPasswordChanged,
     SendPasswordRecovery,
+    SendSecondFactorChanged,
     SendTestEmail,
     SendWelcomeEmail,
 )
@@ -63,6 +65,18 @@ async def send_password_recovery(ctx: JobContext, job: SendPasswordRecovery) -> 
 async def send_password_changed(ctx: JobContext, job: SendPasswordChanged) -> None:
     async with ctx.unit_of_work() as uow:
         mail = await AccountMails(uow, ctx.settings).password_changed(job.user_id)
+    await _send(ctx, mail)
+
+
+async def send_second_factor_changed(ctx: JobContext, job: SendSecondFactorChanged) -> None:
+    async with ctx.unit_of_work() as uow:
+        mail = await AccountMails(uow, ctx.settings).second_factor_changed(job.user_id, job.change)
+    await _send(ctx, mail)
+
+
+async def send_identity_linked(ctx: JobContext, job: SendIdentityLinked) -> None:
+    async with ctx.unit_of_work() as uow:
+        mail = await AccountMails(uow, ctx.settings).identity_linked(job.user_id, job.provider)
     await _send(ctx, mail)
 
 

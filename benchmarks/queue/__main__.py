@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from app.core.logging import configure_logging
@@ -17,24 +18,27 @@ from benchmarks.queue.rounds import Scale
 QUICK = Scale(rounds=1, share=0.02)
 
 
-async def measure(ground: Ground, names: Sequence[str], scale: Scale) -> list[Figure]:
-    """Take the measures one after another."""
-    figures = []
+async def measure(
+    ground: Ground, names: Sequence[str], scale: Scale, figures: list[Figure]
+) -> None:
+    """Take the measures one after another and add what they find to the figures."""
     for name in names:
         began = time.monotonic()
         figures += await MEASURES[name](ground, scale)
         print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
-    return figures
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit code: 1 when a bar is not met."""
     options = parser().parse_args(arguments)
-    scale = QUICK if options.quick else Scale(rounds=options.rounds)
+    scale = QUICK if options.quick else Scale(rounds=options.rounds, share=options.share)
+    figures: list[Figure] = []
     load = os.getloadavg()[0]
     with own_servers(options.profile) as ground:
         configure_logging(ground.settings)
-        figures = asyncio.run(measure(ground, options.measures or [*MEASURES], scale))
+        names = options.measures or [*MEASURES]
+        with suppress(KeyboardInterrupt):  # what has been measured by then is shown
+            asyncio.run(measure(ground, names, scale, figures))
     print(table(figures))
     cores, after = os.cpu_count(), os.getloadavg()[0]
     print(
@@ -49,6 +53,9 @@ def parser() -> argparse.ArgumentParser:
         "measures", nargs="*", choices=[*MEASURES, []], help="which to take; all of them by default"
     )
     parser.add_argument("--rounds", type=int, default=3, help="how often each is taken (3)")
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="how much of the work a round has (1.0)"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="see that it runs; figures mean little"
     )

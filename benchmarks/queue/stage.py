@@ -108,5 +108,9 @@ def command(ground: Ground, contender: Contender) -> list[str | Path]:
     """Tell how a user would start the worker, on the benchmark's settings."""
     program, *arguments = contender.arguments
     module = [f"benchmarks.queue.{program}", str(ground.settings_file), *arguments]
-    profiler = ["-m", "cProfile", "-o", str(ground.profile)] if ground.profile else []
+    profiler = (
+        ["-m", "cProfile", "-o", str(ground.profile)]
+        if ground.profile and program == "ours"
+        else []
+    )
     return [sys.executable, *profiler, "-m", *module]

@@ -27,7 +27,9 @@ def apart(settings: Settings) -> Settings:
 async def test_our_worker_and_stock_arq_are_measured(apart: Settings, tmp_path: Path) -> None:
     ground = laid(apart, tmp_path)
 
-    sent, memory, _ = await measure(ground, ["sending", "memory"], SMALLEST)
+    figures: list[Figure] = []
+    await measure(ground, ["sending", "memory"], SMALLEST, figures)
+    sent, memory, _ = figures
     arq = await drain(ground, TUNED, jobs=2, workers=1)
 
     assert sent.medians["ours"] > 0

@@ -5,8 +5,10 @@ import sys
 import pytest
 
 from app.core.resources import Resources
+from app.core.security import hash_password
 from app.core.setup import create_application
 from tests.accounts import API, log_in, someone
+from tests.authenticator import set_up_app
 from tests.conftest import given, serve
 from tests.ports import CLOSED_PORT
 from tests.processes import ROOT, environment, running
@@ -71,6 +73,19 @@ async def test_what_cannot_be_created_is_a_sentence_and_exit_code_1(
     assert (code, output) == (1, "")
     assert errors.startswith(reason)
     assert password not in errors
+
+
+async def test_who_has_lost_the_second_factor_gets_in_again(committing: Resources) -> None:
+    ada = await someone(committing, password_hash=await hash_password(PASSWORD))
+    await set_up_app(committing, ada)
+    done = await command(committing, "users", "remove-second-factor", ada.email)
+    assert (done[0], row(done[1])) == (0, ["ada@example.com", "user", "active"])
+
+    app = create_application(committing.settings, open_resources=given(committing))
+    async with serve(app) as client:
+        assert (await log_in(client, ada.email, PASSWORD)).status_code == 200
+    code, _, errors = await command(committing, "users", "remove-second-factor", ada.email)
+    assert (code, errors) == (1, "Second factor not found\n")
 
 
 async def test_users_are_listed_deactivated_and_activated(committing: Resources) -> None:

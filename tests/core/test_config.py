@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.core.config import EXAMPLE_SECRET, ConfigurationError, Settings, load_settings
+from app.core.oidc_settings import OidcProvider
 from app.core.queue import QUEUES
 
 Start = Callable[..., Settings]
@@ -17,6 +18,9 @@ SAFE = {
     "DATABASE_URL": "postgresql://service:pa55word@db/service",
     "REDIS_URL": "redis://:pa55word@redis:6379",
     "PUBLIC_URL": "https://service.example.com",
+    "OIDC_ACME_ISSUER": "https://acme.example.com",
+    "OIDC_ACME_CLIENT_ID": "our-id",
+    "OIDC_ACME_CLIENT_SECRET": "pa55word-at-acme",
 }
 
 
@@ -55,6 +59,7 @@ def test_a_safe_production_starts(start: Start) -> None:
         ({"REDIS_URL": None}, "REDIS_URL is missing. Set it to redis://"),
         ({"REDIS_URL": "redis://redis:6379"}, "REDIS_URL has no password. Set it to redis://"),
         ({"QUEUE_EMAIL_REDIS_URL": "redis://mail"}, "QUEUE_EMAIL_REDIS_URL has no password. Set"),
+        ({"OIDC_ACME_ISSUER": "http://acme.example.com"}, "OIDC_ACME_ISSUER must start with https"),
         ({"PUBLIC_URL": None}, "PUBLIC_URL is missing. Set it to the address that people see"),
         (
             {"CORS_ORIGINS": "*", "CORS_CREDENTIALS": "true"},
@@ -100,6 +105,9 @@ def test_every_unsafe_setting_has_a_line_of_its_own(start: Start) -> None:
         ("ALLOWED_HOSTS", "s3rvice.*"),
         ("TRUSTED_PROXIES", "10.0.0.1/8"),
         ("TRUSTED_PROXIES", "pr0xy.example.com"),
+        ("OIDC_PROVIDERS", '{"Acme Inc.": {"client_id": "s3rvice"}}'),
+        ("OIDC_ACME_ISSUER", "acme.s3rvice.example.com"),
+        ("OIDC_ACME_ISSUER", "https://acme.example.com?s3rvice"),
     ],
 )
 def test_an_unusable_value_is_named_but_not_shown(start: Start, variable: str, value: str) -> None:
@@ -127,6 +135,30 @@ def test_a_queue_may_have_a_redis_of_its_own(start: Start) -> None:
     settings = start(QUEUE_EMAIL_REDIS_URL="redis://:pa55word@mail-redis:6379/7")
 
     assert settings.queue_redis_urls == {"email": "redis://:pa55word@mail-redis:6379/7"}
+
+
+def test_a_provider_is_named_by_its_variables(start: Start) -> None:
+    acme = start(**SAFE).oidc_providers["acme"]
+
+    assert (acme.issuer, acme.client_id) == ("https://acme.example.com", "our-id")
+    assert acme.client_secret.get_secret_value() == "pa55word-at-acme"
+
+
+def test_providers_may_be_one_variable_and_their_secrets_others(start: Start) -> None:
+    providers = start(
+        OIDC_PROVIDERS='{"acme": {"issuer": "https://acme.example.com", "client_id": "our-id"}}',
+        OIDC_ACME_CLIENT_SECRET="pa55word",
+    ).oidc_providers
+
+    assert providers["acme"].client_id == "our-id"
+    assert providers["acme"].client_secret.get_secret_value() == "pa55word"
+
+
+def test_what_is_missing_of_a_provider_is_named(start: Start) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        start(OIDC_ACME_ISSUER="https://acme.example.com", OIDC_ACME_CLIENT_ID="our-id")
+
+    assert str(refusal.value) == "OIDC_ACME_CLIENT_SECRET: Field required"
 
 
 def test_lists_are_written_with_commas(start: Start) -> None:
@@ -183,10 +215,11 @@ def test_settings_cannot_be_changed(start: Start) -> None:
 def test_the_example_lists_exactly_the_settings() -> None:
     example = (Path(__file__).parents[2] / ".env.example").read_text()
     listed = re.findall(r"^#? ?([A-Z][A-Z_]+)=", example, re.MULTILINE)
-    queues = {f"QUEUE_{queue.name.upper()}_REDIS_URL" for queue in QUEUES}
+    named = {f"QUEUE_{queue.name.upper()}_REDIS_URL" for queue in QUEUES}
+    named |= {f"OIDC_GOOGLE_{field.upper()}" for field in OidcProvider.model_fields}
 
     assert len(listed) == len(set(listed))
-    assert set(listed) & queues
-    assert {name for name in listed if name not in queues} == {
+    assert set(listed) >= named
+    assert {name for name in listed if name not in named} == {
         name.upper() for name in Settings.model_fields if name != "queue_redis_urls"
     }

@@ -21,6 +21,12 @@ BODIES: dict[str, object] = {
         "current_password": "correct horse",
         "new_password": "a fresh battery",
     },
+    "api-keys-create_api_key_me": {
+        "name": "nightly import",
+        "scopes": ["reports:read"],
+        "current_password": "correct horse",
+    },
+    "identities-link_identity_me": {"current_password": "correct horse"},
     "items-create_item": {"title": "A book"},
     "items-update_item": {"title": "A book"},
     "roles-create_role": {"name": "editor"},
@@ -28,6 +34,11 @@ BODIES: dict[str, object] = {
     "reports-request_signup_report": {"days": 7},
     "login-reset_password": {"token": "x", "new_password": "a fresh battery"},
     "login-verify_email": {"token": "x"},
+    "login-login_second_factor": {"token": "x", "code": "123456"},
+    "second-factor-begin_second_factor_me": {"current_password": "correct horse"},
+    "second-factor-confirm_second_factor_me": {"code": "123456"},
+    "second-factor-renew_recovery_codes_me": {"current_password": "correct horse"},
+    "second-factor-disable_second_factor_me": {"current_password": "correct horse"},
 }
 QUERIES = {"utils-test_email": {"email_to": "new@example.com"}}
 

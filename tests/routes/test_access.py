@@ -9,9 +9,11 @@ import pytest
 
 from app.core.resources import Resources
 from app.core.security import hash_password
-from app.models import Item, JobOwner, Role, SignupReport
+from app.models import Identity, Item, JobOwner, Role, SignupReport
 from app.schemas.jobs import BuildSignupReport
 from tests.accounts import PASSWORD, Person, bearer, someone
+from tests.api_keys import an_api_key
+from tests.authenticator import set_up_app
 from tests.routes.operations import BODIES, GUARDED, OPEN, OPERATIONS, QUERIES, Operation
 from tests.tokens import expired, forged
 
@@ -33,6 +35,19 @@ ACCESS = {
     "users-read_user_by_id": OWN,
     "users-update_user": ADMIN,
     "users-delete_user": ADMIN,
+    # All three have a second factor already.
+    "second-factor-read_second_factor_me": ANYBODY,
+    "second-factor-begin_second_factor_me": (409, 409, 409),
+    "second-factor-confirm_second_factor_me": (409, 409, 409),
+    "second-factor-renew_recovery_codes_me": ANYBODY,
+    "second-factor-disable_second_factor_me": ANYBODY,
+    "second-factor-remove_second_factor": ADMIN,
+    "api-keys-read_api_keys_me": ANYBODY,
+    "api-keys-create_api_key_me": (201, 201, 201),
+    "api-keys-revoke_api_key_me": (404, 200, 404),
+    "identities-read_identities_me": ANYBODY,
+    "identities-link_identity_me": (404, 404, 404),  # no provider is configured
+    "identities-unlink_identity_me": (404, 200, 404),
     "items-read_items": ANYBODY,
     "items-create_item": (201, 201, 201),
     "items-read_item": OWN,
@@ -71,6 +86,9 @@ async def people(resources: Resources) -> People:
     stranger = await someone(resources, "stranger", password_hash=password_hash)
     owner = await someone(resources, "owner", password_hash=password_hash)
     root = await someone(resources, "root", superuser=True, password_hash=password_hash)
+    for person in (stranger, owner, root):
+        await set_up_app(resources, person)
+    key_id, _ = await an_api_key(resources, owner)
     async with resources.unit_of_work() as uow:
         item = Item(title="A book", owner_id=owner.id)
         role = Role(name="reader", permissions=[])
@@ -78,14 +96,21 @@ async def people(resources: Resources) -> People:
         report = SignupReport(
             id=job_id, first_day=date(2026, 1, 1), last_day=date(2026, 1, 1), total=0, days=[]
         )
-        uow.session.add_all([item, role, report, JobOwner(job_id=job_id, user_id=owner.id)])
+        identity = Identity(
+            user_id=owner.id, provider="acme", subject="1", email="owner@example.com"
+        )
+        job_owner = JobOwner(job_id=job_id, user_id=owner.id)
+        uow.session.add_all([item, role, report, identity, job_owner])
     ids: dict[str, UUID | str] = {
         "user_id": owner.id,
         "id": item.id,
         "role_id": role.id,
+        "identity_id": identity.id,
+        "provider": "acme",
         "job_id": job_id,
         "report_id": job_id,
         "session_id": owner.session_id,
+        "key_id": key_id,
         "email": owner.email,
     }
     return People(stranger, owner, root, ids)
@@ -104,6 +129,30 @@ async def ask(
         json=BODIES.get(operation.id),
         params=QUERIES.get(operation.id),
     )
+
+
+FOR_PROGRAMS = {
+    "reports-request_signup_report",
+    "reports-read_reports",
+    "reports-read_report",
+    "jobs-read_job",
+    "audit-read_audit_events",
+}
+"""What an API key may be used for, where its scopes say so."""
+
+
+async def test_a_program_may_do_what_its_scopes_say_and_nothing_else(
+    client: httpx2.AsyncClient, resources: Resources, people: People
+) -> None:
+    """Even with the key of a superuser and every scope there is."""
+    _, key = await an_api_key(resources, people.superuser)
+    answers = {op: await ask(client, op, bearer(key), people.ids) for op in GUARDED}
+
+    allowed = {op.id for op, answer in answers.items() if answer.status_code != 403}
+    assert allowed == FOR_PROGRAMS
+    assert {answers[op].json()["detail"] for op in GUARDED if op.id not in FOR_PROGRAMS} == {
+        "An API key may not do this"
+    }
 
 
 @pytest.mark.parametrize("operation", GUARDED, ids=str)
@@ -133,6 +182,8 @@ async def test_no_route_lets_anybody_in_without_a_valid_token(
         "forged": bearer(forged(resources.settings, root)),
         "revoked": revoked.headers,
         "refresh token": bearer(root.refresh_token),
+        "unknown key": bearer("fab_" + "x" * 43),
+        "expired key": bearer((await an_api_key(resources, root, expired=True))[1]),
     }
 
     for operation in GUARDED:

@@ -16,12 +16,18 @@ from app.core.worker.base_settings import WorkerSettings as BaseWorker
 from app.core.worker.email_settings import WorkerSettings as EmailWorker
 from app.dev.mail import Mail
 from app.dev.mail_catcher import MailCatcher
-from app.models import MailedToken, UserSession
+from app.models import ApiKey, LoginChallenge, MailedToken, User, UserSession
 from app.schemas.jobs import DeleteExpired
+from app.services.login_challenges import LoginChallenges
 from tests.accounts import ADA, API, PASSWORD, SIGNUP, Person, bearer, log_in, someone
+from tests.api_keys import an_api_key
+from tests.authenticator import read_secret, set_up_app
+from tests.browser import browsing, error_of
 from tests.conftest import WorkOff, given, serve, with_settings
+from tests.oidc_provider import TestProvider
 
 NEW = "a fresh battery"
+FACTOR = f"{API}/users/me/second-factor"
 VERIFY, RESET = f"{API}/verify-email/", f"{API}/reset-password/"
 LINK = re.compile(r"https://service\.example\.com/([\w-]+)\?token=([\w-]{43})\s")
 
@@ -347,6 +353,38 @@ async def test_a_mail_to_somebody_who_is_gone_is_not_sent(
     assert await post.is_empty()
 
 
+async def test_the_owner_hears_of_every_change_of_the_second_factor(
+    client: httpx2.AsyncClient, post: Post, ada: Person
+) -> None:
+    proof = {"current_password": PASSWORD}
+    begun = await client.post(FACTOR, json=proof, headers=ada.headers)
+    code = {"code": read_secret(begun.json()["secret"]).code()}
+    confirmed = await client.post(f"{FACTOR}/confirm", json=code, headers=ada.headers)
+    mail = await post.next()
+    assert (mail.to, mail.subject) == ([ada.email], "Your second factor was set up")
+    assert mail.text is not None
+    assert "your second factor was set up. It was not me: https://service.ex" in mail.text
+
+    token = (await log_in(client)).json()["second_factor"]["token"]
+    [used, *_] = confirmed.json()["recovery_codes"]
+    await client.post(f"{API}/login/second-factor", json={"token": token, "code": used})
+    assert (await post.next()).subject == "A recovery code was used"
+    await client.post(f"{FACTOR}/recovery-codes", json=proof, headers=ada.headers)
+    assert (await post.next()).subject == "Your recovery codes were replaced"
+    await client.post(f"{FACTOR}/disable", json=proof, headers=ada.headers)
+    assert (await post.next()).subject == "Your second factor was removed"
+
+
+async def test_a_new_password_by_mail_does_not_do_without_the_second_factor(
+    client: httpx2.AsyncClient, resources: Resources, post: Post, ada: Person
+) -> None:
+    await set_up_app(resources, ada)
+    await client.post(f"{API}/password-recovery/{ada.email}")
+    await reset(client, await post.token("reset-password"))
+
+    assert (await log_in(client, password=NEW)).json()["detail"] == "Second factor required"
+
+
 async def test_sessions_and_links_that_have_run_out_are_deleted_every_night(
     client: httpx2.AsyncClient, resources: Resources, post: Post, ada: Person, work_off: WorkOff
 ) -> None:
@@ -355,6 +393,10 @@ async def test_sessions_and_links_that_have_run_out_are_deleted_every_night(
     await post.token("verify-email")
     async with resources.unit_of_work() as uow:
         await uow.session.execute(update(MailedToken).values(expires_at=func.now()))
+        await LoginChallenges(uow).mint(ada.id)
+        await an_api_key(resources, ada, expired=True)
+        await uow.session.flush()
+        await uow.session.execute(update(LoginChallenge).values(expires_at=func.now()))
         ran_out = update(UserSession).where(UserSession.user_id == ada.id)
         await uow.session.execute(ran_out.values(expires_at=func.now()))
         uow.enqueue(DeleteExpired())
@@ -362,7 +404,8 @@ async def test_sessions_and_links_that_have_run_out_are_deleted_every_night(
 
     async with resources.unit_of_work() as uow:
         assert (await uow.session.scalars(select(UserSession.user_id))).all() == [bob.id]
-        assert await uow.session.scalar(select(func.count()).select_from(MailedToken)) == 0
+        for table in (MailedToken, LoginChallenge, ApiKey):
+            assert await uow.session.scalar(select(func.count()).select_from(table)) == 0
 
 
 async def test_no_secret_is_found_in_clear(
@@ -395,13 +438,36 @@ async def test_no_secret_is_found_in_clear(
     await client.post(RESET, json={"token": planted[-1], "new_password": "short"})
     await reset(client, planted[-1], third)
     await client.post(RESET, json={"token": wrong, "new_password": [third]})
+    planted += await secrets_of_a_second_factor_and_a_key(client, third)
 
     kept = (
         caplog.text + await everything_in_tables(resources) + await everything_in_redis(resources)
     )
-    assert len(planted) == 10
+    assert len(planted) == 24
     assert [secret for secret in planted if secret in kept] == []
     assert ADA["email"] in kept  # it has looked
+
+
+async def secrets_of_a_second_factor_and_a_key(
+    client: httpx2.AsyncClient, password: str
+) -> list[str]:
+    """Set a factor up, log in with it, use an API key; return all that is secret of them."""
+    session = bearer((await log_in(client, password=password)).json()["access_token"])
+    begun = await client.post(FACTOR, json={"current_password": password}, headers=session)
+    secret = begun.json()["secret"]
+    code = {"code": read_secret(secret).code()}
+    confirmed = await client.post(f"{FACTOR}/confirm", json=code, headers=session)
+    recovery_codes: list[str] = confirmed.json()["recovery_codes"]
+    challenge = (await log_in(client, password=password)).json()["second_factor"]["token"]
+    await client.post(
+        f"{API}/login/second-factor", json={"token": challenge, "code": recovery_codes[0]}
+    )
+    raw = read_secret(secret).secret.hex()  # as PostgreSQL writes bytes
+    wish = {"name": "import", "scopes": ["jobs:read"], "current_password": password}
+    created = await client.post(f"{API}/users/me/api-keys", json=wish, headers=session)
+    key = created.json()["key"]
+    await client.get(f"{API}/users/me", headers=bearer(key))
+    return [secret, raw, challenge, key, *recovery_codes[1:], recovery_codes[0].replace("-", "")]
 
 
 async def everything_in_tables(resources: Resources) -> str:
@@ -424,3 +490,18 @@ async def everything_in_redis(resources: Resources) -> str:
         for key in await redis.keys("*"):
             found += [str(key), str(await redis.dump(key))]
     return "\n".join(found)
+
+
+async def test_who_gets_a_further_way_in_is_told(
+    resources: Resources, post: Post, acme: TestProvider
+) -> None:
+    await someone(resources)
+    async with resources.unit_of_work() as uow:
+        await uow.session.execute(update(User).values(email_verified_at=func.now()))
+    async with browsing(resources, acme=acme) as browser:
+        assert error_of(await browser.log_in()) is None
+
+    mail = await post.next()
+    assert (mail.to, mail.subject) == ([ADA["email"]], "Your account has a new way in")
+    assert "with acme from now on" in (mail.text or "")
+    assert "https://service.example.com/recover-password" in (mail.text or "")

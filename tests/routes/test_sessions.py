@@ -11,7 +11,7 @@ from app.core.security import hash_password
 from app.core.setup import create_application
 from app.models import RefreshToken, User, UserSession
 from tests.accounts import API, PASSWORD, Person, bearer, log_in, someone
-from tests.conftest import given, serve
+from tests.conftest import given, serve, waits_for_a_lock
 
 REFRESH = f"{API}/login/refresh"
 COOKIE = "__Host-refresh_token"
@@ -285,12 +285,3 @@ async def test_a_session_that_begins_while_the_password_changes_does_not_outlive
             login = asyncio.create_task(log_in(client, ada.email))
             await waits_for_a_lock(committing)
         assert (await login).status_code == 400
-
-
-async def waits_for_a_lock(resources: Resources) -> None:
-    query = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-    async with asyncio.timeout(10):
-        while True:
-            async with resources.unit_of_work() as uow:
-                if await uow.session.scalar(query):
-                    return

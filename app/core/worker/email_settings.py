@@ -11,6 +11,8 @@ WorkerSettings = worker_settings(
         jobs.send_email_verification,
         jobs.send_password_recovery,
         jobs.send_password_changed,
+        jobs.send_second_factor_changed,
+        jobs.send_identity_linked,
         jobs.send_email_change,
         jobs.send_email_change_notice,
         jobs.send_test_email,

@@ -16,16 +16,35 @@ from benchmarks.queue.rounds import Scale
 from benchmarks.queue.stage import Stage, stage
 
 JOBS = 300
+MANY = 3_000
 
 
 async def outbox(ground: Ground, scale: Scale) -> list[Figure]:
-    """Time to the first line of the handler, with and without the INSERT and the commit."""
+    """Time to the first line of the handler, and how many a second are done."""
     rounds = [await one_round(ground, scale.of(JOBS)) for _ in range(scale.rounds)]
     after, in_all = zip(*rounds, strict=True)
+    rates = [await throughput(ground, scale.of(MANY)) for _ in range(scale.rounds)]
     return [
         Figure("through the outbox, from the commit, p50", "ms", {"ours": after}, at_most(6)),
         Figure("through the outbox, INSERT and commit too, p50", "ms", {"ours": in_all}),
+        Figure("INCR through the outbox, one worker", "jobs/s", {"ours": rates}),
     ]
+
+
+async def throughput(ground: Ground, count: int) -> float:
+    """Tell how many jobs a second are done that are rows, from the first to the last."""
+    async with (
+        stage(ground, OURS) as its,
+        ours.open_resources(ground.settings) as resources,
+    ):
+        for _ in range(WARM_UP):
+            await one_job(its, resources)
+        async with resources.unit_of_work() as uow:
+            for _ in range(count):
+                uow.enqueue(ours.Increment(first=1, last=count, every=0))
+        began, ended = await its.reports(2)
+        await its.empty()
+        return (count - 1) / (ended.moment - began.moment)
 
 
 async def one_round(ground: Ground, count: int) -> tuple[float, float]:

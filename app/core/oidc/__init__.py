@@ -1,0 +1,1 @@
+"""OpenID Connect, as one who relies on a provider: discovery, code flow, ID tokens."""

@@ -1,0 +1,39 @@
+"""Which OpenID Connect providers people may log in with, as the settings name them."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+FIELDS = "issuer|client_id|client_secret"
+
+
+def _issuer(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
+        raise ValueError("must be an address such as https://accounts.example.com")
+    return value
+
+
+class OidcProvider(BaseModel):
+    """A provider, and who we are to it. `issuer` stands in its tokens, to the letter."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    issuer: Annotated[str, AfterValidator(_issuer)]
+    client_id: Annotated[str, Field(min_length=1)]
+    client_secret: Annotated[SecretStr, Field(min_length=1)]
+
+
+OidcProviders = dict[Annotated[str, Field(pattern=r"^[a-z0-9_]{1,32}$")], OidcProvider]
+
+
+def providers_of(variables: Mapping[str, str | None]) -> dict[str, dict[str, str]]:
+    """Gather `OIDC_<NAME>_ISSUER`, `…_CLIENT_ID` and `…_CLIENT_SECRET` by the name."""
+    providers: dict[str, dict[str, str]] = {}
+    for variable, value in variables.items():
+        if value and (match := re.fullmatch(rf"oidc_(\w+)_({FIELDS})", variable)):
+            providers.setdefault(match[1], {})[match[2]] = value
+    return providers

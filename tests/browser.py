@@ -1,0 +1,78 @@
+"""Somebody who logs in with a provider, by a browser that keeps cookies."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+
+from app.core.oidc.clients import open_oidc_clients
+from app.core.resources import Resources
+from app.core.setup import create_application
+from tests.accounts import API, bearer
+from tests.conftest import given, serve
+from tests.oidc_provider import TestProvider
+
+SERVICE = "https://service.example.com"
+
+
+@dataclass(frozen=True)
+class Browser:
+    service: httpx2.AsyncClient
+    web: httpx2.AsyncClient
+
+    async def begin(self, provider: str = "acme", **query: str) -> httpx2.Response:
+        return await self.service.get(f"{API}/login/oidc/{provider}", params=query)
+
+    async def at_provider(self, url: str) -> str:
+        """Log in there, and tell where the provider sends the browser back to."""
+        answer = await self.web.get(url)
+        return answer.headers["location"]
+
+    async def answered(self, provider: str = "acme", **query: str) -> str:
+        """Tell where the browser goes at the end of a login that it has begun."""
+        begun = await self.begin(provider, **query)
+        return await self.at_provider(begun.headers["location"])
+
+    async def log_in(self, provider: str = "acme", **query: str) -> httpx2.Response:
+        return await self.service.get(await self.answered(provider, **query))
+
+    async def access_token(self) -> str | None:
+        """Ask for an access token as a page does, by the cookie alone."""
+        answer = await self.service.post(f"{API}/login/refresh")
+        token = answer.json().get("access_token")
+        assert token is None or isinstance(token, str)
+        return token
+
+    async def me(self) -> dict[str, object]:
+        """Tell who is logged in here."""
+        headers = bearer(await self.access_token() or "")
+        answer: dict[str, object] = (
+            await self.service.get(f"{API}/users/me", headers=headers)
+        ).json()
+        return answer
+
+
+@asynccontextmanager
+async def browsing(
+    resources: Resources, address: str = "192.0.2.7", /, **providers: TestProvider
+) -> AsyncIterator[Browser]:
+    """Open a browser without cookies on a service that knows some providers."""
+    settings = resources.settings.model_copy(
+        update={"oidc_providers": {name: it.settings for name, it in providers.items()}}
+    )
+    async with open_oidc_clients(settings) as oidc:
+        changed = replace(resources, settings=settings, oidc=oidc)
+        app = create_application(settings, open_resources=given(changed))
+        # Loopback speaks plain HTTP: loading the certificates of all authorities takes a while.
+        web = httpx2.AsyncClient(verify=False)
+        async with serve(app, SERVICE, address=address) as service, web:
+            yield Browser(service, web)
+
+
+def error_of(answer: httpx2.Response) -> str | None:
+    """Read the code of a failure from the address where the browser ends up."""
+    assert answer.status_code == 303, answer.text
+    assert answer.headers["location"].startswith(f"{SERVICE}/")
+    return parse_qs(urlsplit(answer.headers["location"]).query).get("error", [None])[0]

@@ -1,0 +1,49 @@
+"""What the requests that are made up stand on, and a line at the end that counts them."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from app.core.config import Settings
+from app.core.throttle import Throttle, open_throttle
+from tests.routes import test_access
+
+ANSWERED = "answered"
+
+Note = Callable[[int], None]
+
+people = test_access.people
+
+
+@pytest.fixture
+async def throttle(settings: Settings) -> AsyncIterator[Throttle]:
+    """Nobody is told to come back later: what lies behind the throttle is of interest here."""
+    generous = {"throttle_attempts": 100_000, "throttle_attempts_per_address": 100_000}
+    async with open_throttle(settings.model_copy(update=generous)) as throttle:
+        yield throttle
+
+
+@pytest.fixture
+def answered(record_property: Callable[[str, object], None]) -> Note:
+    """Note an answer's status, for the line at the end."""
+    return lambda status: record_property(ANSWERED, status)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how many requests were made, and what became of them."""
+    statuses = _statuses(terminalreporter)
+    told = ", ".join(f"{count} with {status}" for status, count in sorted(statuses.items()))
+    terminalreporter.section(f"{statuses.total()} requests made up")
+    terminalreporter.write_line(told)
+
+
+def _statuses(terminalreporter: pytest.TerminalReporter) -> Counter[object]:
+    return Counter(
+        value
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, ())
+        if report.when == "call"
+        for name, value in report.user_properties
+        if name == ANSWERED
+    )

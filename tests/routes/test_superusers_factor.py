@@ -1,0 +1,88 @@
+"""A second factor as a duty: SUPERUSERS_NEED_SECOND_FACTOR."""
+
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from app.core.resources import Resources
+from app.core.security import hash_password
+from app.core.setup import create_application
+from tests.accounts import API, PASSWORD, Person, someone
+from tests.authenticator import read_secret
+from tests.conftest import given, serve, with_settings
+from tests.routes.operations import BODIES, GUARDED, QUERIES
+
+FACTOR = f"{API}/users/me/second-factor"
+ALLOWED = {
+    f"GET {FACTOR}",
+    f"POST {FACTOR}",
+    f"POST {FACTOR}/confirm",
+    f"POST {FACTOR}/recovery-codes",
+    f"POST {FACTOR}/disable",
+    f"POST {API}/logout",
+    f"POST {API}/logout/all",
+}
+"""What somebody may do who has yet to set the factor up."""
+
+
+@pytest.fixture
+async def client(resources: Resources) -> AsyncIterator[httpx2.AsyncClient]:
+    strict = with_settings(resources, superusers_need_second_factor=True)
+    async with serve(create_application(strict.settings, open_resources=given(strict))) as client:
+        yield client
+
+
+@pytest.fixture
+async def root(resources: Resources) -> Person:
+    password_hash = await hash_password(PASSWORD)
+    return await someone(resources, "root", superuser=True, password_hash=password_hash)
+
+
+async def test_a_superuser_without_the_factor_may_only_set_it_up(
+    client: httpx2.AsyncClient, root: Person
+) -> None:
+    ids = dict.fromkeys(
+        ("user_id", "id", "role_id", "job_id", "report_id", "session_id", "key_id"), root.id
+    )
+    for operation in GUARDED:
+        if str(operation) in ALLOWED:
+            continue
+        answer = await client.request(
+            operation.method,
+            operation.path.format(**ids, email=root.email),
+            headers=root.headers,
+            json=BODIES.get(operation.id),
+            params=QUERIES.get(operation.id),
+        )
+        assert answer.status_code == 403, operation
+        assert answer.json()["detail"] == "Set up a second factor first"
+    assert {str(operation) for operation in GUARDED} >= ALLOWED
+
+
+async def test_once_it_is_set_up_a_superuser_may_do_everything_at_once(
+    client: httpx2.AsyncClient, root: Person
+) -> None:
+    proof = {"current_password": PASSWORD}
+    begun = await client.post(FACTOR, json=proof, headers=root.headers)
+    assert (await client.get(f"{API}/users/", headers=root.headers)).status_code == 403
+    code = read_secret(begun.json()["secret"]).code()
+    await client.post(f"{FACTOR}/confirm", json={"code": code}, headers=root.headers)
+    assert (await client.get(f"{API}/users/", headers=root.headers)).status_code == 200
+
+    await client.post(f"{FACTOR}/disable", json=proof, headers=root.headers)
+    assert (await client.get(f"{API}/users/", headers=root.headers)).status_code == 403
+
+
+async def test_others_need_no_second_factor(
+    client: httpx2.AsyncClient, resources: Resources
+) -> None:
+    ada = await someone(resources)
+
+    assert (await client.get(f"{API}/users/me", headers=ada.headers)).status_code == 200
+
+
+async def test_a_superuser_without_the_factor_may_log_out(
+    client: httpx2.AsyncClient, root: Person
+) -> None:
+    assert (await client.post(f"{API}/logout", headers=root.headers)).status_code == 200
