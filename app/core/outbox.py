@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     DateTime,
     Index,
     Integer,
@@ -21,7 +22,6 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    and_,
     delete,
     func,
     select,
@@ -190,14 +190,18 @@ def envelope_of(row: Row[Any]) -> Envelope:
     )
 
 
-async def check_now(
-    session: AsyncSession, queue: Queue, job_ids: Sequence[UUID] | None = None
-) -> None:
-    """Have these jobs of a queue, or all of them, looked after at once."""
-    chosen = and_(outbox.c.queue == queue.name, alive)
-    if job_ids is not None:
-        chosen = and_(chosen, outbox.c.id.in_(job_ids))
-    await session.execute(update(outbox).where(chosen).values(check_at=func.now()))
+async def check_now(session: AsyncSession, queue: Queue) -> None:
+    """Have all jobs of a queue looked after at once."""
+    await _check_now(session, outbox.c.queue == queue.name)
+
+
+async def hasten(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
+    """Have these jobs looked after at once."""
+    await _check_now(session, outbox.c.id.in_(job_ids))
+
+
+async def _check_now(session: AsyncSession, chosen: ColumnElement[bool]) -> None:
+    await session.execute(update(outbox).where(chosen, alive).values(check_at=func.now()))
 
 
 async def find_alive(session: AsyncSession, key: str) -> UUID | None:

@@ -7,12 +7,13 @@ from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import outbox
 from app.core.database import Sessions
 from app.core.envelope import Envelope
+from app.core.exceptions import DatabaseUnavailable
 from app.core.queue import Job, QueuePools, address
 
 log = structlog.stdlib.get_logger(__name__)
@@ -56,7 +57,7 @@ async def unit_of_work(sessions: Sessions, queues: QueuePools) -> AsyncIterator[
         uow = UnitOfWork(session)
         yield uow
         await _keep_jobs(uow, sessions)
-    await _post([envelope for envelope, _ in uow.jobs], queues)
+    await _post([envelope for envelope, _ in uow.jobs], queues, sessions)
 
 
 async def _keep_jobs(uow: UnitOfWork, sessions: Sessions) -> None:
@@ -70,10 +71,23 @@ async def _keep_jobs(uow: UnitOfWork, sessions: Sessions) -> None:
         raise
 
 
-async def _post(envelopes: Sequence[Envelope], queues: QueuePools) -> None:
+async def _post(envelopes: Sequence[Envelope], queues: QueuePools, sessions: Sessions) -> None:
     """Send what has become rows; what Redis does not take is left to the sweepers."""
     try:
         await queues.post(envelopes)
     except (RedisError, OSError) as error:
-        left = [str(envelope.id) for envelope in envelopes]
-        log.warning("jobs.not_sent_yet", job_ids=left, error=str(error))
+        left = [envelope.id for envelope in envelopes]
+        log.warning("jobs.not_sent_yet", job_ids=[*map(str, left)], error=str(error))
+        await _hasten(left, sessions)
+
+
+async def _hasten(job_ids: Sequence[UUID], sessions: Sessions) -> None:
+    """Let the sweepers send them when Redis is back, and not when a dead sender would be noticed.
+
+    What has committed stays committed: without this they are sent some seconds later.
+    """
+    try:
+        async with sessions.begin() as session:
+            await outbox.hasten(session, job_ids)
+    except (DatabaseUnavailable, SQLAlchemyError, OSError) as error:
+        log.warning("jobs.not_hastened", job_ids=[*map(str, job_ids)], error=str(error))

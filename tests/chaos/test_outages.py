@@ -36,7 +36,7 @@ async def test_redis_is_killed_and_comes_back(
     before, during = range(40 if busy else 0), range(100, 110)
     team = await start_team(ground)
     async with serving(ground) as api, asyncio.TaskGroup() as group:
-        group.create_task(api.sign_up_until(stop, every=0.5))
+        group.create_task(api.sign_up_until(stop, every=1))
         await asyncio.sleep(2)
         await ground.send([Work(number=n, seconds=2) for n in before])
         await asyncio.sleep(0.5 + ground.rng.uniform(0, 1))
@@ -78,7 +78,7 @@ async def test_redis_freezes_dies_and_forgets_everything(either: Ground, seen: S
     numbers = range(60)
     team = await start_team(ground)
     async with serving(ground) as api, asyncio.TaskGroup() as group:
-        group.create_task(api.sign_up_until(stop, every=0.5))
+        group.create_task(api.sign_up_until(stop, every=1))
         await asyncio.sleep(2)
         await ground.send([Work(number=n, seconds=2) for n in numbers])
         await asyncio.sleep(1 + ground.rng.uniform(0, 1))

@@ -27,7 +27,7 @@ async def test_ten_thousand_jobs_are_shared_with_a_worker_of_stock_arq(
     for first in range(0, JOBS, BATCH):
         await ground.send([Work(number=n) for n in range(first, first + BATCH)])
 
-    effects = await ground.ledger.until("effects", numbers, within=240)
+    effects = await ground.ledger.until("effects", numbers, within=360)
     shares = [sum(entry.pid == worker.pid for entry in effects) for worker in (*ours, stock)]
     starts = len(await ground.ledger.starts())
     seen(

@@ -67,7 +67,7 @@ async def sweep(queue: Queue, resources: Resources) -> int:
         await resources.queues.post(jobs)
     except (RedisError, OSError):
         async with resources.unit_of_work() as uow:
-            await outbox.check_now(uow.session, queue, [job.id for job in jobs])
+            await outbox.hasten(uow.session, [job.id for job in jobs])
         raise
     return len(jobs)
 
