@@ -42,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(table(figures))
     cores, after = os.cpu_count(), os.getloadavg()[0]
     print(
-        f"\n{cores} cores; load {load:.1f} before and {after:.1f} at the end; {scale.rounds} rounds"
+        f"\n{cores} cores; load {load:.1f} before and {after:.1f} at the end; "
+        f"{scale.rounds} rounds of {scale.share:.0%} of the work"
     )
     return 1 if any(figure.verdict == "NOT met" for figure in figures) else 0
 

@@ -39,7 +39,7 @@ async def backlog(ground: Ground, scale: Scale) -> list[Figure]:
         scale.rounds,
         {
             "ours": partial(pickup_ahead, ground, waiting, samples // 3),
-            f"{NAPS:,}": partial(pickup_ahead, ground, scale.of(NAPS), samples // 3),
+            f"{scale.of(NAPS):,}": partial(pickup_ahead, ground, scale.of(NAPS), samples // 3),
         },
     )
     cost = await interleaved(
@@ -49,22 +49,29 @@ async def backlog(ground: Ground, scale: Scale) -> list[Figure]:
             "few": partial(cost_of_a_job, ground, jobs, jobs),
         },
     )
+    few = f"{scale.of(NAPS):,}"
     p99_ahead = shares(ahead, 0.99)
     return [
         Figure(
-            "pickup, 1,000,000 for later, p50", "ms", shares(later, 0.5), times_at_most(2, "empty")
+            f"pickup, {waiting:,} for later, p50",
+            "ms",
+            shares(later, 0.5),
+            times_at_most(2, "empty"),
         ),
         Figure(
-            "pickup, 1,000,000 for later, p99", "ms", shares(later, 0.99), times_at_most(2, "empty")
+            f"pickup, {waiting:,} for later, p99",
+            "ms",
+            shares(later, 0.99),
+            times_at_most(2, "empty"),
         ),
         Figure(
-            "pickup ahead of 1,000,000 due, p50",
+            f"pickup ahead of {waiting:,} due, p50",
             "ms",
             shares(ahead, 0.5),
-            times_at_most(2, f"{NAPS:,}"),
+            times_at_most(2, few),
         ),
-        Figure("pickup ahead of 1,000,000 due, p99", "ms", p99_ahead),
-        Figure("INCR, 1,000,000 due", "µs/job", cost, times_at_most(2, "few")),
+        Figure(f"pickup ahead of {waiting:,} due, p99", "ms", p99_ahead),
+        Figure(f"INCR, {waiting:,} due", "µs/job", cost, times_at_most(2, "few")),
     ]
 
 
