@@ -221,7 +221,7 @@ async def test_a_priority_counts_for_a_job_whose_time_has_come(
     plain = await queues.send(JOB)
     urgent = await queues.send(JOB, priority=5, delay=timedelta(hours=1))
     for key in (BASE.key, f"{BASE.key}:later"):
-        await redis.zadd(key, {str(urgent): timestamp_ms()})
+        await redis.zadd(key, {str(urgent): timestamp_ms() - 1})
 
     assert [UUID(each.job_id) for each in await claim(ours)] == [urgent, plain]
 
