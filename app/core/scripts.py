@@ -5,15 +5,10 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha1
 from importlib.resources import files
-from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
-Argument = str | bytes | int | float
-
-Reply = Any
-"""What a script returns is known by whoever called it."""
+from app.core.wire import Argument, Reply, Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +39,18 @@ class Call:
         return ["EVAL", script(self.name).source, len(self.keys), *self.keys, *self.arguments]
 
 
-async def run_scripts(redis: Redis, *calls: Call) -> list[Reply]:
+async def run_scripts(wire: Wire, *calls: Call) -> list[Reply]:
     """Run scripts one after the other in one round trip and return what they answer.
 
     A server that was restarted knows none of them: it is given their source again.
 
     Raises redis.exceptions.RedisError.
     """
-    pipe = redis.pipeline(transaction=False)
-    for call in calls:
-        pipe.execute_command(*call.command())
-    replies: list[Reply] = await pipe.execute(raise_on_error=False)
+    replies = await wire.execute(*(call.command() for call in calls))
     for number, reply in enumerate(replies):
         if isinstance(reply, NoScriptError):
-            command = calls[number].command_with_source()
-            replies[number] = await redis.execute_command(*command)  # type: ignore[no-untyped-call]
-        elif isinstance(reply, RedisError):
+            [replies[number]] = await wire.execute(calls[number].command_with_source())
+    for reply in replies:
+        if isinstance(reply, RedisError):
             raise reply
     return replies

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from app.core.logging import configure_logging
+from app.core.memory import freeze_imports
 from benchmarks.queue.figures import Figure, table
 from benchmarks.queue.ground import Ground, own_servers
 from benchmarks.queue.measures import MEASURES
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     load = os.getloadavg()[0]
     with own_servers(options.profile) as ground:
         configure_logging(ground.settings)
+        freeze_imports()  # the API, which sends, does so, too
         names = options.measures or [*MEASURES]
         with suppress(KeyboardInterrupt):  # what has been measured by then is shown
             asyncio.run(measure(ground, names, scale, figures))

@@ -41,11 +41,16 @@ async def connections_are_back_to(before: tuple[int, int], resources: Resources)
     return now[0] <= before[0] and now[1] <= before[1]
 
 
+@pytest.fixture
+def talkative(settings: Settings) -> Settings:
+    return settings.model_copy(update={"log_level": "debug"})
+
+
 async def test_redis_is_opened_before_the_database_and_closed_after_it(
-    settings: Settings, resources: Resources
+    talkative: Settings, resources: Resources
 ) -> None:
     before = await connections(resources)
-    app = create_application(settings)
+    app = create_application(talkative)
     with capture_logs() as lines:
         async with serve(app) as client:
             assert (await client.get("/health/ready")).status_code == 200
@@ -56,10 +61,10 @@ async def test_redis_is_opened_before_the_database_and_closed_after_it(
 
 
 async def test_everything_is_closed_after_a_request_that_raised(
-    settings: Settings, resources: Resources
+    talkative: Settings, resources: Resources
 ) -> None:
     before = await connections(resources)
-    app = create_application(settings)
+    app = create_application(talkative)
 
     @app.get("/crash")
     async def crash() -> None:
@@ -73,8 +78,8 @@ async def test_everything_is_closed_after_a_request_that_raised(
     await until(lambda: connections_are_back_to(before, resources))
 
 
-async def test_everything_is_closed_when_the_service_is_torn_down(settings: Settings) -> None:
-    app = create_application(settings)
+async def test_everything_is_closed_when_the_service_is_torn_down(talkative: Settings) -> None:
+    app = create_application(talkative)
 
     async def tear_down() -> None:
         async with serve(app):
@@ -86,8 +91,8 @@ async def test_everything_is_closed_when_the_service_is_torn_down(settings: Sett
     assert lifecycle(lines) == OPENING + CLOSING
 
 
-async def test_redis_is_closed_when_the_start_fails_half_way(settings: Settings) -> None:
-    broken = settings.model_copy(update={"database_url": "postgresql+nothing://x"})
+async def test_redis_is_closed_when_the_start_fails_half_way(talkative: Settings) -> None:
+    broken = talkative.model_copy(update={"database_url": "postgresql+nothing://x"})
 
     app = create_application(broken)
 

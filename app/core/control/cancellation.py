@@ -10,7 +10,8 @@ from app.core.exceptions import Conflict
 from app.core.job_record import JobRecord, JobState
 from app.core.job_store import cancelled_result
 from app.core.resources import Resources
-from app.core.scripts import Argument, Call, run_scripts
+from app.core.scripts import Call, run_scripts
+from app.core.wire import Argument
 
 ENDED = {
     JobState.SUCCEEDED: "it succeeded",
@@ -43,7 +44,7 @@ async def cancel(resources: Resources, job_id: UUID) -> JobRecord:
     lifetime = resources.settings.job_result_ttl * 1000
     arguments: list[Argument] = [str(job_id), cancelled_result(job), lifetime, int(decided)]
     with reaching(queue, resources.queues) as redis:
-        [was] = await run_scripts(redis, Call("cancel", keys, arguments))
+        [was] = await run_scripts(redis.wire, Call("cancel", keys, arguments))
     match was:
         case b"ended":
             raise JobEnded(await find_job(resources, job_id))

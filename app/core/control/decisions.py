@@ -103,7 +103,9 @@ async def _forget(resources: Resources, queue: Queue, job_ids: Sequence[UUID]) -
     """
     keys = keys_of(queue, "running", "crashes", "priority", "later")
     with reaching(queue, resources.queues) as redis:
-        [held] = await run_scripts(redis, Call("forget", keys, [str(each) for each in job_ids]))
+        [held] = await run_scripts(
+            redis.wire, Call("forget", keys, [str(each) for each in job_ids])
+        )
     return [each for each in job_ids if str(each).encode() not in held]
 
 

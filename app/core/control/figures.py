@@ -48,7 +48,7 @@ async def queue_figures(resources: Resources, queue: Queue) -> QueueFigures:
     """Tell how a queue stands. Raises QueueUnavailable, DatabaseUnavailable."""
     keys = keys_of(queue, "running", "priority", "workers", "control", "")
     with reaching(queue, resources.queues) as redis:
-        [reply] = await run_scripts(redis, Call("figures", keys, [LIFETIME]))
+        [reply] = await run_scripts(redis.wire, Call("figures", keys, [LIFETIME]))
     due, oldest_ms, running, scheduled, workers, *ended, paused, rate, concurrency = reply
     dead, rows, oldest_row = await _count_rows(resources, queue)
     return QueueFigures(

@@ -3,12 +3,13 @@
 import inspect
 import time
 from asyncio import timeout
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar, cast, get_type_hints
+from collections.abc import Awaitable, Callable
+from typing import NotRequired, TypedDict, TypeVar, cast, get_type_hints
 from uuid import UUID
 
 import structlog
 from arq import func
+from arq.typing import WorkerCoroutine
 from arq.worker import Function
 from pydantic import JsonValue, ValidationError
 from structlog.contextvars import bind_contextvars
@@ -33,6 +34,15 @@ UNBURIED = 30
 
 MARGIN = 10
 """Seconds that arq's own timeout comes after ours, which can be followed by another try."""
+
+
+class ArqContext(TypedDict):
+    """What arq passes to a job of ours; a stock worker has no claims."""
+
+    job_id: str
+    job_try: int
+    resources: Resources
+    claims: NotRequired[Claims]
 
 
 class WrongQueue(TypeError):
@@ -71,12 +81,20 @@ def as_arq_function(handler: Handler[SomeJob], queue: Queue) -> Function:
         raise WrongQueue(handler.__qualname__, job_class, queue)
 
     async def run(
-        ctx: Mapping[str, object],
+        ctx: ArqContext,
         payload: dict[str, JsonValue],
         request_id: str | None = None,
         kept: bool = False,
     ) -> object:
-        job_ctx, claim = _job_context(ctx, queue, kept=kept), _claim(ctx)
+        claims = ctx.get("claims")
+        claim = claims.get(ctx["job_id"]) if claims is not None else None
+        job_ctx = JobContext(
+            job_id=UUID(ctx["job_id"]),
+            attempt=ctx["job_try"],
+            queue=queue,
+            resources=ctx["resources"],
+            kept=kept,
+        )
         envelope = Envelope(
             id=job_ctx.job_id,
             queue=queue.name,
@@ -99,7 +117,7 @@ def as_arq_function(handler: Handler[SomeJob], queue: Queue) -> Function:
         return result
 
     return func(
-        run,
+        cast("WorkerCoroutine", run),
         name=job_class.__name__,
         timeout=job_class.timeout + MARGIN,
         max_tries=job_class.max_tries,
@@ -184,26 +202,6 @@ def _storable(result: object, ctx: JobContext) -> object:
         logger.error("job.result_lost", error=describe(error))  # noqa: TRY400  the sentence says it all
         return None
     return result
-
-
-def _job_context(ctx: Mapping[str, object], queue: Queue, *, kept: bool) -> JobContext:
-    match ctx:
-        case {
-            "resources": Resources() as resources,
-            "job_id": str(job_id),
-            "job_try": int(attempt),
-        }:
-            return JobContext(
-                job_id=UUID(job_id), attempt=attempt, queue=queue, resources=resources, kept=kept
-            )
-        case _:
-            raise TypeError("the worker was started without its resources")
-
-
-def _claim(ctx: Mapping[str, object]) -> Claim | None:
-    """Tell how our worker holds the job; a stock arq worker has no claims."""
-    claims = ctx.get("claims")
-    return claims.get(str(ctx["job_id"])) if isinstance(claims, Claims) else None
 
 
 def _since(started: float) -> float:

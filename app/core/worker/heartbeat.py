@@ -11,7 +11,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from app.core.presence import LIFETIME
-from app.core.scripts import Argument, Call
+from app.core.scripts import Call
+from app.core.wire import Argument
 from app.core.worker.claims import Claim
 from app.core.worker.lease import LEASE, LEASE_MS
 

@@ -7,7 +7,8 @@ from typing import Any
 from arq.utils import timestamp_ms
 
 from app.core.queue_redis import QueueRedis
-from app.core.scripts import Argument, Call, run_scripts
+from app.core.scripts import Call, run_scripts
+from app.core.wire import Argument
 from app.core.worker.claims import Claim, Outcome
 
 LEASE = 15.0
@@ -55,12 +56,12 @@ class Leases:
         does no harm.
         """
         claim = self._claim(min(free, MOST_AT_ONCE), busy, wanted)
-        *refused, claimed = await run_scripts(self._redis, *self._finish(outcomes), claim)
+        *refused, claimed = await run_scripts(self._redis.wire, *self._finish(outcomes), claim)
         return self._reply(claimed, [job_id for batch in refused for job_id in batch])
 
     async def give_back(self, outcomes: Sequence[Outcome]) -> None:
         """Give back what is done, and take nothing. Raises redis.exceptions.RedisError."""
-        await run_scripts(self._redis, *self._finish(outcomes))
+        await run_scripts(self._redis.wire, *self._finish(outcomes))
 
     def _claim(self, free: int, busy: int, wanted: str | None) -> Call:
         self._number += 1

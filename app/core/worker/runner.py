@@ -4,6 +4,7 @@ import asyncio
 import sys
 
 from app.core.logging import configure_logging
+from app.core.memory import freeze_imports
 from app.core.worker.settings import WorkerSettings
 from app.core.worker.worker import Worker
 
@@ -11,6 +12,7 @@ from app.core.worker.worker import Worker
 def run(worker_settings: WorkerSettings) -> None:
     """Serve a queue; returns after SIGTERM or SIGINT, when the running jobs have ended."""
     configure_logging(worker_settings.settings)
+    freeze_imports()
     # Not asyncio.run: at its end it would wait for a job that cannot be cancelled.
     loop = _new_event_loop()
     asyncio.set_event_loop(loop)

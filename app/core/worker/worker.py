@@ -207,7 +207,7 @@ class Worker(arq.worker.Worker):
 
     def _note(self, outcome: Outcome) -> None:
         self._claims.note(outcome)
-        self._doorbell.ring(urgent=not self._claims.busy)
+        self._doorbell.ring()
 
     def _cancel(self, job_id: str) -> None:
         task = self.job_tasks.get(job_id)
