@@ -76,11 +76,11 @@ class Replies(asyncio.Protocol):
     """What comes in on one connection, in the order in which the commands went out."""
 
     def __init__(self, connection: Connection, timeout: float) -> None:
-        self.lost = False
         self._connection, self._timeout = connection, timeout
-        # redis-py shows it nowhere; a contract test says when that changes.
+        # redis-py shows it nowhere; tests/core/test_wire.py tells when that changes.
         self._transport = cast("StreamWriter", connection._writer).transport  # noqa: SLF001
         self._transport.set_protocol(self)
+        self.lost = self._transport.is_closing()
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(
             protocolError=InvalidResponse, replyError=BaseParser.parse_error
@@ -100,6 +100,8 @@ class Replies(asyncio.Protocol):
 
     async def to(self, packed: bytes, count: int) -> list[Reply]:
         """Send commands and wait for the replies to all of them."""
+        if self.lost:
+            raise RedisConnectionError("Redis closed the connection at once.")
         replies: asyncio.Future[list[Reply]] = self._loop.create_future()
         self._awaited.append((count, replies))
         self._transport.write(packed)
@@ -131,7 +133,9 @@ class Replies(asyncio.Protocol):
         self._fail(RedisTimeoutError(f"Redis did not answer within {self._timeout} s."))
 
     def _fail(self, error: RedisError) -> None:
+        """End the connection: nobody knows which reply would come next."""
         self.lost = True
+        self._transport.close()
         for _, replies in self._awaited:
             if not replies.done():
                 replies.set_exception(error)

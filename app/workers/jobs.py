@@ -1,5 +1,6 @@
 """One handler per job: a job is a route that listens to Redis."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -33,67 +34,47 @@ DAYS_PER_STEP = 7
 
 
 async def send_welcome_email(ctx: JobContext, job: SendWelcomeEmail) -> None:
-    async with ctx.unit_of_work() as uow:
-        mail = await AccountMails(uow, ctx.settings).welcome(job.user_id)
-    await _send(ctx, mail)
+    await _send(ctx, lambda mails: mails.welcome(job.user_id))
 
 
 async def send_new_account(ctx: JobContext, job: SendNewAccount) -> None:
-    async with ctx.unit_of_work() as uow:
-        mail = await AccountMails(uow, ctx.settings).new_account(job.user_id)
-    await _send(ctx, mail)
+    await _send(ctx, lambda mails: mails.new_account(job.user_id))
 
 
 async def send_account_exists(ctx: JobContext, job: SendAccountExists) -> None:
-    async with ctx.unit_of_work() as uow:
-        mail = await AccountMails(uow, ctx.settings).account_exists(job.email)
-    await _send(ctx, mail)
+    await _send(ctx, lambda mails: mails.account_exists(job.email))
 
 
 async def send_email_verification(ctx: JobContext, job: SendEmailVerification) -> None:
-    async with ctx.unit_of_work() as uow:
-        mail = await AccountMails(uow, ctx.settings).verification(job.email)
-    await _send(ctx, mail)
+    await _send(ctx, lambda mails: mails.verification(job.email))
 
 
 async def send_password_recovery(ctx: JobContext, job: SendPasswordRecovery) -> None:
-    async with ctx.unit_of_work() as uow:
-        mail = await AccountMails(uow, ctx.settings).recovery(job.email)
-    await _send(ctx, mail)
+    await _send(ctx, lambda mails: mails.recovery(job.email))
 
 
 async def send_password_changed(ctx: JobContext, job: SendPasswordChanged) -> None:
-    async with ctx.unit_of_work() as uow:
-        mail = await AccountMails(uow, ctx.settings).password_changed(job.user_id)
-    await _send(ctx, mail)
+    await _send(ctx, lambda mails: mails.password_changed(job.user_id))
 
 
 async def send_second_factor_changed(ctx: JobContext, job: SendSecondFactorChanged) -> None:
-    async with ctx.unit_of_work() as uow:
-        mail = await AccountMails(uow, ctx.settings).second_factor_changed(job.user_id, job.change)
-    await _send(ctx, mail)
+    await _send(ctx, lambda mails: mails.second_factor_changed(job.user_id, job.change))
 
 
 async def send_identity_linked(ctx: JobContext, job: SendIdentityLinked) -> None:
-    async with ctx.unit_of_work() as uow:
-        mail = await AccountMails(uow, ctx.settings).identity_linked(job.user_id, job.provider)
-    await _send(ctx, mail)
+    await _send(ctx, lambda mails: mails.identity_linked(job.user_id, job.provider))
 
 
 async def send_email_change(ctx: JobContext, job: SendEmailChange) -> None:
-    async with ctx.unit_of_work() as uow:
-        mail = await AccountMails(uow, ctx.settings).email_change(job.user_id)
-    await _send(ctx, mail)
+    await _send(ctx, lambda mails: mails.email_change(job.user_id))
 
 
 async def send_email_change_notice(ctx: JobContext, job: SendEmailChangeNotice) -> None:
-    async with ctx.unit_of_work() as uow:
-        mail = await AccountMails(uow, ctx.settings).email_change_notice(job.user_id, job.email)
-    await _send(ctx, mail)
+    await _send(ctx, lambda mails: mails.email_change_notice(job.user_id, job.email))
 
 
 async def send_test_email(ctx: JobContext, job: SendTestEmail) -> None:
-    await _send(ctx, test_mail(job.email, ctx.settings))
+    await ctx.mailer.send(test_mail(job.email, ctx.settings), key=str(ctx.job_id))
 
 
 async def build_signup_report(ctx: JobContext, job: BuildSignupReport) -> dict[str, str]:
@@ -118,8 +99,12 @@ async def delete_expired(ctx: JobContext, job: DeleteExpired) -> None:  # noqa: 
         await delete_expired_rows(uow)
 
 
-async def _send(ctx: JobContext, mail: Mail | None) -> None:
+async def _send(
+    ctx: JobContext, compose: Callable[[AccountMails], Awaitable[Mail | None]]
+) -> None:
     """Send a mail outside of any transaction. A try that is repeated makes a link of its own."""
+    async with ctx.unit_of_work() as uow:
+        mail = await compose(AccountMails(uow, ctx.settings))
     if mail is None:
         log.info("mail.skipped", reason="nobody to write to, or nothing to say")
         return

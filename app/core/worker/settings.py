@@ -25,6 +25,9 @@ log = structlog.stdlib.get_logger("app.worker")
 HEALTH_CHECK_INTERVAL = 5
 """Seconds; `arq … --check` believes a dead worker alive for one second longer than this."""
 
+DATABASE_PATIENCE = 30
+"""Seconds that a job waits for a connection: unlike a request it has time, but not many tries."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSettings:
@@ -68,7 +71,9 @@ def worker_settings(
     stack = AsyncExitStack()
 
     async def open_all(ctx: dict[Any, Any]) -> None:
-        ctx["resources"] = resources = await stack.enter_async_context(open_resources(settings))
+        patience = max(DATABASE_PATIENCE, settings.database_pool_timeout)
+        patient = settings.model_copy(update={"database_pool_timeout": patience})
+        ctx["resources"] = resources = await stack.enter_async_context(open_resources(patient))
         await stack.enter_async_context(sweeping(queue, resources))
         await stack.enter_async_context(ticking(crons, resources))
         log.info("worker.started", queue=queue.name, jobs=[function.name for function in functions])

@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from structlog.testing import capture_logs
 
 from app.core.config import Settings
@@ -206,6 +206,30 @@ async def test_a_job_whose_lease_was_lost_is_stopped_and_what_it_did_is_not_hear
         record = await find_job(queues, job_id)
         assert record is not None
         assert record.state is JobState.RUNNING
+
+
+async def test_a_job_waits_longer_for_a_connection_than_a_request(
+    settings: Settings, queues: QueuePools
+) -> None:
+    scarce = {"database_pool_size": 1, "database_max_overflow": 0, "database_pool_timeout": 0.05}
+    attempts: list[int] = []
+
+    async def read(ctx: JobContext, job: Ping) -> None:  # noqa: ARG001
+        attempts.append(ctx.attempt)
+        async with ctx.unit_of_work() as uow:
+            await uow.session.execute(text("SELECT pg_sleep(0.2)"))
+
+    worker = create_worker(
+        worker_settings(BASE, handlers=[read], settings=settings.model_copy(update=scarce)),
+        handle_signals=False,
+        burst=True,
+    )
+    job_ids = [await queues.send(Ping(number=number)) for number in range(3)]
+    await worker.async_run()
+    await worker.close()
+
+    assert attempts == [1, 1, 1]
+    assert all([await succeeded(queues, job_id) for job_id in job_ids])
 
 
 class Pinging:
