@@ -9,9 +9,8 @@ import httpx2
 
 from app.core.oidc.clients import open_oidc_clients
 from app.core.resources import Resources
-from app.core.setup import create_application
 from tests.accounts import API, bearer
-from tests.conftest import given, serve
+from tests.conftest import serve
 from tests.oidc_provider import TestProvider
 
 SERVICE = "https://service.example.com"
@@ -64,10 +63,9 @@ async def browsing(
     )
     async with open_oidc_clients(settings) as oidc:
         changed = replace(resources, settings=settings, oidc=oidc)
-        app = create_application(settings, open_resources=given(changed))
         # Loopback speaks plain HTTP: loading the certificates of all authorities takes a while.
         web = httpx2.AsyncClient(verify=False)
-        async with serve(app, SERVICE, address=address) as service, web:
+        async with serve(changed, SERVICE, address=address) as service, web:
             yield Browser(service, web)
 
 

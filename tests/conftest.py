@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from contextlib import ExitStack, asynccontextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -241,9 +242,10 @@ def given(resources: Resources) -> OpenResources:
 
 @asynccontextmanager
 async def serve(
-    app: FastAPI, base_url: str = "http://test", *, address: str = "127.0.0.1"
+    what: FastAPI | Resources, base_url: str = "http://test", *, address: str = "127.0.0.1"
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """Run an application's lifespan and give it a client at an address."""
+    """Serve an application, or the service with resources that the test holds, to a client."""
+    app = what if isinstance(what, FastAPI) else _service(what)
     async with app.router.lifespan_context(app) as state:
 
         async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
@@ -254,9 +256,29 @@ async def serve(
             yield client
 
 
+_services: list[tuple[Settings, FastAPI]] = []
+_held: ContextVar[Resources] = ContextVar("what the service that starts is given")
+
+
+def _service(resources: Resources) -> FastAPI:
+    """Build the service, but once for the same settings: it takes a while."""
+
+    @asynccontextmanager
+    async def open_held(_: Settings) -> AsyncIterator[Resources]:
+        yield _held.get()
+
+    _held.set(resources)
+    for settings, service in _services:
+        if settings == resources.settings:
+            return service
+    service = create_application(resources.settings, open_resources=open_held)
+    _services.append((resources.settings, service))
+    return service
+
+
 @pytest.fixture
-async def client(settings: Settings, resources: Resources) -> AsyncIterator[httpx2.AsyncClient]:
-    async with serve(create_application(settings, open_resources=given(resources))) as client:
+async def client(resources: Resources) -> AsyncIterator[httpx2.AsyncClient]:
+    async with serve(resources) as client:
         yield client
 
 

@@ -6,10 +6,9 @@ import pytest
 
 from app.core.resources import Resources
 from app.core.security import hash_password
-from app.core.setup import create_application
 from tests.accounts import API, log_in, someone
 from tests.authenticator import set_up_app
-from tests.conftest import given, serve
+from tests.conftest import serve
 from tests.ports import CLOSED_PORT
 from tests.processes import ROOT, environment, running
 
@@ -46,8 +45,7 @@ async def test_the_first_superuser_logs_in(committing: Resources) -> None:
     )
     assert (code, row(output)) == (0, ["root@example.com", "superuser", "active"])
 
-    app = create_application(committing.settings, open_resources=given(committing))
-    async with serve(app) as client:
+    async with serve(committing) as client:
         tokens = (await log_in(client, "root@example.com", PASSWORD)).json()
         headers = {"Authorization": f"Bearer {tokens['access_token']}"}
         assert (await client.get(f"{API}/users/", headers=headers)).status_code == 200
@@ -81,8 +79,7 @@ async def test_who_has_lost_the_second_factor_gets_in_again(committing: Resource
     done = await command(committing, "users", "remove-second-factor", ada.email)
     assert (done[0], row(done[1])) == (0, ["ada@example.com", "user", "active"])
 
-    app = create_application(committing.settings, open_resources=given(committing))
-    async with serve(app) as client:
+    async with serve(committing) as client:
         assert (await log_in(client, ada.email, PASSWORD)).status_code == 200
     code, _, errors = await command(committing, "users", "remove-second-factor", ada.email)
     assert (code, errors) == (1, "Second factor not found\n")
@@ -90,8 +87,7 @@ async def test_who_has_lost_the_second_factor_gets_in_again(committing: Resource
 
 async def test_users_are_listed_deactivated_and_activated(committing: Resources) -> None:
     ada = await someone(committing)
-    app = create_application(committing.settings, open_resources=given(committing))
-    async with serve(app) as client:
+    async with serve(committing) as client:
         code, output, _ = await command(committing, "users", "deactivate", "ADA@example.com")
         assert (code, row(output)) == (0, ["ada@example.com", "user", "inactive"])
         me = await client.get(f"{API}/users/me", headers=ada.headers)

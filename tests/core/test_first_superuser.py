@@ -10,7 +10,7 @@ from app.core.resources import Resources
 from app.core.setup import create_application
 from app.models import User
 from tests.accounts import API, PASSWORD, log_in
-from tests.conftest import given, serve, with_settings
+from tests.conftest import serve, with_settings
 
 ROOT = {
     "first_superuser_email": "root@example.com",
@@ -23,7 +23,7 @@ async def test_the_superuser_of_the_settings_is_there_after_the_start(
 ) -> None:
     wanted = with_settings(resources, **ROOT, login_requires_verified_email=True)
     for _ in range(2):
-        async with serve(create_application(wanted.settings, open_resources=given(wanted))) as c:
+        async with serve(wanted) as c:
             tokens = (await log_in(c, "root@example.com")).json()
             headers = {"Authorization": f"Bearer {tokens['access_token']}"}
             me = (await c.get(f"{API}/users/me", headers=headers)).json()
@@ -34,7 +34,7 @@ async def test_of_processes_that_start_together_one_creates_it(committing: Resou
     wanted = with_settings(committing, **ROOT)
 
     async def start() -> None:
-        async with serve(create_application(wanted.settings, open_resources=given(wanted))):
+        async with serve(wanted):
             pass
 
     await asyncio.gather(*(start() for _ in range(4)))
@@ -48,9 +48,8 @@ async def test_a_database_without_tables_does_not_keep_the_service_from_starting
     wanted = with_settings(resources, **ROOT)
     async with wanted.unit_of_work() as uow:
         await uow.session.execute(text("DROP TABLE users CASCADE"))
-    app = create_application(wanted.settings, open_resources=given(wanted))
     with structlog.testing.capture_logs() as lines:
-        async with serve(app) as client:
+        async with serve(wanted) as client:
             assert (await client.get(f"{API}/utils/health-check/")).json() is True
 
     assert "first_superuser.not_created" in [line["event"] for line in lines]

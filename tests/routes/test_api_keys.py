@@ -7,11 +7,10 @@ from sqlalchemy import text, update
 
 from app.core.resources import Resources
 from app.core.security import hash_password
-from app.core.setup import create_application
 from app.models import ApiKey, Role, UserRole
 from tests.accounts import API, PASSWORD, Person, bearer, someone
 from tests.api_keys import an_api_key
-from tests.conftest import given, serve, with_settings
+from tests.conftest import serve, with_settings
 
 KEYS = f"{API}/users/me/api-keys"
 REPORTS = f"{API}/reports/"
@@ -237,6 +236,5 @@ async def test_a_superuser_who_owes_a_second_factor_has_no_use_of_a_key(
 ) -> None:
     _, key = await an_api_key(resources, root)
     strict = with_settings(resources, superusers_need_second_factor=True)
-    app = create_application(strict.settings, open_resources=given(strict))
-    async with serve(app) as client:
+    async with serve(strict) as client:
         assert await status_of(client, key) == 403

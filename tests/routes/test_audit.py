@@ -5,9 +5,8 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core.resources import Resources
 from app.core.security import hash_password
-from app.core.setup import create_application
 from tests.accounts import ADA, API, PASSWORD, SIGNUP, Person, log_in, someone
-from tests.conftest import given, serve
+from tests.conftest import serve
 
 EVENTS = f"{API}/audit-events/"
 
@@ -27,8 +26,7 @@ async def events(client: httpx2.AsyncClient, root: Person, **query: str) -> list
 async def test_the_trail_tells_who_did_what_when_and_from_where(
     resources: Resources, root: Person
 ) -> None:
-    app = create_application(resources.settings, open_resources=given(resources))
-    async with serve(app, address="192.0.2.7") as client:
+    async with serve(resources, address="192.0.2.7") as client:
         ada = (await client.post(SIGNUP, json=ADA)).json()
         await log_in(client, password="wrong horse")
         await log_in(client)

@@ -10,10 +10,9 @@ import pytest
 
 from app.core.resources import Resources
 from app.core.security import hash_password
-from app.core.setup import create_application
 from app.core.throttle import open_throttle
 from tests.accounts import ADA, API, PASSWORD, SIGNUP, log_in, someone
-from tests.conftest import given, serve, with_settings
+from tests.conftest import serve, with_settings
 
 ROUNDS = 40
 TRIES = 5
@@ -63,7 +62,7 @@ async def client(resources: Resources) -> AsyncIterator[httpx2.AsyncClient]:
     )
     async with open_throttle(unlimited.settings) as throttle:
         held = replace(unlimited, throttle=throttle)
-        async with serve(create_application(held.settings, open_resources=given(held))) as client:
+        async with serve(held) as client:
             yield client
 
 

@@ -11,7 +11,6 @@ from sqlalchemy import func, select, text, update
 
 from app.core.resources import Resources
 from app.core.security import hash_password
-from app.core.setup import create_application
 from app.core.worker.base_settings import WorkerSettings as BaseWorker
 from app.core.worker.email_settings import WorkerSettings as EmailWorker
 from app.dev.mail import Mail
@@ -23,7 +22,7 @@ from tests.accounts import ADA, API, PASSWORD, SIGNUP, Person, bearer, log_in, s
 from tests.api_keys import an_api_key
 from tests.authenticator import read_secret, set_up_app
 from tests.browser import browsing, error_of
-from tests.conftest import WorkOff, given, serve, with_settings
+from tests.conftest import WorkOff, serve, with_settings
 from tests.oidc_provider import TestProvider
 
 NEW = "a fresh battery"
@@ -80,7 +79,7 @@ def post(work_off: WorkOff, mails: MailCatcher) -> Post:
 async def verified_only(resources: Resources) -> AsyncIterator[httpx2.AsyncClient]:
     """Serve where only a confirmed address may log in."""
     strict = with_settings(resources, login_requires_verified_email=True)
-    async with serve(create_application(strict.settings, open_resources=given(strict))) as client:
+    async with serve(strict) as client:
         yield client
 
 

@@ -5,10 +5,9 @@ from sqlalchemy import select
 
 from app.core.resources import Resources
 from app.core.security import hash_password
-from app.core.setup import create_application
 from app.models import User
 from tests.accounts import ADA, API, PASSWORD, SIGNUP, Person, log_in, someone
-from tests.conftest import given, serve, with_settings
+from tests.conftest import serve, with_settings
 
 CHANGE = f"{API}/users/me/password"
 NEW = "a fresh battery"
@@ -81,8 +80,7 @@ async def test_signing_up_with_a_password_that_is_easy_to_guess_names_the_field(
 
 async def test_the_minimum_length_is_a_setting(resources: Resources) -> None:
     strict = with_settings(resources, password_min_length=15)
-    app = create_application(strict.settings, open_resources=given(strict))
-    async with serve(app) as client:
+    async with serve(strict) as client:
         short = await client.post(SIGNUP, json=ADA | {"password": "fourteen chars"})
         long = await client.post(SIGNUP, json=ADA | {"password": "fifteen letters"})
 

@@ -8,12 +8,11 @@ from sqlalchemy import select, text
 
 from app.core.resources import Resources
 from app.core.security import hash_password
-from app.core.setup import create_application
 from app.models import TotpFactor, User
 from app.services.session_service import SessionService
 from tests.accounts import API, CALLER, PASSWORD, Person, bearer, log_in, someone
 from tests.authenticator import Authenticator, read_secret, set_up_app
-from tests.conftest import given, serve, waits_for_a_lock
+from tests.conftest import serve, waits_for_a_lock
 
 FACTOR = f"{API}/users/me/second-factor"
 PROOF = {"current_password": PASSWORD}
@@ -109,8 +108,7 @@ async def test_a_session_that_begins_while_the_factor_is_confirmed_does_not_outl
 ) -> None:
     """A login has found no second factor, and is about to begin a session without it."""
     ada = await someone(committing, password_hash=await hash_password(PASSWORD))
-    service = create_application(committing.settings, open_resources=given(committing))
-    async with serve(service) as client:
+    async with serve(committing) as client:
         app = await begin(client, ada)
         async with committing.unit_of_work() as login:
             user = await login.session.get(User, ada.id, with_for_update=True)
@@ -142,8 +140,7 @@ async def test_a_session_alone_changes_no_second_factor(
 async def test_of_recovery_codes_renewed_twice_at_once_ten_are_good(committing: Resources) -> None:
     ada = await someone(committing, password_hash=await hash_password(PASSWORD))
     await set_up_app(committing, ada)
-    service = create_application(committing.settings, open_resources=given(committing))
-    async with serve(service) as client:
+    async with serve(committing) as client:
         path = f"{FACTOR}/recovery-codes"
         await asyncio.gather(
             *(client.post(path, json=PROOF, headers=ada.headers) for _ in range(4))

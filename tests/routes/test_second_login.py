@@ -112,8 +112,7 @@ async def test_a_code_is_good_once(client: httpx2.AsyncClient, app: Authenticato
 async def test_of_the_same_code_sent_at_once_one_is_good(committing: Resources) -> None:
     ada = await someone(committing, password_hash=await hash_password(PASSWORD))
     app = await set_up_app(committing, ada)
-    service = create_application(committing.settings, open_resources=given(committing))
-    async with serve(service) as client:
+    async with serve(committing) as client:
         tokens = [await first_step(client) for _ in range(8)]
         code = app.code()
         answers = await asyncio.gather(*(second_step(client, token, code) for token in tokens))
@@ -124,8 +123,7 @@ async def test_of_the_same_code_sent_at_once_one_is_good(committing: Resources) 
 async def test_one_challenge_opens_one_session(committing: Resources) -> None:
     ada = await someone(committing, password_hash=await hash_password(PASSWORD))
     app = await set_up_app(committing, ada)
-    service = create_application(committing.settings, open_resources=given(committing))
-    async with serve(service) as client:
+    async with serve(committing) as client:
         token = await first_step(client)
         codes = app.recovery_codes[:5]
         answers = await asyncio.gather(*(second_step(client, token, code) for code in codes))
@@ -231,8 +229,7 @@ async def test_of_codes_guessed_at_once_no_more_than_ten_are_looked_at(
 ) -> None:
     ada = await someone(committing, password_hash=await hash_password(PASSWORD))
     app = await set_up_app(committing, ada)
-    service = create_application(committing.settings, open_resources=given(committing))
-    async with serve(service) as client:
+    async with serve(committing) as client:
         token = await first_step(client)
         guesses = [app.wrong_code] * 20
         answers = await asyncio.gather(*(second_step(client, token, guess) for guess in guesses))
@@ -301,8 +298,7 @@ async def test_under_a_new_secret_key_recovery_codes_still_let_in(
     resources: Resources, app: Authenticator
 ) -> None:
     rotated = with_settings(resources, secret_key=SecretStr("k" * 40))
-    service = create_application(rotated.settings, open_resources=given(rotated))
-    async with serve(service) as client:
+    async with serve(rotated) as client:
         assert (await both_steps(client, app.code())).status_code == 400
         assert (await both_steps(client, app.recovery_codes[0])).status_code == 200
 

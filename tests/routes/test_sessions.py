@@ -8,10 +8,9 @@ from sqlalchemy import func, select, text, update
 
 from app.core.resources import Resources
 from app.core.security import hash_password
-from app.core.setup import create_application
 from app.models import RefreshToken, User, UserSession
 from tests.accounts import API, PASSWORD, Person, bearer, log_in, someone
-from tests.conftest import given, serve, waits_for_a_lock
+from tests.conftest import serve, waits_for_a_lock
 
 REFRESH = f"{API}/login/refresh"
 COOKIE = "__Host-refresh_token"
@@ -75,8 +74,7 @@ async def test_of_twenty_parallel_uses_of_a_token_at_most_one_line_survives(
     committing: Resources,
 ) -> None:
     ada = await someone(committing)
-    app = create_application(committing.settings, open_resources=given(committing))
-    async with serve(app) as client:
+    async with serve(committing) as client:
         answers = await asyncio.gather(*(refresh(client, ada.refresh_token) for _ in range(20)))
         good = [answer.json() for answer in answers if answer.status_code == 200]
         assert len(good) <= 1
@@ -276,8 +274,7 @@ async def test_a_session_that_begins_while_the_password_changes_does_not_outlive
 ) -> None:
     """The old password was right when it was checked, and is wrong when the session begins."""
     ada = await someone(committing, password_hash=await hash_password(PASSWORD))
-    app = create_application(committing.settings, open_resources=given(committing))
-    async with serve(app) as client:
+    async with serve(committing) as client:
         async with committing.unit_of_work() as uow:
             await uow.session.execute(
                 update(User).values(password_hash=await hash_password("another battery"))

@@ -8,10 +8,9 @@ import pytest
 
 from app.core.resources import Resources
 from app.core.security import hash_password
-from app.core.setup import create_application
 from tests.accounts import API, PASSWORD, Person, someone
 from tests.authenticator import read_secret
-from tests.conftest import given, serve, with_settings
+from tests.conftest import serve, with_settings
 from tests.routes.operations import BODIES, GUARDED, QUERIES
 
 FACTOR = f"{API}/users/me/second-factor"
@@ -30,7 +29,7 @@ ALLOWED = {
 @pytest.fixture
 async def client(resources: Resources) -> AsyncIterator[httpx2.AsyncClient]:
     strict = with_settings(resources, superusers_need_second_factor=True)
-    async with serve(create_application(strict.settings, open_resources=given(strict))) as client:
+    async with serve(strict) as client:
         yield client
 
 

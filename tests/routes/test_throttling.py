@@ -10,10 +10,9 @@ import structlog
 
 from app.core.resources import Resources
 from app.core.security import hash_password
-from app.core.setup import create_application
 from app.core.throttle import open_throttle
 from tests.accounts import ADA, API, PASSWORD, SIGNUP, Person, log_in, someone
-from tests.conftest import given, serve
+from tests.conftest import serve
 from tests.ports import CLOSED_PORT
 from tests.processes import running
 
@@ -33,8 +32,7 @@ async def service(
     settings = resources.settings.model_copy(update=changes)
     async with open_throttle(settings) as throttle:
         changed = replace(resources, settings=settings, throttle=throttle)
-        app = create_application(settings, open_resources=given(changed))
-        async with serve(app, address=address) as client:
+        async with serve(changed, address=address) as client:
             yield client
 
 

@@ -7,10 +7,9 @@ from sqlalchemy import select
 
 from app.core.queue import EMAIL, QueuePools
 from app.core.resources import Resources
-from app.core.setup import create_application
 from app.models import User
 from tests.accounts import ADA, API, SIGNUP, Person, someone
-from tests.conftest import given, serve
+from tests.conftest import serve
 
 USERS = f"{API}/users/"
 
@@ -69,8 +68,7 @@ async def test_an_address_is_taken_whatever_its_case(
 async def test_of_simultaneous_signups_with_one_address_one_succeeds(
     committing: Resources, queues: QueuePools
 ) -> None:
-    app = create_application(committing.settings, open_resources=given(committing))
-    async with serve(app) as client:
+    async with serve(committing) as client:
         answers = await asyncio.gather(*(client.post(SIGNUP, json=ADA) for _ in range(5)))
 
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409]
