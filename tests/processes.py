@@ -88,6 +88,8 @@ def environment(settings: Settings) -> dict[str, str]:
     values = {name.upper(): value for name, value in settings if value not in (None, [])}
     urls = values.pop("QUEUE_REDIS_URLS")
     values |= {f"QUEUE_{name.upper()}_REDIS_URL": url for name, url in urls.items()}
+    for name, provider in values.pop("OIDC_PROVIDERS").items():
+        values |= {f"OIDC_{name}_{field}".upper(): value for field, value in provider}
     return {name: _as_text(value) for name, value in values.items()}
 
 

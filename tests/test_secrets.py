@@ -2,7 +2,7 @@
 
 import re
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -18,6 +18,8 @@ from app.dev.mail_catcher import MailCatcher
 from app.dev.processes import free_port
 from app.models import Base
 from tests.accounts import ADA, API, SIGNUP, bearer, log_in
+from tests.authenticator import read_secret
+from tests.oidc_provider import CLIENT_SECRET, TestProvider, running_provider
 from tests.processes import Process, running
 
 LINK = re.compile(r"/([\w-]+)\?token=([\w-]{43})\s")
@@ -43,11 +45,18 @@ PLANTED = {
     "superuser's password": "beamish my boy!",
     "SECRET_KEY": "vorpal-blade-went-snicker-snack-0123456789",
     "SMTP_PASSWORD": "frumious-post",
+    "OIDC_ACME_CLIENT_SECRET": CLIENT_SECRET,
 }
 
 
 @pytest.fixture
-def settings_with_secrets(committing: Resources) -> Settings:
+def acme() -> Iterator[TestProvider]:
+    with running_provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def settings_with_secrets(committing: Resources, acme: TestProvider) -> Settings:
     return committing.settings.model_copy(
         update={
             "log_level": "debug",
@@ -56,6 +65,7 @@ def settings_with_secrets(committing: Resources) -> Settings:
             "smtp_password": SecretStr(PLANTED["SMTP_PASSWORD"]),
             "first_superuser_email": "root@example.com",
             "first_superuser_password": SecretStr(PLANTED["superuser's password"]),
+            "oidc_providers": {"acme": acme.settings},
         }
     )
 
@@ -73,7 +83,7 @@ async def test_no_secret_is_found_in_any_log_table_or_redis(
         "Redis": await redis(committing.settings),
     }
 
-    assert len(secrets) >= 12
+    assert len(secrets) >= 20
     assert all(len(secret) >= 7 for secret in secrets.values())
     assert "debug" in places["logs"]
     assert ADA["email"] in places["tables"]
@@ -135,7 +145,8 @@ async def live(client: httpx2.AsyncClient, mails: MailCatcher) -> dict[str, str]
         body = {"token": reset, "new_password": third}
         assert (await client.post(f"{API}/reset-password/", json=body)).status_code == status
     last = (await log_in(client, password=third)).json()
-    return {
+    grown = await use_a_key(client, last) | await use_a_second_factor(client, last)
+    return grown | {
         "verification token": verification,
         "reset token": reset,
         "access token": login["access_token"],
@@ -144,6 +155,56 @@ async def live(client: httpx2.AsyncClient, mails: MailCatcher) -> dict[str, str]
         "renewed refresh token": renewed["refresh_token"],
         "last refresh token": last["refresh_token"],
     }
+
+
+async def use_a_key(client: httpx2.AsyncClient, login: dict[str, str]) -> dict[str, str]:
+    wish = {"name": "import", "scopes": ["reports:read"]}
+    proof = {"current_password": PLANTED["third password"]}
+    headers = bearer(login["access_token"])
+    created = await client.post(f"{API}/users/me/api-keys", json=wish | proof, headers=headers)
+    key = str(created.json()["key"])
+    for used, status in ((key, 403), (key[:-1] + "?", 401)):
+        answer = await client.get(f"{API}/reports/", headers=bearer(used))
+        assert answer.status_code == status
+    return {"API key": key}
+
+
+async def use_a_second_factor(client: httpx2.AsyncClient, login: dict[str, str]) -> dict[str, str]:
+    """Set it up, log in with a code and with a recovery code, and with a provider."""
+    factor, headers = f"{API}/users/me/second-factor", bearer(login["access_token"])
+    password = PLANTED["third password"]
+    begun = await client.post(factor, json={"current_password": password}, headers=headers)
+    app = read_secret(begun.json()["secret"])
+    body = {"code": app.code()}
+    codes = (await client.post(f"{factor}/confirm", json=body, headers=headers)).json()
+    first, second, *_ = codes["recovery_codes"]
+    challenges = []
+    for code, status in ((first, 200), (app.wrong_code, 400), (second, 200)):
+        challenge = (await log_in(client, password=password)).json()["second_factor"]["token"]
+        entry = await client.post(
+            f"{API}/login/second-factor", json={"token": challenge, "code": code}
+        )
+        assert entry.status_code == status
+        challenges.append(challenge)
+    return {
+        "TOTP secret": begun.json()["secret"],
+        "used recovery code": first,
+        "second used recovery code": second,
+        "recovery code": codes["recovery_codes"][-1],
+        "second factor's token": challenges[0],
+        "second factor's token after a wrong code": challenges[1],
+        "provider's token": await log_in_with_acme(client),
+    }
+
+
+async def log_in_with_acme(client: httpx2.AsyncClient) -> str:
+    """Go to the provider and back; return what the second step of the login would need."""
+    begun = await client.get(f"{API}/login/oidc/acme")
+    there = await client.get(begun.headers["location"])
+    back = urlsplit(there.headers["location"])
+    cookie = begun.headers["set-cookie"].partition(";")[0]
+    ended = await client.get(f"{back.path}?{back.query}", headers={"Cookie": cookie})
+    return str(ended.headers["location"].partition("#second_factor_token=")[2])
 
 
 async def token(mails: MailCatcher, page: str) -> str:

@@ -11,6 +11,9 @@ from tests.routes import test_access
 
 ANSWERED = "answered"
 
+ENOUGH = 2_000
+"""Requests that a whole run makes up at least."""
+
 Note = Callable[[int], None]
 
 people = test_access.people
@@ -36,6 +39,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     told = ", ".join(f"{count} with {status}" for status, count in sorted(statuses.items()))
     terminalreporter.section(f"{statuses.total()} requests made up")
     terminalreporter.write_line(told)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a whole run that made up less than is promised."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    options = session.config.option
+    whole = options.markexpr == "fuzz" and not (options.keyword or options.collectonly)
+    if whole and reporter and _statuses(reporter).total() < ENOUGH:
+        reporter.write_line(f"\nfewer than {ENOUGH} requests were made up", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def _statuses(terminalreporter: pytest.TerminalReporter) -> Counter[object]:

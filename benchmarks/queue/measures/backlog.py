@@ -14,7 +14,7 @@ from benchmarks.queue.stage import stage
 from benchmarks.queue.tasks import Task
 
 WAITING = 1_000_000
-SAMPLES = 300
+SAMPLES = 1_000
 JOBS = 5_000
 FAR = 4_000_000_000_000
 """Some day in 2096, in ms."""
@@ -38,8 +38,8 @@ async def backlog(ground: Ground, scale: Scale) -> list[Figure]:
     ahead = await interleaved(
         scale.rounds,
         {
-            "ours": partial(pickup_ahead, ground, waiting, samples // 3),
-            f"{scale.of(NAPS):,}": partial(pickup_ahead, ground, scale.of(NAPS), samples // 3),
+            "ours": partial(pickup_ahead, ground, waiting, samples // 10),
+            f"{scale.of(NAPS):,}": partial(pickup_ahead, ground, scale.of(NAPS), samples // 10),
         },
     )
     cost = await interleaved(
