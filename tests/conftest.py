@@ -261,18 +261,22 @@ _held: ContextVar[Resources] = ContextVar("what the service that starts is given
 
 
 def _service(resources: Resources) -> FastAPI:
-    """Build the service, but once for the same settings: it takes a while."""
+    """Build the service, but once for the same settings: it takes a while.
+
+    Providers of OpenID Connect are met at other ports in each test, and change nothing of it.
+    """
 
     @asynccontextmanager
     async def open_held(_: Settings) -> AsyncIterator[Resources]:
         yield _held.get()
 
     _held.set(resources)
+    wanted = with_settings(resources, oidc_providers={}).settings
     for settings, service in _services:
-        if settings == resources.settings:
+        if settings == wanted:
             return service
-    service = create_application(resources.settings, open_resources=open_held)
-    _services.append((resources.settings, service))
+    service = create_application(wanted, open_resources=open_held)
+    _services.append((wanted, service))
     return service
 
 

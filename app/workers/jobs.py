@@ -99,9 +99,7 @@ async def delete_expired(ctx: JobContext, job: DeleteExpired) -> None:  # noqa: 
         await delete_expired_rows(uow)
 
 
-async def _send(
-    ctx: JobContext, compose: Callable[[AccountMails], Awaitable[Mail | None]]
-) -> None:
+async def _send(ctx: JobContext, compose: Callable[[AccountMails], Awaitable[Mail | None]]) -> None:
     """Send a mail outside of any transaction. A try that is repeated makes a link of its own."""
     async with ctx.unit_of_work() as uow:
         mail = await compose(AccountMails(uow, ctx.settings))

@@ -1,6 +1,8 @@
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
 
 import pydantic_core
@@ -44,9 +46,13 @@ def exit_code(arguments: Sequence[str]) -> int | str | None:
 def ask(
     resources: Resources, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Ask]:
-    """Type a command, word by word; `variables` are changes of the environment."""
+    """Type a command, word by word; `typed` comes in by a pipe.
 
-    async def ask(*arguments: str, **variables: str) -> Answer:
+    `variables` are changes of the environment.
+    """
+
+    async def ask(*arguments: str, typed: str = "", **variables: str) -> Answer:
+        monkeypatch.setattr(sys, "stdin", StringIO(typed))
         for name, value in {**environment(resources.settings), **variables}.items():
             monkeypatch.setenv(name, value)
         load_settings.cache_clear()

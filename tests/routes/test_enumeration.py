@@ -14,7 +14,7 @@ from app.core.throttle import open_throttle
 from tests.accounts import ADA, API, PASSWORD, SIGNUP, log_in, someone
 from tests.conftest import serve, with_settings
 
-ROUNDS = 40
+ROUNDS = 24
 TRIES = 5
 Request = Callable[[int], Awaitable[httpx2.Response]]
 

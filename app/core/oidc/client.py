@@ -2,6 +2,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
+from ssl import SSLContext
 
 import httpx2
 import structlog
@@ -31,6 +33,12 @@ _claims = TypeAdapter(Claims)
 _keys = TypeAdapter(list[DictKey])
 
 
+@cache
+def _certificates() -> SSLContext:
+    """Load the certificates of all authorities, once for all providers: it takes a while."""
+    return httpx2.create_ssl_context()
+
+
 class OidcClient:
     """Speaks to one provider. Every method may raise ProviderUnavailable."""
 
@@ -50,6 +58,7 @@ class OidcClient:
             redirect_uri=redirect_uri,
             code_challenge_method="S256",
             timeout=timeout,
+            verify=_certificates(),
         )
 
     async def aclose(self) -> None:

@@ -19,7 +19,7 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture
 def app(settings: Settings, resources: Resources) -> FastAPI:
-    changes = {"max_body_size": 1000, "body_timeout": 0.1}
+    changes = {"max_body_size": 1000, "body_timeout": 0.5}
     app = create_application(settings.model_copy(update=changes), open_resources=given(resources))
 
     @app.post("/size")
