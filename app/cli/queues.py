@@ -92,7 +92,7 @@ async def pause(resources: Resources, arguments: QueueArguments) -> int:
 async def resume(resources: Resources, arguments: QueueArguments) -> int:
     queue = control.queue_named(resources.queues, arguments.queue)
     limits = await control.resume(resources, queue)
-    return _answer(arguments, queue, limits, f"{queue.name} is not paused.")
+    return _answer(arguments, queue, limits, f"{queue.name} takes jobs again.")
 
 
 async def set_rate(resources: Resources, arguments: RateArguments) -> int:

@@ -1,3 +1,4 @@
+from pydantic import JsonValue
 from sqlalchemy import func, select
 
 from app.core.config import Settings
@@ -65,7 +66,11 @@ class LoginService:
             await self.resources.throttle.count(attempt)
             raise IncorrectLogin
         await self.resources.throttle.check(attempt)
-        check_admission(self.resources.settings, user)
+        try:
+            check_admission(self.resources.settings, user)
+        except Refused as refusal:
+            await self._record_failure(user, reason=str(refusal))
+            raise
         return await self._open_session(user, verdict.new_hash)
 
     async def refresh(self, refresh_token: str) -> Tokens:
@@ -94,10 +99,11 @@ class LoginService:
             )
         return user, f"{email} {self.caller.address}" if known_here else email
 
-    async def _record_failure(self, user: User | None) -> None:
+    async def _record_failure(self, user: User | None, **details: JsonValue) -> None:
         async with self.resources.unit_of_work() as uow:
             trail = AuditTrail(uow, self.caller)
-            trail.record("login.failed", user_id=user.id if user else None, actor_id=None)
+            user_id = user.id if user else None
+            trail.record("login.failed", user_id=user_id, actor_id=None, **details)
 
     async def _open_session(self, user: User, new_hash: str | None) -> Tokens:
         async with self.resources.unit_of_work() as uow:

@@ -54,6 +54,18 @@ async def test_the_trail_tells_who_did_what_when_and_from_where(
     assert len(everything) == len(concerned) + 1
 
 
+async def test_who_may_not_come_in_although_the_password_is_right_is_noted_with_the_reason(
+    client: httpx2.AsyncClient, resources: Resources, root: Person
+) -> None:
+    ada = await someone(resources, password_hash=await hash_password(PASSWORD))
+    path = f"{API}/users/{ada.id}"
+    await client.patch(path, json={"is_active": False}, headers=root.headers)
+    assert (await log_in(client)).status_code == 400
+
+    failed = (await events(client, root, user_id=str(ada.id)))[0]
+    assert (failed["event"], failed["details"]) == ("login.failed", {"reason": "Inactive user"})
+
+
 async def test_nobody_changes_the_trail(client: httpx2.AsyncClient, resources: Resources) -> None:
     await client.post(SIGNUP, json=ADA)
 
