@@ -80,9 +80,10 @@ async def test_a_server_that_does_not_answer_is_given_up_and_connected_to_anew(
     before = await own_id(pool.wire)
 
     with pytest.raises(RedisTimeoutError, match=r"Redis did not answer within 0\.2 s"):
-        await pool.wire.execute(("BLPOP", "wire:nothing", 1))
+        await pool.wire.execute(("INCR", "wire:tries"), ("BLPOP", "wire:nothing", 1))
 
     assert await own_id(pool.wire) > before
+    assert await pool.wire.execute(("GETDEL", "wire:tries")) == [b"1"]
     await pool.aclose(close_connection_pool=True)
 
 

@@ -5,6 +5,7 @@ import httpx2
 import pytest
 import structlog
 from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
 from sqlalchemy import text
 
 from app.core.config import Settings
@@ -31,6 +32,14 @@ def app(settings: Settings, resources: Resources) -> FastAPI:
     async def syntax(uow: Uow) -> None:
         await uow.session.execute(text("SELEKT"))
 
+    @app.get("/half")
+    async def half() -> StreamingResponse:
+        async def lines() -> AsyncIterator[str]:
+            yield "first line"
+            raise RuntimeError("too late for a 500")
+
+        return StreamingResponse(lines())
+
     return app
 
 
@@ -38,6 +47,13 @@ def app(settings: Settings, resources: Resources) -> FastAPI:
 async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
     async with serve(app) as client:
         yield client
+
+
+async def test_an_answer_that_breaks_off_is_left_to_the_server_to_cut(
+    client: httpx2.AsyncClient,
+) -> None:
+    with pytest.raises(RuntimeError, match="too late"):
+        await client.get("/half")
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,26 @@ async def test_guesses_of_ones_own_password_within_a_session_are_counted(
     assert [answer.status_code for answer in answers] == [400] * 10 + [429]
 
 
+async def test_of_guesses_within_a_session_one_that_is_right_too_late_is_refused(
+    committing: Resources,
+) -> None:
+    ada = await someone(committing, password_hash=await hash_password(PASSWORD))
+    async with service(committing, throttle_attempts=3) as client:
+        answers = await asyncio.gather(
+            *(
+                client.patch(
+                    f"{API}/users/me/password",
+                    json={"current_password": guess, "new_password": "a fresh battery"},
+                    headers=ada.headers,
+                )
+                for guess in [WRONG] * 20 + [PASSWORD]
+            )
+        )
+
+    assert {answer.status_code for answer in answers[:-1]} == {400, 429}
+    assert answers[-1].status_code == 429
+
+
 async def test_while_redis_is_away_logins_go_on_and_the_limiter_says_so(
     resources: Resources, ada: Person
 ) -> None:

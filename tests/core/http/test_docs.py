@@ -27,7 +27,8 @@ async def test_the_documentation_runs_its_own_scripts_and_no_others(
     page = await client.get("/docs")
 
     policy = page.headers["content-security-policy"]
-    assert "script-src 'self';" in policy
+    assert "default-src 'none'; script-src 'self';" in policy
+    assert "connect-src 'self';" in policy
     assert "unsafe" not in policy
     assert not re.search(r"<script[^>]*>[^<]", page.text)
 
