@@ -27,6 +27,7 @@ class Doorbell:
         self._patience = timeout * PATIENCE
         self._key = f"{redis.default_queue_name}:wake"
         self._rung = asyncio.Event()
+        self._listening = False
         self._listener: asyncio.Task[object] | None = None
 
     def ring(self) -> None:
@@ -38,6 +39,7 @@ class Doorbell:
 
     async def wait(self, seconds: float, *, listening: bool) -> None:
         """Return when it rings, or after some seconds."""
+        self._listening = listening
         if listening and self._listener is None:
             self._listener = asyncio.create_task(self._listen())
         with suppress(TimeoutError):
@@ -52,9 +54,11 @@ class Doorbell:
 
     async def _listen(self) -> None:
         try:
-            [token] = await self._wire.execute(("BLPOP", self._key, self._patience))
-            if token:  # or an error, which the look at the queue will find, too
-                self.ring()
+            while self._listening:
+                [token] = await self._wire.execute(("BLPOP", self._key, self._patience))
+                if token:  # or an error, which the look at the queue will find, too
+                    self.ring()
+                    return
         except (RedisError, OSError):
             self.ring()  # the look at the queue will find out, and say so
         finally:
