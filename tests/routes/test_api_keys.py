@@ -6,7 +6,6 @@ import pytest
 from sqlalchemy import text, update
 
 from app.core.resources import Resources
-from app.core.security import hash_password
 from app.models import ApiKey, Role, UserRole
 from tests.accounts import API, PASSWORD, Person, bearer, someone
 from tests.api_keys import an_api_key
@@ -15,16 +14,6 @@ from tests.conftest import serve, with_settings
 KEYS = f"{API}/users/me/api-keys"
 REPORTS = f"{API}/reports/"
 WISH = {"name": "import", "scopes": ["reports:read"], "current_password": PASSWORD}
-
-
-@pytest.fixture
-async def ada(resources: Resources) -> Person:
-    return await someone(resources, password_hash=await hash_password(PASSWORD))
-
-
-@pytest.fixture
-async def root(resources: Resources) -> Person:
-    return await someone(resources, "root", superuser=True)
 
 
 async def allow(resources: Resources, person: Person, *permissions: str) -> None:

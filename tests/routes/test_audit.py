@@ -11,11 +11,6 @@ from tests.conftest import serve
 EVENTS = f"{API}/audit-events/"
 
 
-@pytest.fixture
-async def root(resources: Resources) -> Person:
-    return await someone(resources, "root", superuser=True)
-
-
 async def events(client: httpx2.AsyncClient, root: Person, **query: str) -> list[dict[str, object]]:
     answer = (await client.get(EVENTS, params=query, headers=root.headers)).json()
     assert answer["count"] == len(answer["data"])

@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from app.core.resources import Resources
-from app.core.security import hash_password
 from app.core.worker.base_settings import WorkerSettings as BaseWorker
 from app.core.worker.email_settings import WorkerSettings as EmailWorker
 from app.dev.mail import Mail
@@ -35,11 +34,6 @@ LINK = re.compile(r"https://service\.example\.com/([\w-]+)\?token=([\w-]{43})\s"
 def resources(committing: Resources) -> Resources:
     """Commits that the worker and its sweeper see on connections of their own."""
     return committing
-
-
-@pytest.fixture
-async def ada(resources: Resources) -> Person:
-    return await someone(resources, password_hash=await hash_password(PASSWORD))
 
 
 class Post:

@@ -4,18 +4,12 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import select
 
 from app.core.resources import Resources
-from app.core.security import hash_password
 from app.models import User
 from tests.accounts import ADA, API, PASSWORD, SIGNUP, Person, log_in, someone
 from tests.conftest import serve, with_settings
 
 CHANGE = f"{API}/users/me/password"
 NEW = "a fresh battery"
-
-
-@pytest.fixture
-async def ada(resources: Resources) -> Person:
-    return await someone(resources, password_hash=await hash_password(PASSWORD))
 
 
 async def change(

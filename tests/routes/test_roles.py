@@ -16,11 +16,6 @@ REPORTS = f"{API}/reports/"
 
 
 @pytest.fixture
-async def root(resources: Resources) -> Person:
-    return await someone(resources, "root", superuser=True)
-
-
-@pytest.fixture
 async def ada(resources: Resources) -> Person:
     return await someone(resources)
 

@@ -18,16 +18,6 @@ FACTOR = f"{API}/users/me/second-factor"
 PROOF = {"current_password": PASSWORD}
 
 
-@pytest.fixture
-async def ada(resources: Resources) -> Person:
-    return await someone(resources, password_hash=await hash_password(PASSWORD))
-
-
-@pytest.fixture
-async def root(resources: Resources) -> Person:
-    return await someone(resources, "root", superuser=True)
-
-
 async def begin(client: httpx2.AsyncClient, person: Person) -> Authenticator:
     answer = await client.post(FACTOR, json=PROOF, headers=person.headers)
     assert answer.status_code == 201

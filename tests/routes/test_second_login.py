@@ -22,11 +22,6 @@ SECOND = f"{API}/login/second-factor"
 
 
 @pytest.fixture
-async def ada(resources: Resources) -> Person:
-    return await someone(resources, password_hash=await hash_password(PASSWORD))
-
-
-@pytest.fixture
 async def app(resources: Resources, ada: Person) -> Authenticator:
     return await set_up_app(resources, ada)
 

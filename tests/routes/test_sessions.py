@@ -16,11 +16,6 @@ REFRESH = f"{API}/login/refresh"
 COOKIE = "__Host-refresh_token"
 
 
-@pytest.fixture
-async def ada(resources: Resources) -> Person:
-    return await someone(resources, password_hash=await hash_password(PASSWORD))
-
-
 async def refresh(client: httpx2.AsyncClient, token: str) -> httpx2.Response:
     return await client.post(REFRESH, json={"refresh_token": token})
 

@@ -19,11 +19,6 @@ from tests.processes import running
 WRONG = "wrong horse"
 
 
-@pytest.fixture
-async def ada(resources: Resources) -> Person:
-    return await someone(resources, password_hash=await hash_password(PASSWORD))
-
-
 @asynccontextmanager
 async def service(
     resources: Resources, address: str = "192.0.2.7", **changes: object

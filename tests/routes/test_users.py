@@ -14,11 +14,6 @@ from tests.conftest import serve
 USERS = f"{API}/users/"
 
 
-@pytest.fixture
-async def root(resources: Resources) -> Person:
-    return await someone(resources, "root", superuser=True)
-
-
 async def test_signing_up_creates_a_user_and_never_shows_the_password(
     client: httpx2.AsyncClient,
 ) -> None:
