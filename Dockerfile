@@ -1,8 +1,10 @@
-# One image for every process: the API by default; the workers and the migration replace the command.
+# One image for every process. It runs the API; the workers and the migration replace the command.
 
-FROM python:3.14-slim AS build
+ARG PYTHON_IMAGE=python:3.14-slim
 
-# Wheels only: a dependency that has none for this Python stops the build here instead of asking for a compiler.
+FROM ${PYTHON_IMAGE} AS build
+
+# Wheels only: a dependency without a wheel for this Python fails here instead of needing a compiler.
 ENV UV_COMPILE_BYTECODE=1 \
     UV_LINK_MODE=copy \
     UV_NO_BUILD=1 \
@@ -14,17 +16,20 @@ RUN pip install --no-cache-dir --root-user-action=ignore "uv==${UV_VERSION}"
 
 WORKDIR /app
 
-# Before the code, so that only a change of the lock file installs them again.
+# Such as "--extra otel --extra sentry".
+ARG EXTRAS=""
+
+# Dependencies come before the code, so only a change of the lock file installs them again.
 RUN --mount=type=cache,target=/root/.cache/uv \
     --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
     --mount=type=bind,source=uv.lock,target=uv.lock \
-    uv sync --locked --no-dev
+    uv sync --locked --no-dev ${EXTRAS}
 
 COPY . .
 RUN /opt/venv/bin/python -m compileall -q .
 
 
-FROM python:3.14-slim
+FROM ${PYTHON_IMAGE}
 
 # ENVIRONMENT: a container without its secrets refuses to start instead of running on the examples.
 ENV ENVIRONMENT=production \
@@ -35,20 +40,20 @@ ENV ENVIRONMENT=production \
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin app
 
 WORKDIR /app
-# Owned by root: a process that is broken into can't change the code it runs.
+# Owned by root: an attacker inside a process cannot change its code.
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app .
 
-# By number, so that Kubernetes can see that it isn't root (runAsNonRoot).
+# By number, so Kubernetes can see that it is not root (runAsNonRoot).
 USER 10001:10001
 
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 
-# http.client and not urllib, which would ask a proxy set in the environment.
+# http.client, because urllib would use a proxy from the environment.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --start-interval=1s --retries=3 \
     CMD ["python", "-c", "from http.client import HTTPConnection as Connection; api = Connection('127.0.0.1', 8000, timeout=3); api.request('GET', '/health/live'); raise SystemExit(api.getresponse().status != 200)"]
 
-# Heads have bounds (app/core/http/protocol.py), and only the app says which proxies it trusts (TRUSTED_PROXIES).
-# The app logs its requests itself. A lifespan that fails ends the process, and requests in flight get 20 s to finish.
+# BoundedHttp limits headers (app/core/http/protocol.py). TRUSTED_PROXIES alone decides which proxies to trust.
+# The app logs its requests. A failed lifespan ends the process. Requests in flight have 20 s to finish.
 CMD ["uvicorn", "main:app", "--host", "0.0.0.0", "--port", "8000", "--http", "app.core.http.protocol:BoundedHttp", "--no-proxy-headers", "--lifespan", "on", "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "20"]

@@ -1,5 +1,5 @@
-from app.core.memory import freeze_imports
+from app.core.gc import tune_garbage_collection
 from app.core.setup import create_application
 
 app = create_application()
-freeze_imports()
+tune_garbage_collection()

@@ -1,4 +1,4 @@
-"""Runs migrations: one migrator at a time, and never queueing the service behind a lock."""
+"""Run migrations, one process at a time, without making the service wait for a table lock."""
 
 import asyncio
 
@@ -7,50 +7,62 @@ from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.core.config import Settings, load_settings
-from app.core.database import connect, create_missing_database
 from app.core.exceptions import DatabaseMissing, DatabaseUnavailable
 from app.core.logging import configure_logging
+from app.core.postgres.connector import DRIVER_URL, Connector
+from app.core.postgres.privileges import grant_privileges, role_exists
+from app.core.postgres.provisioning import create_missing_database
+from app.core.urls.postgres import PostgresAddress
 from app.models import Base
 
 MIGRATORS = 7_306_086_935
-"""The advisory lock's number; any, as long as nothing else in the database uses it."""
+"""The number of the advisory lock. Nothing else in the database may use it."""
 
 LOCK_TIMEOUT = "2s"
-"""A migration that waits for a table lock makes every later query of that table wait as well."""
+"""Every later query of a table waits behind a migration that waits for its lock."""
+
+BEHIND_A_POOLER = (
+    "Migrations hold a lock for longer than one transaction, which a transaction pooler loses. Run "
+    "them with DATABASE_OWNER_URL set to the server itself"
+)
 
 ATTEMPTS = 15
+LOCK_POLL_INTERVAL = 0.2
 LOCK_NOT_AVAILABLE = "55P03"
 
 log = structlog.stdlib.get_logger("alembic")
 
 
 async def run_migrations_online(settings: Settings) -> None:
+    owner = settings.for_owner
     try:
-        await migrate(settings)
+        await migrate(owner, service_role(settings))
     except DatabaseMissing:
         if settings.environment == "production":
             raise
-        await create_missing_database(settings)
-        await migrate(settings)
+        await create_missing_database(owner)
+        await migrate(owner, service_role(settings))
 
 
-async def migrate(settings: Settings) -> None:
+def service_role(settings: Settings) -> str | None:
+    """Return the role of the service; None where the service is the owner."""
+    if settings.database_owner_url is None:
+        return None
+    return PostgresAddress.parse(settings.database_url).user
+
+
+async def migrate(settings: Settings, service: str | None) -> None:
+    connector = Connector(settings, {"application_name": "alembic"}, command_timeout=None)
     engine = create_async_engine(
-        settings.database_url,
-        poolclass=NullPool,
-        connect_args={
-            "async_creator_fn": connect,
-            "timeout": settings.database_connect_timeout,
-            "server_settings": {"application_name": "alembic"},
-        },
+        DRIVER_URL, poolclass=NullPool, connect_args={"async_creator_fn": connector}
     )
     async with engine.connect() as connection:
-        # Held by the session: it goes with the connection, whatever happens.
-        await connection.execute(text(f"SELECT pg_advisory_lock({MIGRATORS})"))
+        # The session holds the lock, so it ends with the connection.
+        await lock_migrations(connection)
         await connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
         await connection.commit()
         for attempt in range(1, ATTEMPTS + 1):
@@ -64,7 +76,30 @@ async def migrate(settings: Settings) -> None:
                 await connection.rollback()
                 await asyncio.sleep(1)
             else:
-                return
+                break
+        if service:
+            await grant_to(service, connection)
+
+
+async def grant_to(service: str, connection: AsyncConnection) -> None:
+    """Let the service use the tables that exist now."""
+    if await role_exists(connection, service):
+        await grant_privileges(connection, service)
+        await connection.commit()
+    else:
+        cure = "Run: python -m app database roles"
+        log.warning("migration.service_role_missing", role=service, cure=cure)
+
+
+async def lock_migrations(connection: AsyncConnection) -> None:
+    """Wait until no other process migrates.
+
+    A statement that waits would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for those.
+    """
+    lock = text(f"SELECT pg_try_advisory_lock({MIGRATORS})")
+    while not await connection.scalar(lock):
+        await connection.rollback()
+        await asyncio.sleep(LOCK_POLL_INTERVAL)
 
 
 def run_migrations(connection: Connection) -> None:
@@ -86,6 +121,8 @@ def main() -> None:
     if settings is None:
         settings = load_settings()
         configure_logging(settings)
+    if settings.for_owner.uses_transaction_pooler:
+        raise CommandError(BEHIND_A_POOLER)
     if context.is_offline_mode():
         run_migrations_offline(settings)
         return

@@ -11,12 +11,15 @@ from packaging.version import Version
 from ruamel.yaml import YAML
 
 from app.core.queue import QUEUES, Job, Queue
-from app.core.worker.handler import job_of
+from app.core.worker.execution.registry import jobs_of
 from app.core.worker.settings import WorkerSettings
 from app.schemas import jobs
+from app.schemas.jobs import EmailJob
+from app.services.emails.composer import FUNCTIONS
 from app.workers import jobs as handlers
 
 ROOT = Path(__file__).parent.parent
+TEMPLATES = ROOT / "app/templates/email"
 
 FLOORS = {
     "fastapi": "0.136.3",
@@ -95,7 +98,7 @@ def test_queues_share_neither_a_name_nor_a_redis_database() -> None:
 
 @pytest.mark.parametrize("job", all_jobs(), ids=lambda job: job.__name__)
 def test_every_job_has_one_handler_on_its_queue(job: type[Job]) -> None:
-    handled = [job_of(handler) for handler in worker_of(job.queue).handlers]
+    handled = [taken for handler in worker_of(job.queue).handlers for taken in jobs_of(handler)]
 
     assert handled.count(job) == 1
 
@@ -108,6 +111,30 @@ def test_every_handler_works_for_a_queue() -> None:
     }
 
     assert written == {handler for queue in QUEUES for handler in worker_of(queue).handlers}
+
+
+@pytest.mark.parametrize("job", FUNCTIONS, ids=lambda job: job.__name__)
+def test_every_email_has_one_function_and_two_templates_named_after_its_job(
+    job: type[EmailJob],
+) -> None:
+    name = FUNCTIONS[job].__name__
+
+    assert job.__name__.removeprefix("Send") == name.title().replace("_", "")
+    assert (TEMPLATES / f"{name}.txt").exists()
+    assert (TEMPLATES / f"{name}.html").exists()
+
+
+@pytest.mark.parametrize("job", jobs_of(handlers.send_email), ids=lambda job: job.__name__)
+def test_every_job_that_sends_an_email_has_a_function(job: type[EmailJob]) -> None:
+    assert [kind for kind in job.__mro__ if kind in FUNCTIONS]
+
+
+def test_no_template_is_left_behind_without_its_email() -> None:
+    names = {path.stem for path in TEMPLATES.iterdir()} - {"base"}
+
+    # To its owner, the email about a taken address looks like any other answer to a request.
+    shared = {"address_taken"}
+    assert names == {function.__name__ for function in FUNCTIONS.values()} | shared
 
 
 @pytest.mark.parametrize("package", FLOORS)
@@ -129,3 +156,60 @@ def test_the_lock_file_names_the_public_index_only() -> None:
 
 def test_the_folder_of_migrations_does_not_shadow_the_library() -> None:
     assert not (ROOT / "alembic/__init__.py").exists()
+
+
+def test_only_one_module_reads_the_secret_key() -> None:
+    """So everything that signs or encrypts takes part in a change of the key."""
+    readers = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "app").rglob("*.py")
+        if re.search(r"\b(settings|self)\.secret_key", path.read_text())
+    }
+
+    assert readers == {"app/core/configuration/process.py", "app/core/security/keys.py"}
+
+
+def test_only_the_migration_knows_how_to_be_owner_or_administrator() -> None:
+    """All containers read one .env, so the others must not pass on what it has."""
+    secret = {"DATABASE_OWNER_URL", "DATABASE_ADMIN_URL", "POSTGRES_PASSWORD"}
+    secret |= {"POSTGRES_OWNER_PASSWORD"}
+    for name, service in compose().items():
+        environment = service.get("environment")
+        if "env_file" not in service or name == "migrate":
+            continue
+        assert isinstance(environment, dict)
+        assert {variable: environment.get(variable) for variable in secret} == dict.fromkeys(
+            secret, ""
+        )
+
+
+def test_every_container_is_confined_and_shows_no_password_on_its_command_line() -> None:
+    for name, service in compose().items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["pids_limit"], name
+        assert service["mem_limit"], name
+        assert "PASSWORD}" not in str(service.get("command")), name
+
+
+def test_folders_in_memory_keep_their_owner_and_mode_when_a_container_starts_again() -> None:
+    """Without options, some runtimes give them another mode then, and PostgreSQL cannot start."""
+    for name, service in compose().items():
+        folders = service["tmpfs"]
+        assert isinstance(folders, list)
+        assert [folder for folder in folders if ":" not in folder or "mode=" not in folder] == [], (
+            name
+        )
+
+
+def test_every_image_can_be_pinned_by_its_digest() -> None:
+    images = {str(service["image"]) for service in compose().values()} - {"fastapi-boilerplate"}
+    pinnable = {image for image in images if re.fullmatch(r"\$\{[A-Z]+_IMAGE:-[^}]+\}", image)}
+    guide = (ROOT / "docs/deployment.md").read_text()
+
+    assert images == pinnable
+    assert "FROM python" not in (ROOT / "Dockerfile").read_text()
+    for image in pinnable:
+        variable, _, default = image.strip("${}").partition(":-")
+        assert f"{variable.removesuffix('_IMAGE')}={default}" in guide

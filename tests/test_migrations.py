@@ -7,14 +7,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.core.config import Settings
-from tests.conftest import alembic_config
-from tests.processes import running
+from tests.support.processes import run_process
+from tests.support.secrets import STRONG_SECRET
+from tests.support.servers import alembic_config
 
 MIGRATE = ("-m", "alembic", "upgrade", "head")
 
 
 async def tables(settings: Settings) -> set[str]:
-    engine = create_async_engine(settings.database_url)
+    engine = create_async_engine(settings.for_owner.database_url)
     async with engine.connect() as connection:
         found = await connection.scalars(
             text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
@@ -23,38 +24,44 @@ async def tables(settings: Settings) -> set[str]:
     return set(found)
 
 
-def test_migrations_go_up_and_down_and_up_again(empty: Settings) -> None:
-    config = alembic_config(empty)
+def test_migrations_go_up_and_down_and_up_again(settings_without_database: Settings) -> None:
+    config = alembic_config(settings_without_database)
 
     command.upgrade(config, "head")
-    first = asyncio.run(tables(empty))
+    first = asyncio.run(tables(settings_without_database))
     command.downgrade(config, "base")
-    assert asyncio.run(tables(empty)) == {"alembic_version"}
+    assert asyncio.run(tables(settings_without_database)) == {"alembic_version"}
     command.upgrade(config, "head")
 
-    assert asyncio.run(tables(empty)) == first
+    assert asyncio.run(tables(settings_without_database)) == first
     assert {"users", "signup_reports"} < first
 
 
-def test_the_migrations_build_what_the_models_describe(empty: Settings) -> None:
-    config = alembic_config(empty)
+def test_the_migrations_build_what_the_models_describe(settings_without_database: Settings) -> None:
+    config = alembic_config(settings_without_database)
     command.upgrade(config, "head")
 
     command.check(config)
 
 
 def test_the_migrations_can_be_written_as_sql(
-    empty: Settings, capsys: pytest.CaptureFixture[str]
+    settings_without_database: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command.upgrade(alembic_config(empty), "head", sql=True)
+    command.upgrade(alembic_config(settings_without_database), "head", sql=True)
 
     assert "CREATE TABLE users" in capsys.readouterr().out
 
 
-async def test_two_migrators_at_once_do_not_disturb_each_other(empty: Settings) -> None:
+async def test_two_migrators_at_once_do_not_disturb_each_other(
+    settings_without_database: Settings,
+) -> None:
     async with AsyncExitStack() as stack:
-        migrators = [await stack.enter_async_context(running(empty, *MIGRATE)) for _ in range(2)]
-        assert [await migrator.ended() for migrator in migrators] == [0, 0]
+        migrators = [
+            await stack.enter_async_context(run_process(settings_without_database, *MIGRATE))
+            for _ in range(2)
+        ]
+        codes = [await migrator.wait_for_exit() for migrator in migrators]
+        assert codes == [0, 0], [migrator.output for migrator in migrators]
 
     output = "".join(migrator.output for migrator in migrators)
     assert output.count("Running upgrade  -> ") == 1
@@ -62,20 +69,24 @@ async def test_two_migrators_at_once_do_not_disturb_each_other(empty: Settings) 
 
 async def test_a_migration_waits_for_a_lock_in_short_steps(settings: Settings) -> None:
     """A migration that queued for the lock would stop every later query of the table."""
-    engine = create_async_engine(settings.database_url)
+    engine = create_async_engine(settings.for_owner.database_url)
     async with engine.begin() as connection:
         await connection.execute(text("LOCK TABLE alembic_version"))
-        async with running(settings, *MIGRATE) as migrator:
-            await migrator.says("migration.waits_for_a_lock")
+        async with run_process(settings, *MIGRATE) as migrator:
+            await migrator.wait_for_line("migration.waits_for_a_lock")
             await connection.commit()
-            assert await migrator.ended() == 0
+            assert await migrator.wait_for_exit() == 0
     await engine.dispose()
 
 
-async def test_in_production_a_missing_database_is_a_clear_sentence(empty: Settings) -> None:
-    production = empty.model_copy(update={"environment": "production", "secret_key": "k" * 40})
-    async with running(production, *MIGRATE) as migrator:
-        assert await migrator.ended() != 0
+async def test_in_production_a_missing_database_is_a_clear_sentence(
+    settings_without_database: Settings,
+) -> None:
+    production = settings_without_database.model_copy(
+        update={"environment": "production", "secret_key": STRONG_SECRET}
+    )
+    async with run_process(production, *MIGRATE) as migrator:
+        assert await migrator.wait_for_exit() != 0
 
     assert "does not exist on PostgreSQL at" in migrator.output
     assert "Traceback" not in migrator.output

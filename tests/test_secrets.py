@@ -4,6 +4,7 @@ import re
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import cast
 from urllib.parse import urlsplit
 
 import httpx2
@@ -14,17 +15,16 @@ from sqlalchemy import text
 
 from app.core.config import Settings
 from app.core.resources import Resources
-from app.dev.mail_catcher import MailCatcher
-from app.dev.processes import free_port
 from app.models import Base
-from tests.accounts import ADA, API, SIGNUP, bearer, log_in
-from tests.authenticator import read_secret
-from tests.oidc_provider import CLIENT_SECRET, TestProvider, running_provider
-from tests.processes import Process, running
+from dev.mail_catcher import MailCatcher
+from dev.processes import free_port
+from tests.support.accounts import ADA, API, SIGNUP, bearer, log_in
+from tests.support.authenticator import read_secret
+from tests.support.oidc_provider import CLIENT_SECRET, TestProvider, run_provider
+from tests.support.processes import Process, run_process
+from tests.support.waiting import STALLED_AFTER
 
 LINK = re.compile(r"/([\w-]+)\?token=([\w-]{43})\s")
-START_TIME = 60.0
-"""Seconds that a mail may take, for it waits until a worker has started."""
 
 READ = {
     b"string": ["GET"],
@@ -51,13 +51,13 @@ PLANTED = {
 
 @pytest.fixture
 def acme() -> Iterator[TestProvider]:
-    with running_provider() as provider:
+    with run_provider() as provider:
         yield provider
 
 
 @pytest.fixture
-def settings_with_secrets(committing: Resources, acme: TestProvider) -> Settings:
-    return committing.settings.model_copy(
+def settings_with_secrets(committing_resources: Resources, acme: TestProvider) -> Settings:
+    return committing_resources.settings.model_copy(
         update={
             "log_level": "debug",
             "secret_key": SecretStr(PLANTED["SECRET_KEY"]),
@@ -71,16 +71,20 @@ def settings_with_secrets(committing: Resources, acme: TestProvider) -> Settings
 
 
 async def test_no_secret_is_found_in_any_log_table_or_redis(
-    settings_with_secrets: Settings, committing: Resources, mails: MailCatcher
+    settings_with_secrets: Settings, committing_resources: Resources, mail_catcher: MailCatcher
 ) -> None:
     async with service(settings_with_secrets) as (client, processes):
-        secrets = PLANTED | await live(client, mails)
-    secrets["DATABASE_URL's password"] = urlsplit(committing.settings.database_url).password or ""
-    secrets["REDIS_URL's password"] = urlsplit(committing.settings.redis_url).password or ""
+        secrets = PLANTED | await live(client, mail_catcher)
+    secrets["DATABASE_URL's password"] = (
+        urlsplit(committing_resources.settings.database_url).password or ""
+    )
+    secrets["REDIS_URL's password"] = (
+        urlsplit(committing_resources.settings.redis_url).password or ""
+    )
     places = {
         "logs": "".join(process.output for process in processes),
-        "tables": await tables(committing),
-        "Redis": await redis(committing.settings),
+        "tables": await tables(committing_resources),
+        "Redis": await redis(committing_resources.settings),
     }
 
     assert len(secrets) >= 20
@@ -101,30 +105,30 @@ async def service(
     api = ("-m", "uvicorn", "main:app", "--no-proxy-headers", "--port", str(port))
     async with AsyncExitStack() as stack:
         processes = [
-            await stack.enter_async_context(running(settings, *arguments))
+            await stack.enter_async_context(run_process(settings, *arguments))
             for arguments in (api, ("run_base_worker.py",), ("run_email_worker.py",))
         ]
-        await processes[0].says("Application startup complete")
+        await processes[0].wait_for_line("Application startup complete")
         client = await stack.enter_async_context(
-            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30)
+            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=STALLED_AFTER)
         )
         async with AsyncExitStack() as hearing:
             for process in processes:
-                await hearing.enter_async_context(process.heard_out())
+                await hearing.enter_async_context(process.reading_output())
             yield client, processes
         for process in processes:
             process.signal(signal.SIGTERM)
-            await process.ended()
+            await process.wait_for_exit()
 
 
-async def live(client: httpx2.AsyncClient, mails: MailCatcher) -> dict[str, str]:
+async def live(client: httpx2.AsyncClient, mail_catcher: MailCatcher) -> dict[str, str]:
     """Go through all that is done with secrets, rightly and wrongly; return those it brought."""
     first, second, third = (PLANTED[f"{which} password"] for which in ("first", "second", "third"))
     wrong = PLANTED["mistyped password"]
     short = ADA | {"password": PLANTED["too short a password"]}
     assert (await client.post(SIGNUP, json=short)).status_code == 422
     assert (await client.post(SIGNUP, json=ADA | {"password": first})).status_code == 201
-    verification = await token(mails, "verify-email")
+    verification = await token(mail_catcher, "verify-email")
     for status in (200, 400):
         answer = await client.post(f"{API}/verify-email/", json={"token": verification})
         assert answer.status_code == status
@@ -140,7 +144,7 @@ async def live(client: httpx2.AsyncClient, mails: MailCatcher) -> dict[str, str]
         assert answer.status_code == status
 
     await client.post(f"{API}/password-recovery/{ADA['email']}")
-    reset = await token(mails, "reset-password")
+    reset = await token(mail_catcher, "reset-password")
     for status in (200, 400):
         body = {"token": reset, "new_password": third}
         assert (await client.post(f"{API}/reset-password/", json=body)).status_code == status
@@ -158,10 +162,10 @@ async def live(client: httpx2.AsyncClient, mails: MailCatcher) -> dict[str, str]
 
 
 async def use_a_key(client: httpx2.AsyncClient, login: dict[str, str]) -> dict[str, str]:
-    wish = {"name": "import", "scopes": ["reports:read"]}
+    data = {"name": "import", "scopes": ["reports:read"]}
     proof = {"current_password": PLANTED["third password"]}
     headers = bearer(login["access_token"])
-    created = await client.post(f"{API}/users/me/api-keys", json=wish | proof, headers=headers)
+    created = await client.post(f"{API}/users/me/api-keys", json=data | proof, headers=headers)
     key = str(created.json()["key"])
     for used, status in ((key, 403), (key[:-1] + "?", 401)):
         answer = await client.get(f"{API}/reports/", headers=bearer(used))
@@ -207,11 +211,11 @@ async def log_in_with_acme(client: httpx2.AsyncClient) -> str:
     return str(ended.headers["location"].partition("#second_factor_token=")[2])
 
 
-async def token(mails: MailCatcher, page: str) -> str:
-    """Return the token of the next mail with a link to a page."""
+async def token(mail_catcher: MailCatcher, page: str) -> str:
+    """Return the token of the next email with a link to a page."""
     while True:
-        mail = await mails.anext(START_TIME)
-        for found, secret in LINK.findall(mail.text or ""):
+        email = await mail_catcher.anext()
+        for found, secret in LINK.findall(email.text or ""):
             if found == page:
                 return str(secret)
 
@@ -237,5 +241,5 @@ async def redis(settings: Settings) -> str:
 
 
 async def value(client: Redis, key: bytes) -> object:
-    command, *arguments = READ[await client.type(key)]
+    command, *arguments = READ[cast("bytes", await client.type(key))]
     return key, await client.execute_command(command, key, *arguments)  # type: ignore[no-untyped-call]

@@ -1,21 +1,21 @@
-"""What an operator types: `python -m app queues`, one module per group of commands.
+"""The command line for operators: `python -m app queues`. Each module is one group of commands.
 
-Exit codes are 0: done, 1: what was asked for does not exist or cannot be done, which a sentence on
-stderr explains, and 2: the command line was not understood.
+Exit codes: 0 is success. 1 means that something does not exist or cannot be done; a sentence on
+stderr explains it. 2 means that the command line is wrong.
 """
 
 import argparse
 from collections.abc import Sequence
 
-from app.cli import jobs, queues, users, workers
+from app.cli import crons, database, jobs, metrics, queues, secrets, users, workers
 
-GROUPS = (queues, jobs, workers, users)
+GROUPS = (queues, jobs, workers, crons, users, database, secrets, metrics)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Carry out a command line, by default that of the process, and return the exit code.
+    """Run a command line, by default that of the process, and return the exit code.
 
-    Raises SystemExit where the command line or the settings cannot be understood.
+    Raises SystemExit for an invalid command line or invalid settings.
     """
     parser = argparse.ArgumentParser(prog="python -m app", description="Operate the service.")
     parser.set_defaults(json=False)

@@ -1,72 +1,94 @@
-"""What commands have in common: the resources that they use, how they answer, how they fail."""
+"""What all commands share: the servers that they use, their output, and their errors."""
 
 import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 import pydantic_core
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from app.core.config import load_settings
+from app.core.config import Settings, load_settings
+from app.core.database import Database, Sessions, open_database
 from app.core.exceptions import AppError, Unavailable
 from app.core.logging import configure_logging
-from app.core.resources import Resources, open_resources
+from app.core.postgres.reader import Reader
+from app.core.queue import QueuePools
+from app.core.redis import open_pools
 
 DONE, FAILED = 0, 1
 
 MISSING = {"42P01", "42703"}
-"""What PostgreSQL says of a table or a column that does not exist."""
+"""The SQLSTATE codes for a table or a column that does not exist."""
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001  it has no other name
 
 
 class Arguments(argparse.Namespace):
-    """What every command line says; a command adds what it wants to know."""
+    """The arguments of every command. A command adds its own."""
 
     json: bool
 
 
-Said = TypeVar("Said", bound=Arguments)
-Command = Callable[[Resources, Said], Awaitable[int]]
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """The settings and the servers that commands use."""
+
+    settings: Settings
+    database: Database
+    queues: QueuePools
+
+    @property
+    def sessions(self) -> Sessions:
+        return self.database.sessions
+
+    @property
+    def reader(self) -> Reader:
+        return self.database.reader
+
+
+CommandArguments = TypeVar("CommandArguments", bound=Arguments)
+Command = Callable[[Backends, CommandArguments], Awaitable[int]]
 
 
 def add_command(
     commands: Subparsers,
     name: str,
-    command: Command[Said],
+    command: Command[CommandArguments],
     *,
-    help: str,  # noqa: A002  argparse's word
+    help: str,  # noqa: A002  argparse's name
 ) -> argparse.ArgumentParser:
-    """Offer a command that uses the resources of the service."""
+    """Register a command."""
     parser = commands.add_parser(name, help=help, description=help)
     parser.add_argument(
         "--json",
         action="store_true",
         default=argparse.SUPPRESS,
-        help="answer in JSON, for programs",
+        help="print JSON, for programs",
     )
-    parser.set_defaults(run=_with_resources(command))
+    parser.set_defaults(run=_with_backends(command))
     return parser
 
 
 def answer(arguments: Arguments, value: object, text: str) -> int:
-    """Print a value for programs or a text for people, whichever is wanted."""
+    """Print a text for people, or the value as JSON if the user asked for it."""
     json = pydantic_core.to_json(value, indent=2).decode() if arguments.json else None
     sys.stdout.write(f"{json or text}\n")
     return DONE
 
 
 def complain(text: str) -> int:
-    """Say on stderr what cannot be done."""
+    """Print on stderr what cannot be done."""
     sys.stderr.write(f"{text}\n")
     return FAILED
 
 
 def explain(error: AppError | SQLAlchemyError) -> str:
-    """Say in one line what happened, to what, and what to do."""
+    """Return one line: what happened, to what, and what to do."""
     match error:
         case Unavailable(cause=str(cause)):
             return cause
@@ -74,19 +96,26 @@ def explain(error: AppError | SQLAlchemyError) -> str:
             text = str(reason).rpartition(": ")[2].splitlines()[0]
             missing = getattr(reason, "sqlstate", None) in MISSING
             cure = "Apply the migrations: alembic upgrade head" if missing else "Try again"
-            return f"PostgreSQL refuses: {text}. {cure}"
+            return f"PostgreSQL reports: {text}. {cure}"
         case _:
             return str(error)
 
 
-def _with_resources(command: Command[Said]) -> Callable[[Said], int]:
-    def run(arguments: Said) -> int:
+@asynccontextmanager
+async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
+    """Open the queues and the database. Connections are made when they are first used."""
+    async with open_pools(settings) as queues, open_database(settings) as database:
+        yield Backends(settings, database, queues)
+
+
+def _with_backends(command: Command[CommandArguments]) -> Callable[[CommandArguments], int]:
+    def run(arguments: CommandArguments) -> int:
         settings = load_settings()
         configure_logging(settings)
 
         async def work() -> int:
-            async with open_resources(settings) as resources:
-                return await command(resources, arguments)
+            async with open_backends(settings) as backends:
+                return await command(backends, arguments)
 
         try:
             code = asyncio.run(work())
@@ -94,7 +123,7 @@ def _with_resources(command: Command[Said]) -> Callable[[Said], int]:
         except (AppError, SQLAlchemyError) as error:
             return complain(explain(error))
         except BrokenPipeError:
-            # Whoever read has seen enough (`… | head`); the interpreter must not flush once more.
+            # The reader has closed the pipe (`… | head`). The interpreter must not flush again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FAILED
         return code

@@ -1,28 +1,29 @@
-"""`jobs`: how one stands, and what becomes of those that failed for good."""
+"""`jobs`: show and cancel a job; list, retry, and discard dead letters."""
 
 import argparse
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from pydantic_core import to_json
 
-from app.cli.command import DONE, Arguments, Subparsers, add_command, answer, complain
-from app.cli.tables import age, since, table
+from app.cli import job_lists
+from app.cli.command import DONE, Arguments, Backends, Subparsers, add_command, answer, complain
+from app.cli.tables import since, table
 from app.core import control
-from app.core.control import DeadLetterDetails, DeadLetterNotFound, DeadLetterPage, Retried
+from app.core.control import DeadLetterDetails, DeadLetterNotFound, DeadLetterPage, RetryResult
+from app.core.control.durations import age
 from app.core.exceptions import NotFound
-from app.core.job_record import JobRecord, JobState
-from app.core.resources import Resources
+from app.core.job_store.record import JobRecord, JobState
 
 HEADERS = ("ID", "KIND", "AGE", "ERROR")
 
 
 class NoSuchKind(NotFound):
     def __init__(self, kind: str, kinds: dict[str, int]) -> None:
-        there = ", ".join(f"{name} ({count})" for name, count in sorted(kinds.items()))
+        existing = ", ".join(f"{name} ({count})" for name, count in sorted(kinds.items()))
         super().__init__(
-            f"There is no dead letter of the kind {kind!r}. There are: {there or 'none'}"
+            f"There is no dead letter of the kind {kind!r}. There are: {existing or 'none'}"
         )
 
 
@@ -45,36 +46,37 @@ class ChosenArguments(Arguments):
 def register(commands: Subparsers) -> None:
     jobs = commands.add_parser("jobs", help="show, retry, discard and cancel jobs")
     actions = jobs.add_subparsers(title="actions", metavar="ACTION", required=True)
+    job_lists.register(actions)
     dead = add_command(
         actions, "dead", list_dead, help="list jobs that failed for good, newest first"
     )
-    dead.add_argument("queue", nargs="?", help="of this queue only")
-    dead.add_argument("--kind", help="of this kind only: the name of a job's class")
-    dead.add_argument("--limit", type=_count, default=50, help="how many at most (default: 50)")
-    dead.add_argument("--offset", type=_count, default=0, help="leave out so many of the newest")
+    dead.add_argument("queue", nargs="?", help="only from this queue")
+    dead.add_argument("--kind", help="only of this kind: the name of a job class")
+    dead.add_argument("--limit", type=_count, default=50, help="print at most this many (50)")
+    dead.add_argument("--offset", type=_count, default=0, help="skip this many of the newest")
     for name, command, help_ in (
-        ("show", show, "tell how a job stands, and why it failed"),
-        ("cancel", cancel, "keep a job from being done, or stop it"),
+        ("show", show, "show the state of a job, and why it failed"),
+        ("cancel", cancel, "prevent a job from running, or stop it"),
     ):
         add_command(actions, name, command, help=help_).add_argument("id", type=UUID)
-    for name, choose, help_ in (
+    for name, change, help_ in (
         ("retry", retry, "give jobs that failed for good all of their tries again"),
         ("discard", discard, "delete dead letters"),
     ):
-        chosen = add_command(actions, name, choose, help=help_).add_mutually_exclusive_group(
+        chosen = add_command(actions, name, change, help=help_).add_mutually_exclusive_group(
             required=True
         )
         chosen.add_argument("id", nargs="?", type=UUID)
         chosen.add_argument(
-            "--all", metavar="KIND", help="all of a kind: the name of a job's class"
+            "--all", metavar="KIND", help="all of this kind: the name of a job class"
         )
 
 
-async def list_dead(resources: Resources, arguments: DeadArguments) -> int:
+async def list_dead(backends: Backends, arguments: DeadArguments) -> int:
     name = arguments.queue
-    page = await control.dead_letters(
-        resources,
-        queue=control.queue_named(resources.queues, name) if name else None,
+    page = await control.list_dead_letters(
+        backends.sessions,
+        queue=control.find_queue(backends.queues, name) if name else None,
         kind=arguments.kind,
         limit=arguments.limit,
         offset=arguments.offset,
@@ -82,46 +84,52 @@ async def list_dead(resources: Resources, arguments: DeadArguments) -> int:
     return answer(arguments, page, _page(page, arguments.offset))
 
 
-async def show(resources: Resources, arguments: JobArguments) -> int:
-    job = await control.find_job(resources, arguments.id)
+async def show(backends: Backends, arguments: JobArguments) -> int:
+    async with backends.sessions() as session:
+        job = await control.find_job(session, backends.queues, arguments.id)
     letter = None
     if job.state is JobState.FAILED:
-        with suppress(DeadLetterNotFound):  # somebody discarded it
-            letter = await control.dead_letter(resources, job.id)
+        with suppress(DeadLetterNotFound):  # it was discarded
+            letter = await control.get_dead_letter(backends.sessions, job.id)
     return answer(arguments, {"job": job, "dead_letter": letter}, _describe(job, letter))
 
 
-async def retry(resources: Resources, arguments: ChosenArguments) -> int:
+async def retry(backends: Backends, arguments: ChosenArguments) -> int:
     if arguments.id:
-        letter = await control.retry(resources, arguments.id)
-        return answer(arguments, Retried(1, left=0), f"Retried: {letter.name} {letter.id}.")
-    kind = await _existing(resources, arguments.all)
-    outcome = await control.retry_all(resources, kind)
-    answer(arguments, outcome, f"Retried: {outcome.retried} of {kind}.")
-    if outcome.left:
+        letter = await control.retry(backends.sessions, backends.queues, arguments.id)
+        return answer(arguments, RetryResult(1, left=0), f"Retried: {letter.name} {letter.id}.")
+    kind = await _existing(backends, arguments.all)
+    result = await control.retry_all(backends.sessions, backends.queues, kind)
+    answer(arguments, result, f"Retried: {result.retried} of {kind}.")
+    if result.left:
         reason = "because a worker holds the job or another job has its key"
-        return complain(f"Not retried: {outcome.left} of {kind}, {reason}.")
+        return complain(f"Not retried: {result.left} of {kind}, {reason}.")
     return DONE
 
 
-async def discard(resources: Resources, arguments: ChosenArguments) -> int:
+async def discard(backends: Backends, arguments: ChosenArguments) -> int:
     if arguments.id:
-        letter = await control.discard(resources, arguments.id)
+        letter = await control.discard(backends.sessions, arguments.id)
         return answer(arguments, {"discarded": 1}, f"Discarded: {letter.name} {letter.id}.")
-    kind = await _existing(resources, arguments.all)
-    count = await control.discard_all(resources, kind)
+    kind = await _existing(backends, arguments.all)
+    count = await control.discard_all(backends.sessions, kind)
     return answer(arguments, {"discarded": count}, f"Discarded: {count} of {kind}.")
 
 
-async def cancel(resources: Resources, arguments: JobArguments) -> int:
-    job = await control.cancel(resources, arguments.id)
-    outcome = "its worker stops it" if job.state is JobState.RUNNING else "it will not be done"
+async def cancel(backends: Backends, arguments: JobArguments) -> int:
+    job = await control.cancel(
+        backends.sessions,
+        backends.queues,
+        arguments.id,
+        result_lifetime=timedelta(seconds=backends.settings.job_result_ttl),
+    )
+    outcome = "its worker stops it" if job.state is JobState.RUNNING else "it will not run"
     value = {"id": job.id, "was": job.state}
     return answer(arguments, value, f"{job.name} {job.id} was {job.state}: {outcome}.")
 
 
-async def _existing(resources: Resources, kind: str | None) -> str:
-    kinds = await control.dead_kinds(resources)
+async def _existing(backends: Backends, kind: str | None) -> str:
+    kinds = await control.count_dead_letters(backends.sessions)
     if kind is None or kind not in kinds:
         raise NoSuchKind(kind or "", kinds)
     return kind
@@ -143,6 +151,7 @@ def _describe(job: JobRecord, letter: DeadLetterDetails | None) -> str:
         "state": job.state,
         "tries": job.attempt,
         "progress": None if job.progress is None else f"{job.progress:.0%}",
+        "doing": job.progress_message,
         "enqueued": _moment(job.enqueued_at),
         "scheduled": _moment(job.scheduled_for),
         "started": _moment(job.started_at),
@@ -163,7 +172,7 @@ def _describe(job: JobRecord, letter: DeadLetterDetails | None) -> str:
 
 
 def _moment(moment: datetime | None) -> str | None:
-    """Write a time with how long it is ago, or how far away."""
+    """Format a time, and add its distance from now."""
     if moment is None:
         return None
     seconds = (datetime.now(UTC) - moment).total_seconds()

@@ -1,4 +1,4 @@
-"""`queues`: how they stand, and what can be changed while they run."""
+"""`queues`: show the queues, and pause or limit them while they run."""
 
 import argparse
 import math
@@ -9,29 +9,32 @@ from app.cli.command import (
     DONE,
     FAILED,
     Arguments,
+    Backends,
     Subparsers,
     add_command,
     answer,
     complain,
 )
-from app.cli.tables import Cell, age, table
+from app.cli.tables import Cell, table
 from app.core import control
-from app.core.control import QueueFigures, QueueLimits, Throughput
+from app.core.control import Count, QueueLimits, QueueOverview, Throughput, UnknownQueue
+from app.core.control.durations import age
 from app.core.queue import Queue
-from app.core.resources import Resources
 
 HEADERS = (
-    *("QUEUE", "WORKERS", "DUE", "RUNNING", "LATER", "DEAD"),
+    *("QUEUE", "WORKERS", "DUE", "RUNNING", "LATER", "RETRY", "DEAD"),
     *("OUTBOX", "1 MIN", "5 MIN", "LIMITS"),
 )
 LEGEND = """\
-WORKERS   worker processes that were heard of in the last 15 seconds
-DUE       jobs whose time has come, and for how long the oldest has waited
+WORKERS   worker processes with a heartbeat in the last 15 seconds
+DUE       jobs that wait for a worker, and how long the oldest has waited
+RUNNING   jobs that run, and how many can run at once
 LATER     jobs that wait for their time or for their next try
-DEAD      jobs that failed for good: see `jobs dead`
-OUTBOX    jobs whose effect has not been committed, and how long ago the oldest was due
+RETRY     those of them that wait for their next try
+DEAD      jobs that failed for good: see `jobs dead`; 10,000+ where there are more
+OUTBOX    jobs without a committed effect, and the time since the oldest was due
 1 MIN     jobs that succeeded/failed in the last full minute; 5 MIN: in the last five
-LIMITS    paused, at most so many begun per second (2/s), at most so many at once (max 3)
+LIMITS    paused; at most 2 jobs start per second (2/s); at most 3 run at once (max 3)
 """
 
 
@@ -48,13 +51,13 @@ class ConcurrencyArguments(QueueArguments):
 
 
 def register(commands: Subparsers) -> None:
-    queues = add_command(commands, "queues", show, help="show how the queues stand")
+    queues = add_command(commands, "queues", show, help="show the state of the queues")
     queues.epilog = LEGEND
     queues.formatter_class = argparse.RawDescriptionHelpFormatter
     actions = queues.add_subparsers(title="actions", metavar="ACTION")
-    stop = add_command(actions, "pause", pause, help="begin no further job of a queue")
+    stop = add_command(actions, "pause", pause, help="start no further job of a queue")
     go_on = add_command(actions, "resume", resume, help="end a pause")
-    rate = add_command(actions, "rate", set_rate, help="limit how many jobs begin per second")
+    rate = add_command(actions, "rate", set_rate, help="limit how many jobs start per second")
     at_once = add_command(
         actions, "concurrency", set_concurrency, help="limit how many jobs run at once"
     )
@@ -64,48 +67,54 @@ def register(commands: Subparsers) -> None:
     at_once.add_argument("concurrency", type=_concurrency, help="jobs over all workers, or off")
 
 
-async def show(resources: Resources, arguments: Arguments) -> int:
-    figures, unavailable = [], []
-    for queue in resources.queues:
-        try:
-            figures.append(await control.queue_figures(resources, queue))
-        except control.QueueUnavailable as failure:
-            unavailable.append(failure)
-    if figures:
-        answer(
-            arguments,
-            figures,
-            table(HEADERS, [_row(each) for each in figures], right=HEADERS[1:-1]),
+async def show(backends: Backends, arguments: Arguments) -> int:
+    seen = await control.overview(backends.reader, backends.queues)
+    if seen.queues or seen.unknown:
+        rows = [*map(_row, seen.queues), *map(_unknown_row, seen.unknown)]
+        value = [*seen.queues, *seen.unknown]
+        answer(arguments, value, table(HEADERS, rows, right=HEADERS[1:-1]))
+    for each in seen.queues:
+        for name, count in each.postponed.items():
+            complain(
+                f"{count} of {name} on the queue {each.queue!r} wait for a worker that knows this "
+                "job and its fields. Deploy the workers, or cancel the jobs"
+            )
+    for missing in seen.unknown:
+        complain(
+            f"The queue {missing.queue!r} is not in the code, and no worker runs its jobs. "
+            "Deploy a release that has the queue, or cancel its jobs"
         )
-    for each in unavailable:
-        complain(each.cause)
-    return FAILED if unavailable else DONE
+    for warning in await control.collect_server_warnings(backends.sessions, backends.queues):
+        complain(warning)
+    for down in seen.unavailable:
+        complain(down.cause)
+    return FAILED if seen.unavailable else DONE
 
 
-async def pause(resources: Resources, arguments: QueueArguments) -> int:
-    queue = control.queue_named(resources.queues, arguments.queue)
-    limits = await control.pause(resources, queue)
-    text = f"{queue.name} is paused: no further job begins, those that run go on."
+async def pause(backends: Backends, arguments: QueueArguments) -> int:
+    queue = control.find_queue(backends.queues, arguments.queue)
+    limits = await control.pause(backends.queues, queue)
+    text = f"{queue.name} is paused: no further job starts. Running jobs go on."
     return _answer(arguments, queue, limits, text)
 
 
-async def resume(resources: Resources, arguments: QueueArguments) -> int:
-    queue = control.queue_named(resources.queues, arguments.queue)
-    limits = await control.resume(resources, queue)
-    return _answer(arguments, queue, limits, f"{queue.name} takes jobs again.")
+async def resume(backends: Backends, arguments: QueueArguments) -> int:
+    queue = control.find_queue(backends.queues, arguments.queue)
+    limits = await control.resume(backends.queues, queue)
+    return _answer(arguments, queue, limits, f"{queue.name} starts jobs again.")
 
 
-async def set_rate(resources: Resources, arguments: RateArguments) -> int:
-    queue, rate = control.queue_named(resources.queues, arguments.queue), arguments.rate
-    limits = await control.set_rate(resources, queue, rate)
-    text = f"at most {rate:g} jobs begin per second" if rate else "no limit per second"
+async def set_rate(backends: Backends, arguments: RateArguments) -> int:
+    queue, rate = control.find_queue(backends.queues, arguments.queue), arguments.rate
+    limits = await control.set_rate(backends.queues, queue, rate)
+    text = f"at most {rate:g} jobs start per second" if rate else "no limit per second"
     return _answer(arguments, queue, limits, f"{queue.name}: {text}.")
 
 
-async def set_concurrency(resources: Resources, arguments: ConcurrencyArguments) -> int:
-    queue, jobs = control.queue_named(resources.queues, arguments.queue), arguments.concurrency
-    limits = await control.set_concurrency(resources, queue, jobs)
-    text = f"at most {jobs} jobs run at once" if jobs else "no limit at once but the workers' own"
+async def set_concurrency(backends: Backends, arguments: ConcurrencyArguments) -> int:
+    queue, jobs = control.find_queue(backends.queues, arguments.queue), arguments.concurrency
+    limits = await control.set_concurrency(backends.queues, queue, jobs)
+    text = f"at most {jobs} jobs run at once" if jobs else "no limit except the workers' own"
     return _answer(arguments, queue, limits, f"{queue.name}: {text}.")
 
 
@@ -113,22 +122,29 @@ def _answer(arguments: Arguments, queue: Queue, limits: QueueLimits, text: str) 
     return answer(arguments, {"queue": queue.name, "limits": limits}, text)
 
 
-def _row(figures: QueueFigures) -> list[Cell]:
+def _row(stats: QueueOverview) -> list[Cell]:
     return [
-        figures.queue,
-        figures.workers,
-        _with_age(figures.due, figures.oldest_due_age),
-        figures.running,
-        figures.scheduled,
-        figures.dead,
-        _with_age(figures.outbox, figures.oldest_outbox_age),
-        _ended(figures.last_minute),
-        _ended(figures.last_five_minutes),
-        ", ".join(_limits(figures.limits)) or None,
+        stats.queue,
+        stats.workers,
+        _with_age(stats.due, stats.oldest_due_age),
+        f"{stats.running}/{stats.slots}",
+        str(stats.scheduled),
+        stats.retrying,
+        str(stats.dead),
+        _with_age(stats.outbox, stats.oldest_outbox_age),
+        _ended(stats.last_minute),
+        _ended(stats.last_five_minutes),
+        ", ".join(_limits(stats.limits)) or None,
     ]
 
 
-def _with_age(count: int, seconds: float | None) -> str:
+def _unknown_row(queue: UnknownQueue) -> list[Cell]:
+    outbox = _with_age(queue.outbox, queue.oldest_outbox_age)
+    dead = str(queue.dead)
+    return [queue.queue, *[None] * 5, dead, outbox, None, None, "not in the code"]
+
+
+def _with_age(count: int | Count, seconds: float | None) -> str:
     return f"{count} ({age(seconds)})" if seconds is not None else str(count)
 
 
@@ -151,7 +167,7 @@ def _rate(text: str) -> float | None:
     with suppress(ValueError):
         if 0 < (rate := float(text)) < math.inf:
             return rate
-    raise argparse.ArgumentTypeError(f"{text!r} is neither a number above 0 nor off")
+    raise argparse.ArgumentTypeError(f"{text!r} must be a number above 0, or off")
 
 
 def _concurrency(text: str) -> int | None:
@@ -159,4 +175,4 @@ def _concurrency(text: str) -> int | None:
         return None
     if text.isdecimal() and (jobs := int(text)) > 0:
         return jobs
-    raise argparse.ArgumentTypeError(f"{text!r} is neither a whole number from 1 nor off")
+    raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 1, or off")

@@ -1,11 +1,13 @@
-"""Tables, ages and sizes as people read them."""
+"""Tables, ages, and sizes in a form for people."""
 
 import shutil
 from collections.abc import Container, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-NARROWEST, USUAL = 80, 100
+from app.core.control.durations import age
+
+MIN_WIDTH, DEFAULT_WIDTH = 80, 100
 GAP = "  "
 
 Cell = str | int | UUID | None
@@ -14,9 +16,9 @@ Cell = str | int | UUID | None
 def table(
     headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, right: Container[str] = ()
 ) -> str:
-    """Align columns; the last is cut where the line would outgrow the terminal.
+    """Return aligned columns. A line that is longer than the terminal is cut.
 
-    `right` names the columns that are read from the right, as numbers are; None is a dash.
+    `right` names the columns that are aligned to the right, such as numbers. None becomes a dash.
     """
     lines = [headers, *([_text(cell) for cell in row] for row in rows)]
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
@@ -31,18 +33,8 @@ def table(
     )
 
 
-def age(seconds: float | None) -> str | None:
-    """Tell a duration in its largest unit: 12s, 3m, 5h, 2d."""
-    if seconds is None:
-        return None
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
-        if seconds >= size:
-            return f"{seconds // size:.0f}{unit}"
-    return f"{max(seconds, 0) // 1:.0f}s"
-
-
 def since(moment: datetime) -> str | None:
-    """Tell how long ago a moment was."""
+    """Return the time since a moment."""
     return age((datetime.now(UTC) - moment).total_seconds())
 
 
@@ -55,5 +47,5 @@ def _text(cell: Cell) -> str:
 
 
 def _cut(line: str) -> str:
-    width = max(NARROWEST, shutil.get_terminal_size((USUAL, 24)).columns)
+    width = max(MIN_WIDTH, shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns)
     return line if len(line) <= width else line[: width - 1] + "…"

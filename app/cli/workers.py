@@ -1,10 +1,9 @@
-"""`workers`: the processes that run jobs, and what they run."""
+"""`workers`: the processes that run jobs, and their jobs."""
 
-from app.cli.command import Arguments, Subparsers, add_command, answer
+from app.cli.command import Arguments, Backends, Subparsers, add_command, answer
 from app.cli.tables import mebibytes, since, table
 from app.core import control
 from app.core.control import WorkerRecord
-from app.core.resources import Resources
 
 WORKERS = (
     "QUEUE",
@@ -22,14 +21,14 @@ JOBS = ("QUEUE", "PID", "JOB", "FOR", "KIND")
 
 
 def register(commands: Subparsers) -> None:
-    add_command(commands, "workers", show, help="show the workers that are alive, and their jobs")
+    add_command(commands, "workers", show, help="show the live workers and their jobs")
 
 
-async def show(resources: Resources, arguments: Arguments) -> int:
+async def show(backends: Backends, arguments: Arguments) -> int:
     workers = [
         worker
-        for queue in resources.queues
-        for worker in await control.live_workers(resources, queue)
+        for queue in backends.queues
+        for worker in await control.live_workers(backends.queues, queue)
     ]
     return answer(arguments, workers, "\n\n".join(_tables(workers)))
 

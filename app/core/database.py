@@ -1,13 +1,13 @@
 """The database: its engine and session factory, opened and disposed in one place."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Literal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-import asyncpg
 import structlog
-from sqlalchemy import MetaData, make_url, text
+from sqlalchemy import MetaData, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
     AsyncEngine,
     AsyncSession,
     async_sessionmaker,
@@ -15,7 +15,14 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from app.core.config import Settings
-from app.core.exceptions import DatabaseMissing, DatabaseUnavailable
+from app.core.exceptions import DatabaseReadOnly, DatabaseUnavailable
+from app.core.postgres.connector import DRIVER_URL, Connector
+from app.core.postgres.driver import fetch_from, fetch_in_transactions_of
+from app.core.postgres.failures import repeat_outdated_statements, report_passing_failures
+from app.core.postgres.liveness import replace_dead_connections
+from app.core.postgres.pooler import NOTHING_PREPARED, set_in_each_transaction
+from app.core.postgres.reader import Reader
+from app.core.telemetry.postgres import trace_statements
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -30,17 +37,32 @@ metadata = MetaData(
     }
 )
 
-CREATORS = 1_131_373_391
-"""The number of an advisory lock; any, as long as nothing else on the server uses it."""
+SPILL = "SELECT count(*) FROM generate_series(1, 10000)"
+"""With little memory, PostgreSQL writes these rows to its disk, and removes them at once."""
 
 Sessions = async_sessionmaker[AsyncSession]
+Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+
+DATABASE_ERRORS = (DatabaseUnavailable, SQLAlchemyError, OSError)
+"""Whatever a statement can fail with that is not our own fault."""
 
 
 class Database:
-    """An engine and the sessions that it serves."""
+    """An engine, the sessions for its transactions, and the reader beside them.
 
-    def __init__(self, engine: AsyncEngine, sessions: Sessions | None = None) -> None:
+    `connect` opens a connection for reads, best without BEGIN and COMMIT around them.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        reader: Reader,
+        connect: Connect,
+        sessions: Sessions | None = None,
+    ) -> None:
         self.engine = engine
+        self.reader = reader
+        self.connect = connect
         self.sessions = sessions or async_sessionmaker(engine, expire_on_commit=False)
 
     async def ping(self) -> None:
@@ -48,102 +70,75 @@ class Database:
         async with self.engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
+    async def check_writable(self) -> None:
+        """Raise DatabaseReadOnly on a standby, DatabaseFull where the disk takes nothing more.
+
+        Raises whatever else `ping` raises.
+        """
+        async with self.engine.begin() as connection:
+            if await connection.scalar(text("SHOW transaction_read_only")) == "on":
+                raise DatabaseReadOnly(
+                    "the server accepts no writes: it is a standby, or read-only"
+                )
+            await connection.execute(text("SET LOCAL work_mem = '64kB'"))
+            await connection.execute(text(SPILL))
+
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    """Hold an engine. Connections are made at first use."""
+    """Open an engine. Connections are made at first use."""
     engine = create_engine(settings)
     log.debug("database.opened")
     try:
-        yield Database(engine)
+        yield _database_of(engine, pooled=settings.uses_transaction_pooler)
     finally:
         await engine.dispose()
         log.debug("database.closed")
 
 
 def create_engine(settings: Settings) -> AsyncEngine:
-    """Build an engine on which no call can wait for ever: on the pool, a lock, a query, a server.
+    """Build an engine on which no call waits forever: on the pool, a lock, a query, a server.
 
-    Its connections raise DatabaseUnavailable while the server does not answer or refuses the
-    login, DatabaseMissing when the database does not exist.
+    Its statements raise DatabaseUnavailable for what may be gone at the next try, and its
+    connections raise DatabaseMissing when the database does not exist.
     """
-    return create_async_engine(
-        settings.database_url,
+    timeouts = {
+        "statement_timeout": _milliseconds(settings.database_statement_timeout),
+        "lock_timeout": _milliseconds(settings.database_lock_timeout),
+        "idle_in_transaction_session_timeout": _milliseconds(
+            settings.database_idle_in_transaction_timeout
+        ),
+    }
+    pooled = settings.uses_transaction_pooler
+    connector = Connector(
+        settings,
+        {} if pooled else timeouts,
+        command_timeout=settings.database_command_timeout,
+    )
+    engine = create_async_engine(
+        DRIVER_URL,
         pool_size=settings.database_pool_size,
         max_overflow=settings.database_max_overflow,
         pool_timeout=settings.database_pool_timeout,
-        pool_pre_ping=True,
         hide_parameters=True,  # an error is logged; the row that caused it may hold a secret
-        connect_args={
-            "async_creator_fn": connect,
-            "timeout": settings.database_connect_timeout,
-            "command_timeout": settings.database_command_timeout,
-            "server_settings": {
-                "application_name": "fastapi-boilerplate",
-                "statement_timeout": _milliseconds(settings.database_statement_timeout),
-                "lock_timeout": _milliseconds(settings.database_lock_timeout),
-                "idle_in_transaction_session_timeout": _milliseconds(
-                    settings.database_idle_in_transaction_timeout
-                ),
-            },
-        },
+        connect_args={"async_creator_fn": connector, **(NOTHING_PREPARED if pooled else {})},
     )
+    replace_dead_connections(engine)
+    report_passing_failures(engine)
+    if settings.traces:
+        trace_statements(engine)
+    if pooled:
+        set_in_each_transaction(engine, timeouts)
+    else:
+        repeat_outdated_statements(engine)
+    return engine
 
 
-async def connect(  # noqa: PLR0913  asyncpg's own options
-    *,
-    timeout: float,  # noqa: ASYNC109  asyncpg's own option
-    server_settings: dict[str, str],
-    command_timeout: float | None = None,
-    host: str = "localhost",
-    port: int = 5432,
-    user: str | None = None,
-    password: str | None = None,
-    database: str | None = None,
-    ssl: Literal["disable", "prefer", "allow", "require", "verify-ca", "verify-full"] = "prefer",
-) -> asyncpg.Connection:
-    """Connect as asyncpg does, but fail in words that name the server and the cure."""
-    where = f"{host}:{port}"
-    try:
-        return await asyncpg.connect(
-            host=host,
-            port=port,
-            user=user,
-            password=password,
-            database=database,
-            ssl=ssl,
-            timeout=timeout,
-            command_timeout=command_timeout,
-            server_settings=server_settings,
-        )
-    except (OSError, TimeoutError, asyncpg.CannotConnectNowError) as error:
-        reason = str(error) or type(error).__name__
-        raise DatabaseUnavailable(
-            f"PostgreSQL at {where} does not answer ({reason}). "
-            "Start it (bin/dev starts one for you) or correct DATABASE_URL"
-        ) from error
-    except asyncpg.InvalidCatalogNameError:
-        raise DatabaseMissing(database or "", where) from None
-    except asyncpg.InvalidAuthorizationSpecificationError as error:
-        raise DatabaseUnavailable(
-            f"PostgreSQL at {where} refuses the login ({error}). Correct DATABASE_URL"
-        ) from error
-
-
-async def create_missing_database(settings: Settings) -> None:
-    """Create the database of DATABASE_URL where it does not exist yet; for development."""
-    url = make_url(settings.database_url)
-    server = create_async_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
-    try:
-        async with server.connect() as connection:
-            # Held until the connection closes: two processes that start together take turns.
-            await connection.execute(text(f"SELECT pg_advisory_lock({CREATORS})"))
-            exists = text("SELECT 1 FROM pg_database WHERE datname = :name")
-            if await connection.scalar(exists, {"name": url.database}) is None:
-                name = connection.dialect.identifier_preparer.quote(url.database or "")
-                await connection.execute(text(f"CREATE DATABASE {name}"))
-    finally:
-        await server.dispose()
+def _database_of(engine: AsyncEngine, *, pooled: bool) -> Database:
+    if pooled:  # A pooler keeps the timeouts of a connection per transaction.
+        return Database(engine, Reader(fetch_in_transactions_of(engine)), engine.connect)
+    autocommitting = engine.execution_options(isolation_level="AUTOCOMMIT")
+    return Database(engine, Reader(fetch_from(engine)), autocommitting.connect)
 
 
 def _milliseconds(seconds: float) -> str:

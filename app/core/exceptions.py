@@ -1,24 +1,33 @@
-"""Failures in plain words. What they mean to HTTP stands in one table, in `setup.py`."""
+"""Failures named by what happened. `core/http/errors.py` has the status of each."""
+
+from collections.abc import Sequence
+
+
+class ConfigurationError(SystemExit):
+    """A setting is missing or unusable. The process ends with a line that names it and the cure.
+
+    The message never contains the value: it may be a secret, and logs keep stderr.
+    """
 
 
 class AppError(Exception):
-    """A failure that the caller should hear about; its text is written for them."""
+    """A failure that the client should see. Its text is written for the client."""
 
 
 class NotFound(AppError):
-    """What was asked for does not exist."""
+    """The requested thing does not exist."""
 
 
 class Conflict(AppError):
-    """What was asked for contradicts what is already there."""
+    """The request contradicts what already exists."""
 
 
-class Refused(AppError):
-    """What was asked for is well-formed, but wrong as things stand."""
+class BadRequest(AppError):
+    """The request is well-formed, but not possible in the current state."""
 
 
-class Unacceptable(AppError):
-    """One field of what was sent cannot be accepted; `field` names it."""
+class InvalidField(AppError):
+    """One field of the request body is not acceptable. `field` names it."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(reason)
@@ -26,38 +35,54 @@ class Unacceptable(AppError):
 
 
 class Unauthenticated(AppError):
-    """Nobody stands behind this request, as far as its credentials tell."""
+    """The request carries no valid credentials."""
 
     def __init__(self) -> None:
         super().__init__("Could not validate credentials")
 
 
 class Forbidden(AppError):
-    """We know who asks, and they may not."""
+    """The user is known and lacks the permission."""
+
+
+class RecentProofRequired(Forbidden):
+    """The user has to prove again who they are. `methods` are the ways that the user has."""
+
+    def __init__(self, methods: Sequence[str], *, minutes: int) -> None:
+        super().__init__("Confirm that it is you, then try again")
+        self.methods = methods
+        self.minutes = minutes
 
 
 class TooManyAttempts(AppError):
-    """`retry_after` is in seconds."""
+    """The limit of attempts is reached. `retry_after` is in seconds."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__("Too many attempts. Try again later.")
         self.retry_after = retry_after
 
 
-class SecondFactorNeeded(AppError):
-    """The password was right; `token` is good for the second step, for `expires_in` seconds."""
+class SecondFactorRequired(AppError):
+    """The password was right. `token` is valid for the second step, for `expires_in` seconds.
 
-    def __init__(self, token: str, expires_in: int) -> None:
+    `methods` are the ways that the user has for that step.
+    """
+
+    def __init__(self, token: str, expires_in: int, methods: Sequence[str]) -> None:
         super().__init__("Second factor required")
+        self.methods = methods
         self.token = token
         self.expires_in = expires_in
 
 
 class Unavailable(AppError):
-    """Something that the service depends on does not answer; trying again later may help.
+    """A dependency of the service does not answer. A retry may succeed.
 
-    `cause` says, for operators, which server, what it said, and the cure.
+    `cause` is for operators: which server, its answer, and the cure.
     """
+
+    retry_after = 5
+    """In seconds."""
 
     def __init__(self, text: str, cause: str) -> None:
         super().__init__(text)
@@ -75,3 +100,15 @@ class DatabaseMissing(DatabaseUnavailable):
             f'The database "{name}" does not exist on PostgreSQL at {where}. Create it '
             f'(createdb "{name}"), then apply the migrations: alembic upgrade head'
         )
+
+
+class DatabaseConnectionLost(DatabaseUnavailable):
+    """The connection ended before the answer came. A read may be repeated; a write must not."""
+
+
+class DatabaseReadOnly(DatabaseUnavailable):
+    """The server is a standby, or has been told to take no writes."""
+
+
+class DatabaseFull(DatabaseUnavailable):
+    """The server has no room on its disk."""

@@ -1,17 +1,28 @@
-"""structlog for our lines and for everybody else's: readable in development, JSON in production."""
+"""Log lines, ours and those of libraries: readable in development, JSON in production."""
 
+import json
 import logging
+import re
 import sys
+from typing import Any
 
 import structlog
 from structlog.contextvars import get_contextvars
 from structlog.typing import EventDict, Processor
 
 from app.core.config import Settings
+from app.core.telemetry.tracing import current_ids
+
+log = structlog.stdlib.get_logger(__name__)
+
+EMAIL = re.compile(r"[^\s<>\"'(),:;=/@]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
 
 
 def configure_logging(settings: Settings) -> None:
-    """Send every line of the process, libraries' too, through one formatter to stderr."""
+    """Send all lines of the process, including those of libraries, through one formatter to stderr.
+
+    The first lines report variables that look like settings and are none, and unsafe choices.
+    """
     json_lines = settings.environment == "production"
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -19,6 +30,8 @@ def configure_logging(settings: Settings) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    if settings.traces:
+        shared.append(_add_trace)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -31,7 +44,7 @@ def configure_logging(settings: Settings) -> None:
     )
     handler = logging.StreamHandler()
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        Formatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -40,52 +53,113 @@ def configure_logging(settings: Settings) -> None:
             ],
         )
     )
+    # No line has them, and each would cost every line a call.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
-    _quieten_libraries()
+    _silence_duplicates()
+    for name, similar in settings.unknown_variables:
+        log.warning("setting.ignored", variable=name, did_you_mean=similar)
+    for name, reason in settings.unsafe_choices:
+        log.warning("setting.unsafe", variable=name, reason=reason)
+
+
+class Formatter(structlog.stdlib.ProcessorFormatter):
+    """Renders our own lines without the two copies that structlog makes of each record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        if not isinstance(record.msg, dict):
+            return super().format(record)
+        line: Any = record.msg.copy()
+        for processor in self.processors[1:]:
+            line = processor(None, record.levelname.lower(), line)
+        return str(line)
 
 
 def current_request_id() -> str | None:
-    """Tell which request the running code works for; None outside of any."""
+    """Return the id of the request that the running code works for; None outside of requests."""
     request_id = get_contextvars().get("request_id")
     return request_id if isinstance(request_id, str) else None
 
 
+def _add_trace(_: object, __: str, event: EventDict) -> EventDict:
+    """Name the trace and the span that a line belongs to."""
+    if ids := current_ids():
+        event["trace_id"], event["span_id"] = ids
+    return event
+
+
+def _hide_emails(_: object, __: str, event: EventDict) -> EventDict:
+    """Replace email addresses, which servers and libraries quote in their messages."""
+    for key, value in event.items():
+        if not isinstance(value, int | float):
+            event[key] = _without_emails(value)
+    return event
+
+
+def _without_emails(value: object) -> object:
+    match value:
+        case str():
+            return EMAIL.sub("[email]", value) if "@" in value or "%40" in value else value
+        case dict():
+            return {key: _without_emails(each) for key, each in value.items()}
+        case list():
+            return [_without_emails(each) for each in value]
+        case _:
+            return value
+
+
 def _drop_color_message(_: object, __: str, event: EventDict) -> EventDict:
-    """Leave out uvicorn's second copy of each message."""
+    """Remove uvicorn's second copy of each message."""
     event.pop("color_message", None)
     return event
 
 
 def _renderers(*, json_lines: bool) -> list[Processor]:
-    # Neither traceback shows local variables: they hold passwords.
+    # Neither traceback shows local variables: they contain passwords.
     if json_lines:
         tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         return [
             structlog.processors.ExceptionRenderer(tracebacks),
-            structlog.processors.JSONRenderer(),
+            _hide_emails,
+            structlog.processors.JSONRenderer(_to_json),
         ]
     return [
+        _hide_emails,
         structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
+        ),
     ]
 
 
-def _quieten_libraries() -> None:
+_encoder = json.JSONEncoder(default=repr)
+
+
+def _to_json(event: EventDict, **_: object) -> str:
+    return _encoder.encode(event)
+
+
+def _silence_duplicates() -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = True
-    # Requests and jobs have one structured line each from us; uvicorn's and arq's would be a
-    # second one, and arq's shows every argument of every job.
+    # We log one structured line per request and job event. Those of uvicorn and arq would be
+    # duplicates, and arq's show every argument of every job.
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
     logging.getLogger("arq").setLevel(logging.WARNING)
+    # Of websockets, uvicorn logs the query string, and httpx2 logs the URL of every request.
+    logging.getLogger("uvicorn.error").addFilter(_no_websocket_path)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     logging.getLogger("arq.worker").addFilter(_not_logged_by_us)
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
 
 
+def _no_websocket_path(record: logging.LogRecord) -> bool:
+    return "WebSocket %s" not in str(record.msg)
+
+
 def _not_logged_by_us(record: logging.LogRecord) -> bool:
-    """Leave out arq's second copy of a failed job's traceback."""
+    """Return False for arq's second copy of a failed job's traceback."""
     return not str(record.msg).startswith("%6.2fs ! %s failed")

@@ -1,72 +1,115 @@
-"""Sends one e-mail over SMTP."""
+"""Send one email over SMTP."""
 
 from dataclasses import dataclass
-from email.message import EmailMessage
+from email.headerregistry import Address
+from email.message import EmailMessage as MimeMessage
 from email.utils import formatdate
 
-import aiosmtplib
+import idna
+import structlog
+from aiosmtplib import (
+    SMTP,
+    SMTPAuthenticationError,
+    SMTPException,
+    SMTPNotSupported,
+    SMTPSenderRefused,
+)
 
 from app.core.config import Settings
+from app.core.smtp_replies import is_permanent, is_undeliverable
+from app.core.telemetry.tracing import Attributes, span
 
-PERMANENT_FAILURE = 500
-"""SMTP reply codes from here on say that trying again is pointless (RFC 5321, 4.2.1)."""
+log = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Mail:
+class EmailMessage:
     to: str
     subject: str
     text: str
     html: str
 
 
-class MailRefused(Exception):
-    """The mail server refuses this message for good."""
+class EmailRejected(Exception):
+    """The email server will never accept this message or its recipient."""
+
+
+class SendingRefused(Exception):
+    """The email server accepts no message from us: the operator must act, then a retry succeeds."""
 
 
 class Mailer:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._sender = str(settings.mail_from)
-        self._domain = settings.mail_from.email.rpartition("@")[2]
+        self._sender = _address(settings.mail_from.email, settings.mail_from.name)
 
-    async def send(self, mail: Mail, *, key: str) -> None:
-        """Send a mail.
+    async def send(self, message: EmailMessage, *, key: str) -> None:
+        """Send an email. The same `key` gives the same Message-ID, which identifies a repetition.
 
-        The same `key` gives the same Message-ID, by which a repeated mail can be recognised.
-
-        Raises MailRefused for a failure that is final, aiosmtplib.SMTPException or OSError for
-        one that is worth another try.
+        Raises EmailRejected where no retry can help. Every other failure is worth a retry:
+        SendingRefused for our login, sender, or quota; aiosmtplib.SMTPException; OSError.
         """
+        try:
+            with span("smtp send", "client", self._destination):
+                await self._deliver(self._compose(message, key))
+        except SMTPException as error:
+            if is_undeliverable(error):
+                raise EmailRejected(str(error)) from error
+            if is_permanent(error):
+                raise self._alert(error) from error
+            raise
+
+    async def _deliver(self, message: MimeMessage) -> None:
         settings = self._settings
         password = settings.smtp_password
-        try:
-            await aiosmtplib.send(
-                self._compose(mail, key),
-                hostname=settings.smtp_host,
-                port=settings.smtp_port,
-                username=settings.smtp_user,
-                password=password.get_secret_value() if password else None,
-                use_tls=settings.smtp_tls == "tls",
-                start_tls=settings.smtp_tls == "starttls",
-                timeout=settings.smtp_timeout,
-            )
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            if all(refusal.code >= PERMANENT_FAILURE for refusal in error.recipients):
-                raise MailRefused(str(error)) from error
-            raise
-        except aiosmtplib.SMTPResponseException as error:
-            if error.code >= PERMANENT_FAILURE:
-                raise MailRefused(str(error)) from error
-            raise
+        async with SMTP(
+            hostname=settings.smtp_host,
+            port=settings.smtp_port,
+            username=settings.smtp_user,
+            password=password.get_secret_value() if password else None,
+            use_tls=settings.smtp_tls == "tls",
+            start_tls=settings.smtp_tls == "starttls",
+            timeout=settings.smtp_timeout,
+        ) as connection:
+            try:
+                await connection.send_message(message)
+            except SMTPNotSupported as error:
+                # The domain is ASCII by now: the part before the @ is what the server can't take.
+                raise EmailRejected(str(error)) from error
 
-    def _compose(self, mail: Mail, key: str) -> EmailMessage:
-        message = EmailMessage()
-        message["From"] = self._sender
-        message["To"] = mail.to
-        message["Subject"] = mail.subject
-        message["Date"] = formatdate()
-        message["Message-ID"] = f"<{key}@{self._domain}>"
-        message.set_content(mail.text)
-        message.add_alternative(mail.html, subtype="html")
-        return message
+    def _destination(self) -> Attributes:
+        return {
+            "network.protocol.name": "smtp",
+            "server.address": self._settings.smtp_host,
+            "server.port": self._settings.smtp_port,
+        }
+
+    def _alert(self, error: SMTPException) -> SendingRefused:
+        """Log what the operator must do, and return the failure to retry."""
+        log.error("email.sending_refused", cause=str(error), cure=_cure(error))
+        return SendingRefused(str(error))
+
+    def _compose(self, message: EmailMessage, key: str) -> MimeMessage:
+        mime = MimeMessage()
+        mime["From"] = self._sender
+        mime["To"] = _address(message.to)
+        mime["Subject"] = message.subject
+        mime["Date"] = formatdate()
+        mime["Message-ID"] = f"<{key}@{self._sender.domain}>"
+        mime.set_content(message.text)
+        mime.add_alternative(message.html, subtype="html")
+        return mime
+
+
+def _address(email: str, name: str = "") -> Address:
+    """Quote the name as headers need it; write the domain in ASCII, which every server accepts."""
+    username, _, domain = email.rpartition("@")
+    return Address(name, username, idna.encode(domain, uts46=True).decode())
+
+
+def _cure(error: SMTPException) -> str:
+    if isinstance(error, SMTPAuthenticationError):
+        return "Correct SMTP_USER and SMTP_PASSWORD"
+    if isinstance(error, SMTPSenderRefused):
+        return "Let the email server accept MAIL_FROM as sender, or change MAIL_FROM"
+    return "Check SMTP_USER, SMTP_TLS, MAIL_FROM, and the quota at the email server"

@@ -1,4 +1,4 @@
-"""Which OpenID Connect providers people may log in with, as the settings name them."""
+"""The settings of OpenID Connect providers."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
-FIELDS = "issuer|client_id|client_secret"
+VARIABLE = re.compile(r"oidc_(\w+)_(issuer|client_id|client_secret|links_by_email)")
 
 
 def _issuer(value: str) -> str:
@@ -18,22 +18,28 @@ def _issuer(value: str) -> str:
 
 
 class OidcProvider(BaseModel):
-    """A provider, and who we are to it. `issuer` stands in its tokens, to the letter."""
+    """A provider, and our client there. Its tokens contain exactly this `issuer`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     issuer: Annotated[str, AfterValidator(_issuer)]
     client_id: Annotated[str, Field(min_length=1)]
     client_secret: Annotated[SecretStr, Field(min_length=1)]
+    links_by_email: bool = True
+    """Whether an address that the provider has verified opens the account that has it here."""
 
 
 OidcProviders = dict[Annotated[str, Field(pattern=r"^[a-z0-9_]{1,32}$")], OidcProvider]
 
 
+def is_provider_variable(name: str) -> bool:
+    return VARIABLE.fullmatch(name) is not None
+
+
 def providers_of(variables: Mapping[str, str | None]) -> dict[str, dict[str, str]]:
-    """Gather `OIDC_<NAME>_ISSUER`, `…_CLIENT_ID` and `…_CLIENT_SECRET` by the name."""
+    """Group `OIDC_<NAME>_ISSUER`, `…_CLIENT_ID`, and `…_CLIENT_SECRET` by the name."""
     providers: dict[str, dict[str, str]] = {}
     for variable, value in variables.items():
-        if value and (match := re.fullmatch(rf"oidc_(\w+)_({FIELDS})", variable)):
+        if value and (match := VARIABLE.fullmatch(variable)):
             providers.setdefault(match[1], {})[match[2]] = value
     return providers

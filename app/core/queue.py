@@ -1,55 +1,38 @@
-"""Queues, jobs and the typed container of open pools. Importing this calls no infrastructure."""
+"""Queues, jobs, and the open pools. Importing this module opens no connection."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from itertools import islice
+from typing import ClassVar, TypeVar
 from uuid import UUID
 
-from arq import Retry as Retry  # noqa: PLC0414  what a handler raises to have its job put off
+from arq import Retry as Retry  # noqa: PLC0414  a handler raises it to defer its job
 from pydantic import BaseModel
-from pydantic_core import to_json
 from uuid_utils.compat import uuid7
 
-from app.core.envelope import Envelope
+from app.core.broker.client import BATCH, QueueRedis
+from app.core.broker.message import Envelope
+from app.core.broker.payload import payload_of, require_plain_fields
 from app.core.logging import current_request_id
-from app.core.queue_redis import QueueRedis
-
-KEY_PREFIX = "arq:queue:"
+from app.core.telemetry.messaging import sending
 
 HIGHEST_PRIORITY = 32_767
-"""In minutes: some three weeks of waiting."""
-
-
-LARGEST_PAYLOAD = 65_536
-"""In bytes of JSON: a job is written, sent and kept several times over."""
-
-
-class PayloadTooLarge(ValueError):
-    def __init__(self, job: str, size: int) -> None:
-        super().__init__(
-            f"{job} has {size} bytes of arguments, more than {LARGEST_PAYLOAD}. "
-            "Store them and let the job carry their id"
-        )
+"""In minutes, which are about three weeks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
     """A kind of work that must not wait for any other kind.
 
-    It has a Redis database and a worker process of its own; `concurrency` is how many jobs one
-    such process runs at once.
+    It has its own Redis database and its own worker processes. `concurrency` is the number of jobs
+    that one process runs at once.
     """
 
     name: str
     redis_db: int
     concurrency: int
-
-    @property
-    def key(self) -> str:
-        """The sorted set that holds the ids of waiting jobs by due time."""
-        return f"{KEY_PREFIX}{self.name}"
 
 
 BASE = Queue("base", redis_db=1, concurrency=20)
@@ -58,14 +41,14 @@ QUEUES = (BASE, EMAIL)
 
 
 class Job(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
-    """A small frozen value that says what should happen: the class is the job's name.
+    """A small frozen value that says what should happen. Its class is the name of the job.
 
     class SendWelcomeEmail(Job, queue=EMAIL, max_tries=8, timeout=30):
         user_id: UUID
 
-    `timeout` is in seconds, for one try. A failed try is followed by another, up to `max_tries`
-    in all, unless its error is one of `final`; the longest pause before the second try is
-    `backoff` seconds, and it doubles from try to try.
+    A job has up to `max_tries` tries. A try may take `timeout` seconds. After a failed try comes
+    another one, unless the error is one of `final`. The pause before the second try is at most
+    `backoff` seconds, and the limit doubles from try to try.
     """
 
     queue: ClassVar[Queue]
@@ -87,42 +70,72 @@ class Job(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
         cls.queue, cls.max_tries, cls.timeout = queue, max_tries, timeout
         cls.backoff, cls.final = backoff, final
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: object) -> None:
+        """Raise FieldNotPreserved for a field that a worker would not get as it was enqueued."""
+        require_plain_fields(cls)
 
-def address(  # noqa: PLR0913  what the envelope says
+
+SomeJob = TypeVar("SomeJob", bound=Job)
+
+
+def job_classes(base: type[SomeJob]) -> Iterator[type[SomeJob]]:
+    """Yield the classes that name a job: those that are no base of others."""
+    if subclasses := base.__subclasses__():
+        for each in subclasses:
+            yield from job_classes(each)
+    else:
+        yield base
+
+
+def find_job_class(name: str) -> type[Job] | None:
+    """Return the class of a job, None for one that is not in the code of this process."""
+    return next((job for job in job_classes(Job) if job.__name__ == name), None)
+
+
+def to_message(  # noqa: PLR0913  what the envelope says
     job: Job,
     *,
     job_id: UUID | None = None,
     delay: timedelta | None = None,
     at: datetime | None = None,
     priority: int = 0,
-    kept: bool = False,
+    durable: bool = False,
 ) -> Envelope:
-    """Put a job into an envelope, due after `delay` or `at` a time, else at once.
+    """Return the message of a job that is due after `delay`, `at` a time, or at once.
 
-    Raises ValueError for both a delay and a time, and for a priority that is out of range;
-    PayloadTooLarge.
+    Raises ValueError for both a delay and a time, for a time without a time zone, and for a
+    priority that is out of range; InvalidJob and PayloadTooLarge, which are ValueErrors, too.
     """
-    if delay is not None and at is not None:
-        raise ValueError("a job is due either after a delay or at a time, not both")
     if not 0 <= priority <= HIGHEST_PRIORITY:
         raise ValueError(f"a priority is a number from 0 to {HIGHEST_PRIORITY}, not {priority}")
-    payload = job.model_dump(mode="json")
-    if (size := len(to_json(payload))) > LARGEST_PAYLOAD:
-        raise PayloadTooLarge(type(job).__name__, size)
     return Envelope(
         id=job_id or uuid7(),
         queue=job.queue.name,
         name=type(job).__name__,
-        payload=payload,
+        payload=payload_of(job),
         request_id=current_request_id(),
-        due_at=at if delay is None else datetime.now(UTC) + delay,
+        due_at=_due_at(delay, at),
         priority=priority,
-        kept=kept,
+        durable=durable,
     )
 
 
+def _due_at(delay: timedelta | None, at: datetime | None) -> datetime | None:
+    if delay is not None and at is not None:
+        raise ValueError("a job is due either after a delay or at a time, not both")
+    if at is not None and at.utcoffset() is None:
+        raise ValueError(f"the time {at} has no time zone")
+    if delay is None:
+        return at
+    try:
+        return datetime.now(UTC) + delay
+    except OverflowError:
+        raise ValueError(f"a delay of {delay} ends after the last year") from None
+
+
 class QueuePools:
-    """The open connection pools, one per queue; the process that opened them closes them."""
+    """The open connection pools, one per queue. The process that opened them closes them."""
 
     def __init__(self, pools: Mapping[Queue, QueueRedis]) -> None:
         self._pools = pools
@@ -143,17 +156,42 @@ class QueuePools:
         at: datetime | None = None,
         priority: int = 0,
     ) -> UUID:
-        """Put a job on its queue now and return its id; a known id is not sent a second time.
+        """Send a job to its queue now and return its id. A queue accepts an id once.
 
         This promises what Redis promises. Inside a transaction use `uow.enqueue`.
         Raises redis.exceptions.RedisError when Redis does not take it.
         """
-        envelope = address(job, job_id=job_id, delay=delay, at=at, priority=priority)
-        await self.post([envelope])
+        envelope = to_message(job, job_id=job_id, delay=delay, at=at, priority=priority)
+        await self._send([envelope])
         return envelope.id
 
+    async def send_many(
+        self,
+        jobs: Iterable[Job],
+        *,
+        delay: timedelta | None = None,
+        at: datetime | None = None,
+        priority: int = 0,
+    ) -> list[UUID]:
+        """Send many jobs, which may belong to several queues, and return their ids in order.
+
+        This promises what Redis promises. Jobs that must not be lost belong in a transaction with
+        `uow.enqueue`. Raises redis.exceptions.RedisError; the first jobs may have been sent then.
+        """
+        job_ids: list[UUID] = []
+        remaining = iter(jobs)
+        while batch := list(islice(remaining, BATCH)):
+            messages = [to_message(job, delay=delay, at=at, priority=priority) for job in batch]
+            await self._send(messages)
+            job_ids += [message.id for message in messages]
+        return job_ids
+
+    async def _send(self, new: Sequence[Envelope]) -> None:
+        with sending(new) as sent:
+            await self.post([each.sent_in(sent) for each in new] if sent else new)
+
     async def post(self, envelopes: Sequence[Envelope]) -> None:
-        """Put envelopes on their queues, each unless its queue knows the id.
+        """Send envelopes to their queues. A queue accepts an id once.
 
         Raises redis.exceptions.RedisError; some may have been sent then.
         """

@@ -4,15 +4,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
-from app.core.completions import Completions, completing
 from app.core.config import Settings
-from app.core.database import Database, open_database
+from app.core.database import Database, Sessions, open_database
+from app.core.job_store.completions import Completions, completing
 from app.core.mailer import Mailer
 from app.core.oidc.clients import OidcClients, open_oidc_clients
+from app.core.postgres.reader import Reader
 from app.core.queue import QueuePools
 from app.core.redis import open_pools
-from app.core.throttle import Throttle, open_throttle
-from app.core.unit_of_work import UnitOfWork, unit_of_work
+from app.core.security.passwords import Passwords
+from app.core.security.throttle import Throttle, open_throttle
+from app.core.telemetry.errors import reporting_errors
+from app.core.telemetry.tracing import tracing
+from app.core.unit_of_work import UnitOfWork
 
 OpenResources = Callable[[Settings], AbstractAsyncContextManager["Resources"]]
 
@@ -24,22 +28,42 @@ class Resources:
     database: Database
     mailer: Mailer
     throttle: Throttle
+    passwords: Passwords
     oidc: OidcClients
     completions: Completions
 
-    def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
-        """Open a transaction whose jobs leave once it has committed."""
-        return unit_of_work(self.database.sessions, self.queues)
+    @property
+    def sessions(self) -> Sessions:
+        return self.database.sessions
+
+    @property
+    def reader(self) -> Reader:
+        return self.database.reader
+
+    def unit_of_work(self) -> UnitOfWork:
+        """Return a transaction to open, whose jobs leave once it has committed."""
+        return UnitOfWork(self.sessions, self.queues)
 
 
 @asynccontextmanager
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """Open Redis, then the database; close them in reverse order, whatever happens in between."""
     async with (
+        tracing(settings),
+        reporting_errors(settings),
         open_pools(settings) as queues,
         open_throttle(settings) as throttle,
         open_oidc_clients(settings) as oidc,
         open_database(settings) as database,
         completing(database.sessions) as completions,
     ):
-        yield Resources(settings, queues, database, Mailer(settings), throttle, oidc, completions)
+        yield Resources(
+            settings,
+            queues,
+            database,
+            Mailer(settings),
+            throttle,
+            Passwords(),
+            oidc,
+            completions,
+        )

@@ -1,93 +1,140 @@
-"""One transaction, and the jobs that leave once it has committed."""
+"""One transaction, and the jobs that are sent once it has committed."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Self
 from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core import outbox
+from app.core.broker.message import Envelope
 from app.core.database import Sessions
-from app.core.envelope import Envelope
-from app.core.exceptions import DatabaseUnavailable
-from app.core.queue import Job, QueuePools, address
+from app.core.exceptions import AppError
+from app.core.job_store.enqueued import EnqueuedJobs, OnConflict
+from app.core.queue import Job, QueuePools, to_message
+from app.core.telemetry.messaging import Sending, sending
 
 log = structlog.stdlib.get_logger(__name__)
 
 
 class UnitOfWork:
-    """What a service needs to say what should happen. Services flush; they never commit."""
+    """What services write through. They flush; they never commit.
 
-    def __init__(self, session: AsyncSession) -> None:
-        self.session = session
-        self.jobs: list[tuple[Envelope, str | None]] = []
+    `async with` commits at the end, or rolls back when an exception leaves it. The transaction
+    connects at its first statement: a request that hashes a password before that holds no
+    connection meanwhile. Jobs become rows of the same transaction and are sent after its commit,
+    so that no network call happens inside it.
+    """
 
-    def enqueue(
+    def __init__(self, sessions: Sessions, queues: QueuePools) -> None:
+        self.ended = False
+        self._sessions = sessions
+        self._queues = queues
+        self._session: AsyncSession | None = None
+        self._jobs: EnqueuedJobs | None = None
+        self._commits_on_refusal = False
+        self._calls_after_commit: list[Callable[[], Awaitable[None]]] = []
+
+    @property
+    def session(self) -> AsyncSession:
+        """The session of the transaction. It connects at its first statement."""
+        if self._session is None:
+            self._session = self._sessions()
+        return self._session
+
+    @property
+    def jobs(self) -> EnqueuedJobs:
+        """The jobs of the transaction, which are sent after its commit."""
+        if self._jobs is None:
+            self._jobs = EnqueuedJobs(self.session)
+        return self._jobs
+
+    def enqueue(  # noqa: PLR0913  each is an option of its own
         self,
         job: Job,
         *,
         delay: timedelta | None = None,
         at: datetime | None = None,
         key: str | None = None,
+        on_conflict: OnConflict = "raise",
         priority: int = 0,
     ) -> UUID:
-        """Have a job done once this transaction has committed; after a rollback it never was.
+        """Enqueue a job with this transaction, and return its id.
 
-        It is due after `delay`, `at` a time, or at once. With a `key`, the transaction fails with
-        outbox.JobAlive while an earlier job of that key waits or runs. A job with a `priority`
-        goes ahead of all that has waited less than so many minutes.
+        The job is sent after the commit. If the transaction or the savepoint around this call is
+        rolled back, the job never existed. It is due after `delay`, `at` a time, or at once. A job
+        with a `priority` goes ahead of every job that has waited less than this many minutes.
+
+        Only one job with the same `key` can wait or run. Another one raises JobAlive, here or at
+        the end of the transaction. With `on_conflict="ignore"`, it is left out instead, and its id
+        may belong to no job.
+
+        Raises RuntimeError after the end of this unit of work, and ValueError for a job that
+        cannot be stored, naming its field.
         """
-        envelope = address(job, delay=delay, at=at, priority=priority, kept=True)
-        self.jobs.append((envelope, key))
-        return envelope.id
+        if self.ended:
+            raise RuntimeError(
+                f"This unit of work has ended: {type(job).__name__} would be lost. "
+                "Enqueue it before the end, or open another unit of work"
+            )
+        message = to_message(job, delay=delay, at=at, priority=priority, durable=True)
+        return self.jobs.add(message, key=key, on_conflict=on_conflict)
+
+    def commit_on_refusal(self) -> None:
+        """Commit even when an AppError leaves: what led to the refusal is kept.
+
+        Call it once nothing has been written that a refusal has to undo; what it may still have to
+        undo belongs inside `session.begin_nested()`. Any other exception rolls everything back.
+        """
+        self._commits_on_refusal = True
+
+    def after_commit(self, call: Callable[[], Awaitable[None]]) -> None:
+        """Await a call once this transaction has committed; after a rollback, never."""
+        self._calls_after_commit.append(call)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.ended = True
+        commits = error is None or (self._commits_on_refusal and isinstance(error, AppError))
+        if self._session is not None:
+            with sending(self._jobs if commits else None) as sent:
+                messages = await self._end(self._session, sent, commits=commits)
+                await _send(messages, self._queues, sent)
+        if commits:
+            for call in self._calls_after_commit:
+                await call()
+
+    async def _end(
+        self, session: AsyncSession, sent: Sending, *, commits: bool
+    ) -> Sequence[Envelope]:
+        """Commit or roll back, and return the jobs to send now that no connection is held."""
+        try:
+            if not commits:
+                return []
+            messages = [] if self._jobs is None else await self._jobs.store(sent)
+            await session.commit()
+            return messages
+        finally:
+            # A request that is cancelled must not leave its connection behind.
+            await asyncio.shield(session.close())
 
 
-@asynccontextmanager
-async def unit_of_work(sessions: Sessions, queues: QueuePools) -> AsyncIterator[UnitOfWork]:
-    """Open a transaction; commit it at the end, or roll it back when an exception passes.
-
-    Its jobs become rows of the same transaction. They are sent after the connection has gone back
-    to its pool, so that no network call happens inside a transaction.
-    """
-    async with sessions.begin() as session:
-        uow = UnitOfWork(session)
-        yield uow
-        await _keep_jobs(uow, sessions)
-    await _post([envelope for envelope, _ in uow.jobs], queues, sessions)
-
-
-async def _keep_jobs(uow: UnitOfWork, sessions: Sessions) -> None:
+async def _send(messages: Sequence[Envelope], queues: QueuePools, sent: Sending) -> None:
+    """Send jobs that have become rows. The outbox relay sends what Redis does not accept now."""
     try:
-        await outbox.keep(uow.session, uow.jobs)
-    except IntegrityError as error:
-        async with sessions() as session:
-            for key in (key for _, key in uow.jobs if key is not None):
-                if (job_id := await outbox.find_alive(session, key)) is not None:
-                    raise outbox.JobAlive(key, job_id) from error
-        raise
-
-
-async def _post(envelopes: Sequence[Envelope], queues: QueuePools, sessions: Sessions) -> None:
-    """Send what has become rows; what Redis does not take is left to the sweepers."""
-    try:
-        await queues.post(envelopes)
+        await queues.post(messages)
     except (RedisError, OSError) as error:
-        left = [envelope.id for envelope in envelopes]
-        log.warning("jobs.not_sent_yet", job_ids=[*map(str, left)], error=str(error))
-        await _hasten(left, sessions)
-
-
-async def _hasten(job_ids: Sequence[UUID], sessions: Sessions) -> None:
-    """Let the sweepers send them when Redis is back, and not when a dead sender would be noticed.
-
-    What has committed stays committed: without this they are sent some seconds later.
-    """
-    try:
-        async with sessions.begin() as session:
-            await outbox.hasten(session, job_ids)
-    except (DatabaseUnavailable, SQLAlchemyError, OSError) as error:
-        log.warning("jobs.not_hastened", job_ids=[*map(str, job_ids)], error=str(error))
+        sent.fail(error)
+        job_ids = [str(message.id) for message in messages]
+        log.warning("jobs.not_sent_yet", job_ids=job_ids, error=str(error))

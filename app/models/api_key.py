@@ -9,7 +9,7 @@ from app.models.base import Base, Identified
 
 
 class ApiKey(Identified, Base):
-    """Lets a program act for a user, within scopes. `hint` is how its key begins."""
+    """Lets a program act for a user, within scopes. `hint` is the start of its key."""
 
     __tablename__ = "api_keys"
 

@@ -10,9 +10,11 @@ from app.models.base import Base, Identified
 
 
 class AuditEvent(Identified, Base):
-    """What happened to an account. A trigger of the database refuses changes and deletions.
+    """An event of an account. Database triggers reject changes and deletions.
 
-    The ids are no foreign keys: the trail outlives the people in it.
+    Two functions of the database are the exception: `delete_audit_events` for what is older than
+    30 days, and `anonymize_audit_events` for a user who is gone. The ids are not foreign keys: the
+    trail outlives the users in it.
     """
 
     __tablename__ = "audit_events"
@@ -21,10 +23,15 @@ class AuditEvent(Identified, Base):
     event: Mapped[str] = mapped_column(String(64))
     actor_id: Mapped[UUID | None]
     user_id: Mapped[UUID | None]
-    address: Mapped[str] = mapped_column(String(45))
+    ip_address: Mapped[str] = mapped_column("address", String(45), key="ip_address")
     user_agent: Mapped[str] = mapped_column(String(255))
     request_id: Mapped[str | None] = mapped_column(String(64))
     details: Mapped[dict[str, JsonValue]] = mapped_column(JSONB)
 
 
 Index("ix_audit_events_user_id_id", AuditEvent.user_id, AuditEvent.id)
+Index(
+    "ix_audit_events_actor_id",
+    AuditEvent.actor_id,
+    postgresql_where=AuditEvent.actor_id.is_distinct_from(AuditEvent.user_id),
+)

@@ -17,7 +17,7 @@ class Base(DeclarativeBase):
 
 
 class Identified:
-    """A UUIDv7 key: made in Python, unique everywhere, and in the order of creation."""
+    """A UUIDv7 key, created in Python. Keys are unique everywhere and sort by creation."""
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
 

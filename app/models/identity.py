@@ -1,14 +1,14 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, func
+from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, false, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Identified
 
 
 class Identity(Identified, Base):
-    """Who a user is to a provider. `subject` is the provider's own name for them, for ever."""
+    """A user's account at a provider. `subject` is the provider's permanent name for it."""
 
     __tablename__ = "identities"
     __table_args__ = (UniqueConstraint("provider", "subject"),)
@@ -17,12 +17,15 @@ class Identity(Identified, Base):
     provider: Mapped[str] = mapped_column(String(32))
     subject: Mapped[str] = mapped_column(String(255))
     email: Mapped[str] = mapped_column(String(255))
+    needs_password: Mapped[bool] = mapped_column(server_default=false())
+    """Whether it opens the account only after it was linked anew, since the password was reset."""
+
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_used_at: Mapped[datetime | None]
 
 
 class UsedLogin(Base):
-    """A login by a provider that has been answered. A second answer is a replay."""
+    """A login with a provider that has been finished. A second response is a replay."""
 
     __tablename__ = "used_logins"
 

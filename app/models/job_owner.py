@@ -8,7 +8,7 @@ from app.models.base import Base
 
 
 class JobOwner(Base):
-    """Who asked for a job, and so owns what came of it. The clock's own jobs have no owner."""
+    """The user who enqueued a job, and so owns its result. Jobs of the clock have no owner."""
 
     __tablename__ = "job_owners"
 

@@ -17,7 +17,7 @@ class Role(Identified, Timestamped, Base):
 
 
 class UserRole(Base):
-    """A role that a user has."""
+    """A role of a user."""
 
     __tablename__ = "user_roles"
 

@@ -1,4 +1,4 @@
-"""What proves, beside a password, who somebody is. A kind of factor has a table of its own."""
+"""Second factors, which prove a user beside the password. Each kind has its own table."""
 
 from datetime import datetime
 from uuid import UUID
@@ -10,25 +10,27 @@ from app.models.base import Base
 
 
 class TotpFactor(Base):
-    """An authenticator app. It counts once a first code has confirmed it."""
+    """An authenticator app. It counts once its first code has confirmed it."""
 
     __tablename__ = "totp_factors"
 
     user_id: Mapped[UUID] = mapped_column(
         ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
     )
-    sealed_secret: Mapped[bytes] = mapped_column(LargeBinary)
+    encrypted_secret: Mapped[bytes] = mapped_column(
+        "sealed_secret", LargeBinary, key="encrypted_secret"
+    )
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     confirmed_at: Mapped[datetime | None]
     last_step: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    """The time step of the last code that was accepted: no code of it or before is good again."""
+    """The time step of the last accepted code. Codes of this step and of earlier ones are void."""
 
     failures: Mapped[int] = mapped_column(server_default="0")
     """Wrong codes since the last right one."""
 
 
 class RecoveryCode(Base):
-    """Lets a user in, once, who has lost the app."""
+    """Lets in a user who has lost the app, once."""
 
     __tablename__ = "recovery_codes"
 
@@ -37,10 +39,10 @@ class RecoveryCode(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class LoginChallenge(Base):
-    """A login whose password was right and which waits for the second factor."""
+class MfaChallenge(Base):
+    """A login whose password was right, until its second factor follows."""
 
-    __tablename__ = "login_challenges"
+    __tablename__ = "login_challenges"  # its first name: a rename would break the previous version
 
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)

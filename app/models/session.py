@@ -1,27 +1,29 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, LargeBinary, String, func
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Identified
 
 
 class UserSession(Identified, Base):
-    """One login on one device. Every token of it is worth nothing once its row is gone."""
+    """One login on one device. Its tokens stop working when its row is gone."""
 
     __tablename__ = "sessions"
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     user_agent: Mapped[str] = mapped_column(String(255))
-    address: Mapped[str] = mapped_column(String(45))
+    ip_address: Mapped[str] = mapped_column("address", String(45), key="ip_address")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime]
+    proven_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    """When the user proved last who they are: at the login, or again within the session."""
 
 
 class RefreshToken(Base):
-    """A token that opens the next access token, once. A used one stays, to be recognised."""
+    """A token that buys the next access token. A used one stays, to recognize its copies."""
 
     __tablename__ = "refresh_tokens"
 
@@ -31,3 +33,10 @@ class RefreshToken(Base):
     )
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     used_at: Mapped[datetime | None]
+
+
+Index(
+    "ix_refresh_tokens_used_at",
+    RefreshToken.used_at,
+    postgresql_where=RefreshToken.used_at.is_not(None),
+)

@@ -1,35 +1,36 @@
+"""Keys for programs that act for the user, limited to some permissions."""
+
 from uuid import UUID
 
-from fastapi import APIRouter, status
+from fastapi import Depends, status
 
-from app.models import ApiKey
-from app.routes.deps import CurrentPrincipal, Limit, PrincipalBeforehand, Skip
-from app.routes.services import ApiKeys
+from app.core.http.routing import Router
+from app.routes.deps.principals import UserScope, requires_recent
+from app.routes.deps.request import Limit, Skip
 from app.schemas.api_key import ApiKeyCreate, ApiKeyCreated, ApiKeyPublic
-from app.schemas.fields import Message, Page
-from app.services import page
+from app.schemas.common import Message, Page
+from app.services.auth.api_key_service import ApiKeyService
 
-router = APIRouter(prefix="/users/me/api-keys", tags=["api-keys"])
+router = Router(prefix="/users/me/api-keys", tags=["api_keys"])
 
 
-@router.get("", response_model=Page[ApiKeyPublic])
+@router.get("")
 async def read_api_keys_me(
-    keys: ApiKeys, principal: CurrentPrincipal, skip: Skip = 0, limit: Limit = 100
-) -> page.Page[ApiKey]:
-    """List one's API keys, newest first."""
-    return await keys.list(principal.user.id, skip=skip, limit=limit)
+    scope: UserScope, skip: Skip = 0, limit: Limit = 100
+) -> Page[ApiKeyPublic]:
+    """List the user's API keys, newest first."""
+    return await ApiKeyService(scope).list(skip=skip, limit=limit)
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)
-async def create_api_key_me(
-    keys: ApiKeys, principal: PrincipalBeforehand, wish: ApiKeyCreate
-) -> ApiKeyCreated:
-    """Create an API key. It is shown this once."""
-    api_key, key = await keys.create(principal, wish)
+async def create_api_key_me(scope: UserScope, data: ApiKeyCreate) -> ApiKeyCreated:
+    """Create an API key. The response shows it once."""
+    api_key, key = await ApiKeyService(scope).create(data)
     return ApiKeyCreated(key=key, **ApiKeyPublic.model_validate(api_key).model_dump())
 
 
-@router.delete("/{key_id}")
-async def revoke_api_key_me(keys: ApiKeys, principal: CurrentPrincipal, key_id: UUID) -> Message:
-    await keys.revoke(principal.user.id, key_id)
+@router.delete("/{key_id}", dependencies=[Depends(requires_recent(minutes=5))])
+async def revoke_api_key_me(scope: UserScope, key_id: UUID) -> Message:
+    """Delete an API key. It stops working at once."""
+    await ApiKeyService(scope).revoke(key_id)
     return Message(message="API key revoked")

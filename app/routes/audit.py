@@ -1,28 +1,27 @@
+"""The audit trail: what happened to accounts, and who did it."""
+
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Query
 
-from app.models import AuditEvent
-from app.routes.deps import Limit, Skip, Uow, requires
+from app.core.http.routing import Router
+from app.routes.deps.principals import requires
+from app.routes.deps.request import Limit, Skip
 from app.schemas.audit import AuditEventPublic
-from app.schemas.fields import Page
-from app.services import page
-from app.services.audit import list_audit_events
+from app.schemas.common import Page
+from app.services.audit import AuditTrail
+from app.services.scope import Scope
 
-router = APIRouter(prefix="/audit-events", tags=["audit"])
+router = Router(prefix="/audit-events", tags=["audit"])
 
 
-@router.get(
-    "/",
-    dependencies=[Depends(requires("audit:read"))],
-    response_model=Page[AuditEventPublic],
-)
+@router.get("/")
 async def read_audit_events(
-    uow: Uow,
-    user_id: Annotated[UUID | None, Query(description="Only what concerns this user")] = None,
+    scope: Annotated[Scope, requires("audit:read")],
+    user_id: Annotated[UUID | None, Query(description="Only events about this user")] = None,
     skip: Skip = 0,
     limit: Limit = 100,
-) -> page.Page[AuditEvent]:
+) -> Page[AuditEventPublic]:
     """List what happened to accounts, newest first."""
-    return await list_audit_events(uow, user_id=user_id, skip=skip, limit=limit)
+    return await AuditTrail(scope).list(user_id=user_id, skip=skip, limit=limit)

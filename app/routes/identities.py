@@ -1,44 +1,41 @@
+"""The accounts at providers that the user can log in with."""
+
 from collections.abc import Sequence
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Depends, Response
 
+from app.core.http.routing import Router
 from app.models import Identity
-from app.routes.deps import CurrentPrincipal, PrincipalBeforehand
-from app.routes.oidc_cookie import set_oidc_cookie
-from app.routes.services import Identities, OidcLogins
-from app.schemas.fields import Message
-from app.schemas.oidc import LinkIdentity, OwnIdentity, Redirection
+from app.routes.deps.oidc_cookie import set_oidc_cookie
+from app.routes.deps.principals import UserScope, requires_recent
+from app.routes.deps.same_origin import SameOrigin
+from app.schemas.common import Message
+from app.schemas.oidc import LinkIdentity, OwnIdentity, ProviderName, Redirection
+from app.services.auth.identity_service import IdentityService
+from app.services.auth.oidc_service import OidcService
 
-router = APIRouter(prefix="/users/me/identities", tags=["identities"])
+router = Router(prefix="/users/me/identities", tags=["identities"])
 
 
 @router.get("", response_model=list[OwnIdentity])
-async def read_identities_me(
-    identities: Identities, principal: CurrentPrincipal
-) -> Sequence[Identity]:
-    """List the accounts elsewhere by which one can log in."""
-    return await identities.list(principal.user.id)
+async def read_identities_me(scope: UserScope) -> Sequence[Identity]:
+    """List the accounts at providers that the user can log in with."""
+    return await IdentityService(scope).list()
 
 
-@router.post("/{provider}")
+@router.post("/{provider}", dependencies=[SameOrigin])
 async def link_identity_me(
-    logins: OidcLogins,
-    principal: PrincipalBeforehand,
-    response: Response,
-    provider: str,
-    wish: LinkIdentity,
+    scope: UserScope, response: Response, provider: ProviderName, data: LinkIdentity
 ) -> Redirection:
-    """Begin to link a provider. Send the browser, which now has a cookie, to the address."""
-    beginning = await logins.begin_link(principal, provider, wish)
-    set_oidc_cookie(response, beginning)
-    return Redirection(authorization_url=beginning.authorization_url)
+    """Start to link a provider. Send the browser, which now has a cookie, to the URL."""
+    redirect = await OidcService(scope).begin_link(provider, data)
+    set_oidc_cookie(response, redirect)
+    return Redirection(authorization_url=redirect.authorization_url)
 
 
-@router.delete("/{identity_id}")
-async def unlink_identity_me(
-    identities: Identities, principal: CurrentPrincipal, identity_id: UUID
-) -> Message:
-    """Take a way in away, unless it is the only one."""
-    await identities.unlink(principal.user.id, identity_id)
+@router.delete("/{identity_id}", dependencies=[Depends(requires_recent(minutes=5))])
+async def unlink_identity_me(scope: UserScope, identity_id: UUID) -> Message:
+    """Remove an identity, unless it is the only way to log in."""
+    await IdentityService(scope).unlink(identity_id)
     return Message(message="Identity unlinked")

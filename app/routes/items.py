@@ -1,46 +1,50 @@
+"""An example resource: every user has items of their own."""
+
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, status
+from fastapi import Path, status
 
+from app.core.http.routing import Router
 from app.models import Item
-from app.routes.deps import CurrentPrincipal, Limit, Skip, Uow
-from app.schemas.fields import Message
+from app.routes.deps.principals import UserScope, one_round_trip
+from app.routes.deps.request import Limit, Skip
+from app.schemas.common import Message
 from app.schemas.item import ItemCreate, ItemPublic, ItemsPublic, ItemUpdate
-from app.services import page
 from app.services.item_service import ItemService
 
-router = APIRouter(prefix="/items", tags=["items"])
+router = Router(prefix="/items", tags=["items"])
 
 ItemId = Annotated[UUID, Path(alias="id")]
 
 
-@router.get("/", response_model=ItemsPublic)
-async def read_items(
-    uow: Uow, principal: CurrentPrincipal, skip: Skip = 0, limit: Limit = 100
-) -> page.Page[Item]:
-    """List one's own items, newest first; a superuser sees everybody's."""
-    return await ItemService(uow, principal).list(skip=skip, limit=limit)
+@router.get("/")
+async def read_items(scope: UserScope, skip: Skip = 0, limit: Limit = 100) -> ItemsPublic:
+    """List the user's items, newest first. Superusers see the items of all users."""
+    return await ItemService(scope).list(skip=skip, limit=limit)
 
 
 @router.post("/", status_code=status.HTTP_201_CREATED, response_model=ItemPublic)
-async def create_item(uow: Uow, principal: CurrentPrincipal, wish: ItemCreate) -> Item:
-    return await ItemService(uow, principal).create(wish)
+async def create_item(scope: UserScope, data: ItemCreate) -> Item:
+    """Create an item, which belongs to the user."""
+    return await ItemService(scope).create(data)
 
 
-@router.get("/{id}", response_model=ItemPublic)  # noqa: FAST003  ItemId is its alias
-async def read_item(uow: Uow, principal: CurrentPrincipal, item_id: ItemId) -> Item:
-    return await ItemService(uow, principal).get(item_id)
+@router.get("/{id}")
+@one_round_trip
+async def read_item(scope: UserScope, item_id: ItemId) -> ItemPublic:
+    """Read an item of the user. Superusers read any item."""
+    return await ItemService(scope).read(item_id)
 
 
-@router.put("/{id}", response_model=ItemPublic)  # noqa: FAST003  ItemId is its alias
-async def update_item(
-    uow: Uow, principal: CurrentPrincipal, item_id: ItemId, changes: ItemUpdate
-) -> Item:
-    return await ItemService(uow, principal).update(item_id, changes)
+@router.put("/{id}", response_model=ItemPublic)
+async def update_item(scope: UserScope, item_id: ItemId, data: ItemUpdate) -> Item:
+    """Change an item of the user. Superusers change any item."""
+    return await ItemService(scope).update(item_id, data)
 
 
-@router.delete("/{id}")  # noqa: FAST003  ItemId is its alias
-async def delete_item(uow: Uow, principal: CurrentPrincipal, item_id: ItemId) -> Message:
-    await ItemService(uow, principal).delete(item_id)
+@router.delete("/{id}")
+async def delete_item(scope: UserScope, item_id: ItemId) -> Message:
+    """Delete an item of the user. Superusers delete any item."""
+    await ItemService(scope).delete(item_id)
     return Message(message="Item deleted successfully")

@@ -1,16 +1,121 @@
+"""The state of jobs in the background."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import Depends, Query, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from app.core.job_record import JobRecord
-from app.routes.deps import PersonOrProgram, Queues, Uow
-from app.schemas.job import JobStatus
+from app.core import control
+from app.core.control import FoundJobs, JobDetails, JobFilter, JobView, arguments_of
+from app.core.http.routing import Router
+from app.core.job_store.record import JobRecord
+from app.routes.deps.job_stream import JobStream, Stream, open_job_stream
+from app.routes.deps.principals import ClientScope, expiry_of, requires, requires_recent
+from app.routes.deps.request import Limit, resources_of
+from app.schemas.common import Moment
+from app.schemas.job import JobAccepted, JobStatus
+from app.schemas.operation import Name, ReasonGiven
 from app.services.job_service import JobService
+from app.services.operations import JobOperations
+from app.services.scope import Scope
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = Router(prefix="/jobs", tags=["jobs"])
+
+Manager = Annotated[Scope, requires("jobs:manage")]
+RECENT = [Depends(requires_recent(minutes=5))]
+
+
+@router.get("/")
+async def read_jobs(  # noqa: PLR0913, PLR0917  each filter is a parameter
+    scope: Annotated[Scope, requires("console:read")],
+    request: Request,
+    state: Annotated[JobView, Query(description="The state of the jobs")],
+    queue: Annotated[Name | None, Query(description="Only of this queue")] = None,
+    name: Annotated[Name | None, Query(description="Only of this job class")] = None,
+    error_class: Annotated[Name | None, Query(description="Only with this class of error")] = None,
+    since: Annotated[Moment | None, Query(description="Only from this time")] = None,
+    until: Annotated[Moment | None, Query(description="Only before this time")] = None,
+    request_id: Annotated[Name | None, Query(description="Only of this request")] = None,
+    argument: Annotated[
+        list[Name] | None,
+        Query(max_length=10, description="Only with an argument, such as user_id=42"),
+    ] = None,
+    cursor: Annotated[Name | None, Query(description="Where the last page ended")] = None,
+    limit: Limit = 50,
+) -> FoundJobs:
+    """List the jobs of a state that match, page by page. `cursor` leads to the next page."""
+    wanted = JobFilter(
+        state=state,
+        queue=queue,
+        name=name,
+        error_class=error_class,
+        since=since,
+        until=until,
+        request_id=request_id,
+        arguments=arguments_of(argument or []),
+    )
+    sessions = resources_of(request).sessions
+    return await control.search_jobs(sessions, scope.queues, wanted, cursor=cursor, limit=limit)
+
+
+@router.get("/{job_id}/details")
+async def read_job_details(
+    scope: Annotated[Scope, requires("console:read")], request: Request, job_id: UUID
+) -> JobDetails:
+    """Show everything about a job: its tries, its arguments, and what can be done with it."""
+    return await control.job_details(resources_of(request).sessions, scope.queues, job_id)
 
 
 @router.get("/{job_id}", response_model=JobStatus)
-async def read_job(uow: Uow, queues: Queues, principal: PersonOrProgram, job_id: UUID) -> JobRecord:
-    """Tell how a job that one asked for stands; `progress` is a fraction from 0 to 1."""
-    return await JobService(uow, queues).get(job_id, principal)
+async def read_job(scope: ClientScope, job_id: UUID) -> JobRecord:
+    """Return the state of a job. `progress` is a fraction from 0 to 1."""
+    return await JobService(scope).get(job_id)
+
+
+@router.post("/{job_id}/retry")
+async def retry_job(
+    scope: Manager, job_id: UUID, data: ReasonGiven, request: Request
+) -> JobAccepted:
+    """Give a job that failed for good all of its tries again, the first one at once."""
+    scope.reason = data.reason
+    await JobOperations(scope, resources_of(request).sessions).retry(job_id)
+    return JobAccepted(id=job_id)
+
+
+@router.post("/{job_id}/discard", dependencies=RECENT)
+async def discard_job(
+    scope: Manager, job_id: UUID, data: ReasonGiven, request: Request
+) -> JobAccepted:
+    """Delete a dead letter."""
+    scope.reason = data.reason
+    await JobOperations(scope, resources_of(request).sessions).discard(job_id)
+    return JobAccepted(id=job_id)
+
+
+@router.post("/{job_id}/cancel", dependencies=RECENT)
+async def cancel_job(
+    scope: Manager, job_id: UUID, data: ReasonGiven, request: Request
+) -> JobAccepted:
+    """Prevent a job from running, or stop it. Its worker stops it within a second."""
+    scope.reason = data.reason
+    await JobOperations(scope, resources_of(request).sessions).cancel(job_id)
+    return JobAccepted(id=job_id)
+
+
+async def stream_of_job(stream: Stream, scope: ClientScope, job_id: UUID) -> JobStream:
+    return await open_job_stream(stream, scope, job_id, expires_at=await expiry_of(stream.request))
+
+
+@router.get("/{job_id}/events", response_class=EventSourceResponse)
+async def stream_job(
+    stream: Annotated[JobStream, Depends(stream_of_job)],
+) -> AsyncIterator[ServerSentEvent]:
+    """Stream the state of a job, now and whenever it changes, as server-sent events.
+
+    Each event has the same data as the state of the job. The last one has the final state; then
+    the stream ends. It also ends with the session and at the expiry of the access token.
+    """
+    async for event in stream:
+        yield event

@@ -1,151 +1,254 @@
-from typing import Annotated, Literal
+"""Log in, renew tokens, log out, reset a password, and confirm an email address."""
 
-from fastapi import APIRouter, Depends, Query, Response
+from typing import Annotated
+
+from fastapi import Body, Depends, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.security import OAuth2PasswordRequestForm
 
-from app.core.config import Settings
 from app.core.exceptions import Unauthenticated
-from app.models import User
-from app.routes.deps import CurrentPrincipal, CurrentSettings, LoggedIn, Superuser
-from app.routes.refresh_cookie import (
+from app.core.http.routing import Router
+from app.routes.deps.device_cookie import set_device_cookie
+from app.routes.deps.principals import (
+    LogoutScope,
+    SuperuserScope,
+    UserScope,
+    requires_recent,
+    usable_without_second_factor,
+)
+from app.routes.deps.refresh_cookie import (
+    BodyOrCookie,
     RefreshCookie,
-    delete_refresh_cookie,
+    TokenDelivery,
+    clear_browser,
     set_refresh_cookie,
 )
-from app.routes.same_origin import SameOrigin
-from app.routes.services import Accounts, Logins, Recoveries, SecondLogins, Sessions
-from app.schemas.fields import Email, Message
-from app.schemas.login import NewPassword, RefreshRequest, Token, VerifyEmail
-from app.schemas.second_factor import SecondFactorLogin
+from app.routes.deps.request import AnonymousScope
+from app.routes.deps.same_origin import SameOrigin, is_same_origin
+from app.schemas.common import Email, Message
+from app.schemas.login import (
+    NewPassword,
+    Reauthentication,
+    RefreshRequest,
+    ReportTakeover,
+    Token,
+    VerifyEmail,
+)
+from app.schemas.passkey import PasskeyOptions, PasskeyProof
+from app.schemas.second_factor import SecondFactorLogin, SecondFactorToken
 from app.schemas.user import UserPublic
-from app.services.session_service import Tokens
+from app.services.account_service import AccountService
+from app.services.auth.login_service import LoginService
+from app.services.auth.mfa_login_service import MfaLoginService
+from app.services.auth.passkey_login_service import PasskeyLoginService
+from app.services.auth.revocation import Event, end_credentials
+from app.services.auth.session_service import SessionService, Tokens
+from app.services.auth.step_up_service import StepUpService
+from app.services.recovery_service import RecoveryService
+from app.services.scope import Scope
+from app.services.takeover_service import TakeoverService
 
-router = APIRouter(tags=["login"])
+router = Router(tags=["login"])
 
-Place = Annotated[
-    Literal["body", "cookie"],
-    Query(description="Where to put the refresh token: a browser asks for a cookie"),
-]
 RECOVERY_SENT = "If that email is registered, we sent a password recovery link"
+TAKEOVER_REPORTED = "Everyone is logged out. We sent you a link to choose a new password"
 VERIFICATION_SENT = "If that email is registered and not confirmed, we sent a link"
 
 
 @router.post("/login/access-token")
 async def login_access_token(
-    logins: Logins,
-    settings: CurrentSettings,
+    request: Request,
+    scope: AnonymousScope,
     response: Response,
     form: Annotated[OAuth2PasswordRequestForm, Depends()],
-    refresh_token: Place = "body",  # noqa: S107  a place
+    delivery: TokenDelivery,
 ) -> Token:
-    """Log in with address and password, for an access token and one that renews it.
+    """Log in with an email and a password. The response has an access and a refresh token.
 
-    Who has a second factor gets 400 and, as `second_factor`, a token for the second step.
+    A user with a second factor gets 400 and, in `second_factor`, a token for the second step.
     """
-    tokens = await logins.log_in(form.username, form.password)
-    return _hand_out(tokens, settings, response, refresh_token)
+    tokens = await LoginService(scope).log_in(form.username, form.password)
+    token = deliver_tokens(tokens, scope, response, delivery)
+    remember_device(request, scope, response, tokens)
+    return token
 
 
 @router.post("/login/second-factor")
 async def login_second_factor(
-    second_logins: SecondLogins,
-    settings: CurrentSettings,
+    request: Request,
+    scope: AnonymousScope,
     response: Response,
-    body: SecondFactorLogin,
-    refresh_token: Place = "body",  # noqa: S107  a place
+    data: SecondFactorLogin,
+    delivery: TokenDelivery,
 ) -> Token:
-    """Finish a login with the code of an authenticator app, or a recovery code."""
-    tokens = await second_logins.log_in(body.token.get_secret_value(), body.code.get_secret_value())
-    return _hand_out(tokens, settings, response, refresh_token)
+    """Finish a login with a code of an authenticator app, a recovery code, or a passkey."""
+    tokens = await MfaLoginService(scope).log_in(data)
+    token = deliver_tokens(tokens, scope, response, delivery)
+    remember_device(request, scope, response, tokens)
+    return token
+
+
+@router.post("/login/second-factor/options")
+async def begin_second_factor_passkey(
+    scope: AnonymousScope, data: SecondFactorToken
+) -> PasskeyOptions:
+    """Get what the browser needs to use one of the user's passkeys as the second factor."""
+    return await MfaLoginService(scope).begin_passkey(data.token.get_secret_value())
+
+
+@router.post("/login/passkey/options")
+async def begin_passkey_login(scope: AnonymousScope) -> PasskeyOptions:
+    """Get what the browser needs to log in with a passkey alone."""
+    return await PasskeyLoginService(scope).begin()
+
+
+@router.post("/login/passkey")
+async def login_passkey(
+    request: Request,
+    scope: AnonymousScope,
+    response: Response,
+    data: PasskeyProof,
+    delivery: TokenDelivery,
+) -> Token:
+    """Log in with a passkey alone. It needs neither an email nor a second factor."""
+    tokens = await PasskeyLoginService(scope).log_in(data)
+    token = deliver_tokens(tokens, scope, response, delivery)
+    remember_device(request, scope, response, tokens)
+    return token
 
 
 @router.post("/login/refresh", dependencies=[SameOrigin])
 async def refresh_access_token(
-    logins: Logins,
-    settings: CurrentSettings,
+    scope: AnonymousScope,
     response: Response,
     cookie: RefreshCookie = None,
-    body: RefreshRequest | None = None,
+    data: Annotated[RefreshRequest | None, Body(title="Body")] = None,
 ) -> Token:
-    """Exchange a refresh token, from the body or else the cookie. It is good once."""
-    if body is not None and body.refresh_token is not None:
-        tokens = await logins.refresh(body.refresh_token.get_secret_value())
-        return _hand_out(tokens, settings, response, "body")
+    """Exchange a refresh token, from the body or else from the cookie. It works once."""
+    sessions = SessionService(scope)
+    if data is not None and data.refresh_token is not None:
+        tokens = await sessions.refresh(data.refresh_token.get_secret_value())
+        return deliver_tokens(tokens, scope, response, "body")
     if cookie is not None:
-        return _hand_out(await logins.refresh(cookie), settings, response, "cookie")
+        return deliver_tokens(await sessions.refresh(cookie), scope, response, "cookie")
     raise Unauthenticated
 
 
-@router.post("/login/test-token", response_model=UserPublic)
-async def test_token(principal: CurrentPrincipal) -> User:
-    """Tell whose access token this is."""
-    return principal.user
+@router.post("/login/reauthenticate")
+@usable_without_second_factor
+async def reauthenticate(scope: UserScope, data: Reauthentication) -> Message:
+    """Prove again who the user is. Some routes need a proof that is at most five minutes old.
+
+    Such a route answers 403 with the type `urn:problem:recent-proof-required`, and `proof` lists
+    the methods that the user has. A login is a proof as well.
+    """
+    await StepUpService(scope).prove(data)
+    return Message(message="Confirmed")
+
+
+@router.post("/login/reauthenticate/options")
+@usable_without_second_factor
+async def begin_passkey_proof(scope: UserScope) -> PasskeyOptions:
+    """Get what the browser needs to prove with a passkey who the user is."""
+    return await StepUpService(scope).begin_passkey()
+
+
+@router.post("/login/test-token")
+async def test_token(scope: UserScope) -> UserPublic:
+    """Show the user of an access token."""
+    return AccountService(scope).get()
 
 
 @router.post("/logout")
-async def logout(sessions: Sessions, principal: LoggedIn, response: Response) -> Message:
-    """End this session, and with it both of its tokens."""
-    if principal.session_id is not None:
-        await sessions.end(principal.user.id, principal.session_id)
-    delete_refresh_cookie(response)
+@usable_without_second_factor
+async def logout(scope: LogoutScope, response: Response, cookie: RefreshCookie = None) -> Message:
+    """End this session, and with it both of its tokens. A browser's cookie alone can do it."""
+    sessions = SessionService(scope)
+    if scope.actor is None:
+        await sessions.end_by_refresh_token(cookie or "")
+    elif scope.actor.session_id is not None:
+        await sessions.end(scope.actor.session_id)
+    clear_browser(response)
     return Message(message="Logged out")
 
 
 @router.post("/logout/all")
-async def logout_everywhere(sessions: Sessions, principal: LoggedIn, response: Response) -> Message:
-    """End all of one's sessions."""
-    await sessions.end_all(principal.user.id, actor_id=principal.user.id)
-    delete_refresh_cookie(response)
+@usable_without_second_factor
+async def logout_everywhere(scope: UserScope, response: Response) -> Message:
+    """End all of the user's sessions."""
+    user_id = scope.principal.user_id
+    await end_credentials(scope, user_id, Event.LOGOUT_EVERYWHERE)
+    clear_browser(response)
     return Message(message="Logged out everywhere")
 
 
 @router.post("/password-recovery/{email}")
-async def recover_password(recoveries: Recoveries, email: Email) -> Message:
-    """Have a link mailed that resets the password. The answer is the same for every address."""
-    await recoveries.ask_for_recovery(email)
+async def recover_password(scope: AnonymousScope, email: Email) -> Message:
+    """Send a link that resets the password. The answer is the same for every email address."""
+    await RecoveryService(scope).request_recovery(email)
     return Message(message=RECOVERY_SENT)
 
 
 @router.post("/reset-password/")
-async def reset_password(accounts: Accounts, body: NewPassword) -> Message:
-    """Set a new password with the token of a mail. All sessions end."""
-    await accounts.reset_password(
-        body.token.get_secret_value(), body.new_password.get_secret_value()
+async def reset_password(scope: AnonymousScope, data: NewPassword) -> Message:
+    """Set a new password with the token of an emailed link. All sessions end."""
+    await AccountService(scope).reset_password(
+        data.token.get_secret_value(),
+        data.new_password.get_secret_value(),
+        remove_recent=data.remove_recent,
     )
     return Message(message="Password updated successfully")
 
 
-@router.post("/password-recovery-html-content/{email}", response_class=HTMLResponse)
-async def recover_password_html_content(
-    recoveries: Recoveries, superuser: Superuser, email: Email
-) -> HTMLResponse:
-    """Show the mail that resets a password. Its link is good; an earlier one is so no longer."""
-    mail = await recoveries.preview_recovery(email, actor_id=superuser.user.id)
-    return HTMLResponse(mail.html, headers={"subject": mail.subject})
+@router.post(
+    "/password-recovery-html-content/{email}",
+    response_class=HTMLResponse,
+    dependencies=[Depends(requires_recent(minutes=5))],
+)
+async def recover_password_html_content(scope: SuperuserScope, email: Email) -> HTMLResponse:
+    """Show the email that resets a password. Its link works; earlier links stop working."""
+    preview = await RecoveryService(scope).preview_recovery(email)
+    return HTMLResponse(preview.html, headers={"subject": preview.subject})
 
 
 @router.post("/verify-email/")
-async def verify_email(accounts: Accounts, body: VerifyEmail) -> Message:
-    """Confirm an address, a first or a new one, with the token of a mail."""
-    await accounts.verify_email(body.token.get_secret_value())
+async def verify_email(scope: AnonymousScope, data: VerifyEmail) -> Message:
+    """Confirm the first or a new email address with the token of an emailed link."""
+    await AccountService(scope).verify_email(data.token.get_secret_value())
     return Message(message="Email verified")
 
 
 @router.post("/verify-email/{email}")
-async def send_verification(recoveries: Recoveries, email: Email) -> Message:
-    """Have the link that confirms an address mailed again. The answer is always the same."""
-    await recoveries.ask_for_verification(email)
+async def send_verification(scope: AnonymousScope, email: Email) -> Message:
+    """Send the link that confirms an email address again. The answer is always the same."""
+    await RecoveryService(scope).request_verification(email)
     return Message(message=VERIFICATION_SENT)
 
 
-def _hand_out(
-    tokens: Tokens, settings: Settings, response: Response, place: Literal["body", "cookie"]
+@router.post("/report-takeover/")
+async def report_takeover(scope: AnonymousScope, data: ReportTakeover) -> Message:
+    """Report a takeover with the token of the link in an alert: "this wasn't me".
+
+    All sessions and API keys end, pending changes are withdrawn, and an email lets the owner choose
+    a new password.
+    """
+    await TakeoverService(scope).report(data.token.get_secret_value())
+    return Message(message=TAKEOVER_REPORTED)
+
+
+def remember_device(request: Request, scope: Scope, response: Response, tokens: Tokens) -> None:
+    """Give a new device its cookie, unless a page of another site has sent the request."""
+    if tokens.device is not None and is_same_origin(request.headers, scope.settings):
+        set_device_cookie(response, tokens.device)
+
+
+def deliver_tokens(
+    tokens: Tokens, scope: Scope, response: Response, delivery: BodyOrCookie
 ) -> Token:
-    if place == "cookie":
+    if delivery == "cookie":
         set_refresh_cookie(response, tokens.refresh_token, tokens.expires_at)
     return Token(
         access_token=tokens.access_token,
-        expires_in=settings.access_token_lifetime,
-        refresh_token=tokens.refresh_token if place == "body" else None,
+        expires_in=scope.settings.access_token_lifetime,
+        refresh_token=tokens.refresh_token if delivery == "body" else None,
     )

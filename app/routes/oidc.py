@@ -1,63 +1,74 @@
-"""Logging in with a provider: a browser goes there and comes back, and ends up at FRONT_END_URL."""
+"""Log in with another provider's account. A browser follows these links."""
 
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, status
+from fastapi import Query, Response, status
 from fastapi.responses import RedirectResponse
 
 from app.core.config import Settings
-from app.core.exceptions import SecondFactorNeeded
-from app.core.oidc.answer import Answer
-from app.core.oidc.errors import InvalidAnswer, ProviderUnavailable
-from app.routes.deps import CurrentSettings
-from app.routes.oidc_cookie import OidcCookie, delete_oidc_cookie, set_oidc_cookie
-from app.routes.refresh_cookie import set_refresh_cookie
-from app.routes.services import OidcLogins
-from app.schemas.oidc import LocalPath, OidcProviderPublic
-from app.services.identity_service import (
+from app.core.exceptions import SecondFactorRequired
+from app.core.http.routing import Router
+from app.core.oidc.authorization_response import AuthorizationResponse
+from app.core.oidc.errors import InvalidResponse, ProviderUnavailable
+from app.routes.deps.device_cookie import set_device_cookie
+from app.routes.deps.oidc_cookie import OidcCookie, delete_oidc_cookie, set_oidc_cookie
+from app.routes.deps.refresh_cookie import set_refresh_cookie
+from app.routes.deps.request import AnonymousScope
+from app.routes.pages import providers as pages
+from app.routes.pages.notices import Notice
+from app.routes.pages.visit import Visit
+from app.schemas.oidc import LocalPath, OidcProviderPublic, ProviderName
+from app.services.auth.actor import EmailNotConfirmed
+from app.services.auth.identity_service import (
+    AccountNotLinked,
     AccountNotVerified,
-    AddressNotVerified,
+    EmailNotVerifiedByProvider,
+    IdentityNeedsPassword,
     IdentityTaken,
-    OwnAddressNotVerified,
     SessionEnded,
 )
-from app.services.login_service import EmailNotVerified, InactiveUser
-from app.services.oidc_service import LoginDenied, LoginExpired
+from app.services.auth.login_service import EmailNotVerified, InactiveUser
+from app.services.auth.oidc_service import LoginDenied, LoginExpired, OidcService
 
-router = APIRouter(prefix="/login/oidc", tags=["oidc"])
+router = Router(prefix="/login/oidc", tags=["oidc"])
 
 CODES: dict[type[Exception], str] = {
     LoginExpired: "login_expired",
     LoginDenied: "login_denied",
-    InvalidAnswer: "invalid_answer",
+    InvalidResponse: "invalid_answer",
     ProviderUnavailable: "provider_unavailable",
-    AddressNotVerified: "address_not_verified",
+    EmailNotVerifiedByProvider: "address_not_verified",
     AccountNotVerified: "account_not_verified",
-    OwnAddressNotVerified: "own_address_not_verified",
+    AccountNotLinked: "account_not_linked",
+    EmailNotConfirmed: "own_address_not_verified",
+    IdentityNeedsPassword: "password_needed",
     IdentityTaken: "identity_taken",
     SessionEnded: "session_ended",
     InactiveUser: "inactive_user",
     EmailNotVerified: "email_not_verified",
 }
-"""What a failure is called in the address of the page where the browser ends up."""
+"""The name of each failure in the URL of the page where the browser ends."""
 
 
 @router.get("")
-async def read_providers(settings: CurrentSettings) -> list[OidcProviderPublic]:
-    """List the providers that people may log in with."""
-    base = str(settings.public_url).rstrip("/") + "/api/v1/login/oidc/"
+async def read_providers(scope: AnonymousScope) -> list[OidcProviderPublic]:
+    """List the providers that users can log in with."""
+    base = str(scope.settings.public_url).rstrip("/") + "/api/v1/login/oidc/"
     return [
-        OidcProviderPublic(name=name, login_url=base + name) for name in settings.oidc_providers
+        OidcProviderPublic(name=name, login_url=base + name)
+        for name in scope.settings.oidc_providers
     ]
 
 
 @router.get("/{provider}", status_code=status.HTTP_303_SEE_OTHER, response_class=RedirectResponse)
-async def begin_login(logins: OidcLogins, provider: str, path: LocalPath = "/") -> RedirectResponse:
-    """Send a browser to a provider. Afterwards it ends up at `path` of FRONT_END_URL."""
-    beginning = await logins.begin(provider, path)
-    response = RedirectResponse(beginning.authorization_url, status.HTTP_303_SEE_OTHER)
-    set_oidc_cookie(response, beginning)
+async def begin_login(
+    scope: AnonymousScope, provider: ProviderName, path: LocalPath = "/"
+) -> RedirectResponse:
+    """Send a browser to a provider. Afterwards it ends at `path` of FRONT_END_URL."""
+    redirect = await OidcService(scope).begin(provider, path)
+    response = RedirectResponse(redirect.authorization_url, status.HTTP_303_SEE_OTHER)
+    set_oidc_cookie(response, redirect)
     return response
 
 
@@ -67,37 +78,44 @@ async def begin_login(logins: OidcLogins, provider: str, path: LocalPath = "/") 
     response_class=RedirectResponse,
 )
 async def finish_login(
-    logins: OidcLogins,
-    settings: CurrentSettings,
-    provider: str,
-    answer: Annotated[Answer, Query()],
+    visit: Visit,
+    scope: AnonymousScope,
+    provider: ProviderName,
+    answer: Annotated[AuthorizationResponse, Query()],
     cookie: OidcCookie = None,
-) -> RedirectResponse:
-    """Take a provider's answer, and send the browser on with a refresh token in its cookie.
+) -> Response:
+    """Finish a login, and send the browser on with a refresh token in its cookie.
 
-    Where something went wrong, `error` and `error_description` stand in the address instead; where
-    the user has a second factor, `#second_factor_token=`, which belongs to /login/second-factor.
+    After a failure, the URL has `error` and `error_description` instead. For a user with a second
+    factor, it has `#second_factor_token=`, which belongs to /login/second-factor.
     """
+    logins = OidcService(scope)
     try:
-        login = logins.recall(provider, answer, cookie)
+        login = logins.read_state(provider, answer, cookie)
     except LoginExpired as refusal:
-        # The cookie stays: the answer to another login, or a forged one, does not end this one.
-        return _send_on(settings, "/", refusal)
+        # The cookie stays: a response for another login, or a forged one, does not end this one.
+        if scope.settings.serves_pages_only:
+            return visit.redirect("/login", Notice.LOGIN_EXPIRED)
+        return redirect_to_front_end(scope.settings, "/", refusal)
+    if login.for_pages:
+        return await pages.finish_login(visit, scope, login, answer)
     try:
         tokens = await logins.finish(login, answer)
-    except SecondFactorNeeded as challenge:
-        response = _send_on(settings, login.path, token=challenge.token)
+    except SecondFactorRequired as challenge:
+        response = redirect_to_front_end(scope.settings, login.path, token=challenge.token)
     except tuple(CODES) as refusal:
-        response = _send_on(settings, login.path, refusal)
+        response = redirect_to_front_end(scope.settings, login.path, refusal)
     else:
-        response = _send_on(settings, login.path)
+        response = redirect_to_front_end(scope.settings, login.path)
         if tokens is not None:
             set_refresh_cookie(response, tokens.refresh_token, tokens.expires_at)
+            if tokens.device is not None:
+                set_device_cookie(response, tokens.device)
     delete_oidc_cookie(response)
     return response
 
 
-def _send_on(
+def redirect_to_front_end(
     settings: Settings, path: str, refusal: Exception | None = None, *, token: str | None = None
 ) -> RedirectResponse:
     url = str(settings.front_end_url or settings.public_url).rstrip("/") + path
@@ -105,6 +123,6 @@ def _send_on(
         problem = {"error": CODES[type(refusal)], "error_description": str(refusal)}
         url += ("&" if "?" in url else "?") + urlencode(problem)
     if token is not None:
-        # Behind the hash: no server is told it, and no log.
+        # Browsers send no fragment to any server, so the token reaches no log.
         url += "#" + urlencode({"second_factor_token": token})
     return RedirectResponse(url, status.HTTP_303_SEE_OTHER)

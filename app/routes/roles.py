@@ -1,58 +1,79 @@
+"""Roles, which are sets of permissions, and the users who have them."""
+
 from collections.abc import Sequence
 from uuid import UUID
 
-from fastapi import APIRouter, status
+from fastapi import Depends, status
 
+from app.core.http.routing import Router
 from app.models import Role
-from app.routes.deps import Limit, Skip
-from app.routes.services import Roles
-from app.schemas.fields import Message, Page
+from app.routes.deps.principals import SuperuserScope, one_round_trip, requires_recent
+from app.routes.deps.request import Limit, Skip
+from app.schemas.common import Message, Page
 from app.schemas.role import RoleCreate, RolePublic, RoleUpdate
-from app.services import page
+from app.services.auth.role_service import RoleService
 
-router = APIRouter(tags=["roles"])
+router = Router(tags=["roles"])
 
 
-@router.get("/roles/", response_model=Page[RolePublic])
-async def read_roles(roles: Roles, skip: Skip = 0, limit: Limit = 100) -> page.Page[Role]:
+@router.get("/roles/")
+async def read_roles(scope: SuperuserScope, skip: Skip = 0, limit: Limit = 100) -> Page[RolePublic]:
     """List roles by name."""
-    return await roles.list(skip=skip, limit=limit)
+    return await RoleService(scope).list(skip=skip, limit=limit)
 
 
-@router.post("/roles/", status_code=status.HTTP_201_CREATED, response_model=RolePublic)
-async def create_role(roles: Roles, wish: RoleCreate) -> Role:
-    return await roles.create(wish)
+@router.post(
+    "/roles/",
+    status_code=status.HTTP_201_CREATED,
+    response_model=RolePublic,
+    dependencies=[Depends(requires_recent(minutes=5))],
+)
+async def create_role(scope: SuperuserScope, data: RoleCreate) -> Role:
+    """Create a role with its permissions."""
+    return await RoleService(scope).create(data)
 
 
-@router.get("/roles/{role_id}", response_model=RolePublic)
-async def read_role(roles: Roles, role_id: UUID) -> Role:
-    return await roles.get(role_id)
+@router.get("/roles/{role_id}")
+@one_round_trip
+async def read_role(scope: SuperuserScope, role_id: UUID) -> RolePublic:
+    """Read a role."""
+    return await RoleService(scope).read(role_id)
 
 
-@router.patch("/roles/{role_id}", response_model=RolePublic)
-async def update_role(roles: Roles, role_id: UUID, changes: RoleUpdate) -> Role:
-    """Change a role. It counts at once, for everybody who has it."""
-    return await roles.update(role_id, changes)
+@router.patch(
+    "/roles/{role_id}",
+    response_model=RolePublic,
+    dependencies=[Depends(requires_recent(minutes=5))],
+)
+async def update_role(scope: SuperuserScope, role_id: UUID, data: RoleUpdate) -> Role:
+    """Change a role. The change counts at once, for every user who has it."""
+    return await RoleService(scope).update(role_id, data)
 
 
-@router.delete("/roles/{role_id}")
-async def delete_role(roles: Roles, role_id: UUID) -> Message:
-    await roles.delete(role_id)
+@router.delete("/roles/{role_id}", dependencies=[Depends(requires_recent(minutes=5))])
+async def delete_role(scope: SuperuserScope, role_id: UUID) -> Message:
+    """Delete a role. Its users lose its permissions at once."""
+    await RoleService(scope).delete(role_id)
     return Message(message="Role deleted successfully")
 
 
 @router.get("/users/{user_id}/roles", response_model=list[RolePublic])
-async def read_roles_of_user(roles: Roles, user_id: UUID) -> Sequence[Role]:
-    return await roles.of_user(user_id)
+async def read_roles_of_user(scope: SuperuserScope, user_id: UUID) -> Sequence[Role]:
+    """List the roles of a user by name."""
+    return await RoleService(scope).of_user(user_id)
 
 
-@router.put("/users/{user_id}/roles/{role_id}")
-async def give_role(roles: Roles, user_id: UUID, role_id: UUID) -> Message:
-    await roles.give(user_id, role_id)
+@router.put("/users/{user_id}/roles/{role_id}", dependencies=[Depends(requires_recent(minutes=5))])
+async def give_role(scope: SuperuserScope, user_id: UUID, role_id: UUID) -> Message:
+    """Give a role to a user."""
+    await RoleService(scope).give(user_id, role_id)
     return Message(message="Role given")
 
 
-@router.delete("/users/{user_id}/roles/{role_id}")
-async def take_role_away(roles: Roles, user_id: UUID, role_id: UUID) -> Message:
-    await roles.take_away(user_id, role_id)
+@router.delete(
+    "/users/{user_id}/roles/{role_id}", dependencies=[Depends(requires_recent(minutes=5))]
+)
+async def take_role_away(scope: SuperuserScope, user_id: UUID, role_id: UUID) -> Message:
+    """Take a role away from a user."""
+    await RoleService(scope).take_away(user_id, role_id)
     return Message(message="Role taken away")

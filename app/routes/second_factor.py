@@ -1,10 +1,17 @@
+"""Authenticator apps and recovery codes."""
+
 from uuid import UUID
 
-from fastapi import APIRouter, status
+from fastapi import Depends, status
 
-from app.routes.deps import LoggedIn
-from app.routes.services import Administration, SecondFactors
-from app.schemas.fields import Message
+from app.core.http.routing import Router
+from app.routes.deps.principals import (
+    SuperuserScope,
+    UserScope,
+    requires_recent,
+    usable_without_second_factor,
+)
+from app.schemas.common import Message
 from app.schemas.second_factor import (
     ConfirmSecondFactor,
     PasswordProof,
@@ -12,53 +19,52 @@ from app.schemas.second_factor import (
     SecondFactorStatus,
     TotpSecret,
 )
+from app.services.admin_service import AdminService
+from app.services.auth.second_factor_service import SecondFactorService
 
-router = APIRouter(prefix="/users", tags=["second-factor"])
+router = Router(prefix="/users", tags=["second_factor"])
 
 
 @router.get("/me/second-factor")
-async def read_second_factor_me(factors: SecondFactors, principal: LoggedIn) -> SecondFactorStatus:
-    """Tell whether one has a second factor."""
-    return await factors.status(principal.user.id)
+@usable_without_second_factor
+async def read_second_factor_me(scope: UserScope) -> SecondFactorStatus:
+    """Show whether the user has a second factor."""
+    return await SecondFactorService(scope).status()
 
 
 @router.post("/me/second-factor", status_code=status.HTTP_201_CREATED)
-async def begin_second_factor_me(
-    factors: SecondFactors, principal: LoggedIn, body: PasswordProof
-) -> TotpSecret:
-    """Get the secret for an authenticator app. It counts once a first code has confirmed it."""
-    return await factors.begin(principal, body.current_password.get_secret_value())
+@usable_without_second_factor
+async def begin_second_factor_me(scope: UserScope, data: PasswordProof) -> TotpSecret:
+    """Get the secret for an authenticator app. It counts once its first code has confirmed it."""
+    return await SecondFactorService(scope).begin(data.current_password)
 
 
 @router.post("/me/second-factor/confirm")
-async def confirm_second_factor_me(
-    factors: SecondFactors, principal: LoggedIn, body: ConfirmSecondFactor
-) -> RecoveryCodes:
+@usable_without_second_factor
+async def confirm_second_factor_me(scope: UserScope, data: ConfirmSecondFactor) -> RecoveryCodes:
     """Confirm the app with its first code. All other sessions end."""
-    codes = await factors.confirm(principal, body.code.get_secret_value())
+    codes = await SecondFactorService(scope).confirm(data.code.get_secret_value())
     return RecoveryCodes(recovery_codes=codes)
 
 
 @router.post("/me/second-factor/recovery-codes")
-async def renew_recovery_codes_me(
-    factors: SecondFactors, principal: LoggedIn, body: PasswordProof
-) -> RecoveryCodes:
-    """Get new recovery codes; earlier ones are good no longer."""
-    codes = await factors.renew_recovery_codes(principal, body.current_password.get_secret_value())
+@usable_without_second_factor
+async def renew_recovery_codes_me(scope: UserScope, data: PasswordProof) -> RecoveryCodes:
+    """Get new recovery codes. Earlier ones stop working."""
+    codes = await SecondFactorService(scope).renew_recovery_codes(data.current_password)
     return RecoveryCodes(recovery_codes=codes)
 
 
 @router.post("/me/second-factor/disable")
-async def disable_second_factor_me(
-    factors: SecondFactors, principal: LoggedIn, body: PasswordProof
-) -> Message:
-    """Log in with the password alone from now on."""
-    await factors.disable(principal, body.current_password.get_secret_value())
+@usable_without_second_factor
+async def disable_second_factor_me(scope: UserScope, data: PasswordProof) -> Message:
+    """Remove the second factor. From now on, the password alone logs in."""
+    await SecondFactorService(scope).disable(data.current_password)
     return Message(message="Second factor removed")
 
 
-@router.delete("/{user_id}/second-factor")
-async def remove_second_factor(administration: Administration, user_id: UUID) -> Message:
-    """Take the second factor away from a user who has lost it."""
-    await administration.remove_second_factor(user_id)
+@router.delete("/{user_id}/second-factor", dependencies=[Depends(requires_recent(minutes=5))])
+async def remove_second_factor(scope: SuperuserScope, user_id: UUID) -> Message:
+    """Remove the second factor of a user who has lost it."""
+    await AdminService(scope).remove_second_factor(user_id)
     return Message(message="Second factor removed")

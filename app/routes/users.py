@@ -1,20 +1,22 @@
+"""Sign up and manage the own account. Superusers manage all accounts."""
+
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, status
+from fastapi import Depends, status
 
+from app.core.http.routing import Router
 from app.models import User
-from app.routes.deps import (
-    CurrentPrincipal,
-    Limit,
-    PrincipalBeforehand,
-    Skip,
-    Uow,
-    get_superuser,
+from app.routes.deps.principals import (
+    SuperuserScope,
+    UserScope,
+    one_round_trip,
+    requires_recent,
 )
-from app.routes.services import Accounts, Administration, Sessions, Signups
-from app.schemas.fields import Message, Page
+from app.routes.deps.request import AnonymousScope, Limit, Skip
+from app.schemas.common import Message, Page
 from app.schemas.session import OwnSession
 from app.schemas.user import (
+    PendingEmail,
     UpdatePassword,
     UserCreate,
     UserPublic,
@@ -23,98 +25,112 @@ from app.schemas.user import (
     UserUpdate,
     UserUpdateMe,
 )
-from app.services import page
-from app.services.principal import NotEnoughPrivileges
+from app.services.account_service import AccountService
+from app.services.admin_service import AdminService
+from app.services.auth.session_service import SessionService
+from app.services.email_change_service import EmailChangeService
+from app.services.signup_service import SignupService
 from app.services.user_service import UserService
 
-router = APIRouter(prefix="/users", tags=["users"])
+router = Router(prefix="/users", tags=["users"])
 
 
-@router.get("/", dependencies=[Depends(get_superuser)], response_model=UsersPublic)
-async def read_users(uow: Uow, skip: Skip = 0, limit: Limit = 100) -> page.Page[User]:
+@router.get("/")
+async def read_users(scope: SuperuserScope, skip: Skip = 0, limit: Limit = 100) -> UsersPublic:
     """List users, newest first."""
-    return await UserService(uow).list(skip=skip, limit=limit)
+    return await UserService(scope).list(skip=skip, limit=limit)
 
 
-@router.post("/", status_code=status.HTTP_201_CREATED, response_model=UserPublic)
-async def create_user(administration: Administration, wish: UserCreate) -> User:
-    """Create a user; a mail tells them, with a link to choose a password of their own."""
-    return await administration.create(wish)
+@router.post(
+    "/",
+    status_code=status.HTTP_201_CREATED,
+    response_model=UserPublic,
+    dependencies=[Depends(requires_recent(minutes=5))],
+)
+async def create_user(scope: SuperuserScope, data: UserCreate) -> User:
+    """Create a user. An email invites them to choose their own password."""
+    return await AdminService(scope).create(data)
 
 
 @router.post("/signup", status_code=status.HTTP_201_CREATED, response_model=UserPublic)
-async def register_user(signups: Signups, registration: UserRegister) -> User:
-    """Create an account; a welcome e-mail follows, with a link that confirms the address."""
-    return await signups.sign_up(registration)
+async def register_user(scope: AnonymousScope, data: UserRegister) -> User:
+    """Create an account. A welcome email follows, with a link that confirms the address."""
+    return await SignupService(scope).sign_up(data)
 
 
-@router.get("/me", response_model=UserPublic)
-async def read_user_me(principal: CurrentPrincipal) -> User:
-    return principal.user
+@router.get("/me")
+async def read_user_me(scope: UserScope) -> UserPublic:
+    """Read the user's own account."""
+    return AccountService(scope).get()
 
 
 @router.patch("/me", response_model=UserPublic)
-async def update_user_me(
-    accounts: Accounts, principal: PrincipalBeforehand, wish: UserUpdateMe
-) -> User:
-    """Change one's name, or ask for another address: it changes once it has been confirmed."""
-    return await accounts.update(principal, wish)
+async def update_user_me(scope: UserScope, data: UserUpdateMe) -> User:
+    """Change the user's name, or request another email, which counts once it is confirmed."""
+    return await AccountService(scope).update(data)
 
 
-@router.delete("/me")
-async def delete_user_me(uow: Uow, accounts: Accounts, principal: CurrentPrincipal) -> Message:
-    await accounts.delete(uow, principal)
+@router.get("/me/email-change")
+async def read_email_change_me(scope: UserScope) -> PendingEmail:
+    """Show the email address that waits to be confirmed."""
+    return await EmailChangeService(scope).get()
+
+
+@router.delete("/me/email-change")
+async def withdraw_email_change_me(scope: UserScope) -> Message:
+    """Keep the present email address. Links to the other one stop working."""
+    await EmailChangeService(scope).withdraw()
+    return Message(message="Email change withdrawn")
+
+
+@router.delete("/me", dependencies=[Depends(requires_recent(minutes=5))])
+async def delete_user_me(scope: UserScope) -> Message:
+    """Delete the user's own account with everything in it. Superusers cannot."""
+    await AccountService(scope).delete()
     return Message(message="User deleted successfully")
 
 
 @router.patch("/me/password")
-async def update_password_me(
-    accounts: Accounts, principal: PrincipalBeforehand, body: UpdatePassword
-) -> Message:
-    """Change one's password. All sessions end, this one as well."""
-    await accounts.change_password(
-        principal, body.current_password.get_secret_value(), body.new_password.get_secret_value()
+async def update_password_me(scope: UserScope, data: UpdatePassword) -> Message:
+    """Change the user's password. All sessions end, including this one."""
+    await AccountService(scope).change_password(
+        data.current_password.get_secret_value(), data.new_password.get_secret_value()
     )
     return Message(message="Password updated successfully")
 
 
 @router.get("/me/sessions")
 async def read_sessions_me(
-    sessions: Sessions, principal: CurrentPrincipal, skip: Skip = 0, limit: Limit = 100
+    scope: UserScope, skip: Skip = 0, limit: Limit = 100
 ) -> Page[OwnSession]:
-    """List where one is logged in, newest first."""
-    found = await sessions.list(principal.user.id, skip=skip, limit=limit)
-    data = [OwnSession.model_validate(session) for session in found.data]
-    for session in data:
-        session.current = session.id == principal.session_id
-    return Page(data=data, count=found.count)
+    """List the user's sessions, newest first."""
+    return await SessionService(scope).list(skip=skip, limit=limit)
 
 
 @router.delete("/me/sessions/{session_id}")
-async def end_session_me(
-    sessions: Sessions, principal: CurrentPrincipal, session_id: UUID
-) -> Message:
+async def end_session_me(scope: UserScope, session_id: UUID) -> Message:
     """Log out on another device."""
-    await sessions.end(principal.user.id, session_id)
+    await SessionService(scope).end(session_id)
     return Message(message="Session ended")
 
 
-@router.get("/{user_id}", response_model=UserPublic)
-async def read_user_by_id(uow: Uow, principal: CurrentPrincipal, user_id: UUID) -> User:
-    """Read oneself, or anybody as a superuser."""
-    if not principal.owns(user_id):
-        raise NotEnoughPrivileges
-    return await UserService(uow).get(user_id)
+@router.get("/{user_id}")
+@one_round_trip
+async def read_user_by_id(scope: UserScope, user_id: UUID) -> UserPublic:
+    """Read the user's own account. Superusers read any account."""
+    return await UserService(scope).read(user_id)
 
 
-@router.patch("/{user_id}", response_model=UserPublic)
-async def update_user(administration: Administration, user_id: UUID, wish: UserUpdate) -> User:
+@router.patch(
+    "/{user_id}", response_model=UserPublic, dependencies=[Depends(requires_recent(minutes=5))]
+)
+async def update_user(scope: SuperuserScope, user_id: UUID, data: UserUpdate) -> User:
     """Change a user. A new password and a deactivation end all of their sessions."""
-    return await administration.update(user_id, wish)
+    return await AdminService(scope).update(user_id, data)
 
 
-@router.delete("/{user_id}")
-async def delete_user(administration: Administration, user_id: UUID) -> Message:
-    """Delete a user and all that is theirs."""
-    await administration.delete(user_id)
+@router.delete("/{user_id}", dependencies=[Depends(requires_recent(minutes=5))])
+async def delete_user(scope: SuperuserScope, user_id: UUID) -> Message:
+    """Delete a user with everything they own."""
+    await AdminService(scope).delete(user_id)
     return Message(message="User deleted successfully")

@@ -1,22 +1,23 @@
-from fastapi import APIRouter, Depends, status
+"""Checks of the service and of its email."""
 
-from app.routes.deps import Uow, get_superuser
-from app.schemas.fields import Email, Message
-from app.schemas.jobs import SendTestEmail
+from fastapi import status
 
-router = APIRouter(prefix="/utils", tags=["utils"])
+from app.core.http.routing import Router
+from app.routes.deps.principals import SuperuserScope
+from app.schemas.common import Email, Message
+from app.services.admin_service import AdminService
+
+router = Router(prefix="/utils", tags=["utils"])
 
 
 @router.get("/health-check/")
 async def health_check() -> bool:
-    """Answer true, without touching anything."""
+    """Answer true, without asking any other server."""
     return True
 
 
-@router.post(
-    "/test-email/", dependencies=[Depends(get_superuser)], status_code=status.HTTP_201_CREATED
-)
-async def test_email(uow: Uow, email_to: Email) -> Message:
-    """Have a mail sent, to see whether sending works."""
-    uow.enqueue(SendTestEmail(email=email_to))
+@router.post("/test-email/", status_code=status.HTTP_201_CREATED)
+async def test_email(scope: SuperuserScope, email_to: Email) -> Message:
+    """Send a test email, to see whether sending works."""
+    await AdminService(scope).send_test_email(email_to)
     return Message(message="Test email sent")

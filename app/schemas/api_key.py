@@ -4,23 +4,24 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from app.schemas.fields import CurrentPassword, Text
-from app.schemas.role import Permission
+from app.schemas.common import CurrentPassword, Line
+from app.schemas.role import MAX_PERMISSIONS, Permission
 
-KeyName = Annotated[Text, StringConstraints(min_length=1, max_length=64)]
+KeyName = Annotated[Line, StringConstraints(min_length=1, max_length=64)]
 
 
 class ApiKeyCreate(BaseModel):
-    """`scopes` are all that the key may do, as far as its owner may do it as well."""
+    """The key may do what both its `scopes` and its owner's permissions allow."""
 
     name: KeyName
-    scopes: Annotated[list[Permission], Field(min_length=1)]
+    scopes: Annotated[list[Permission], Field(min_length=1, max_length=MAX_PERMISSIONS)]
     expires_in_days: Annotated[int, Field(ge=1, le=366)] = 90
-    current_password: CurrentPassword
+    current_password: CurrentPassword | None = None
+    """Not needed where the user has proven recently who they are."""
 
 
 class ApiKeyPublic(BaseModel):
-    """`hint` is how the key begins. `last_used_at` is right to the minute."""
+    """`hint` is the start of the key. `last_used_at` is exact to the minute."""
 
     model_config = ConfigDict(from_attributes=True)
 

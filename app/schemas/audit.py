@@ -1,11 +1,11 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 
 class AuditEventPublic(BaseModel):
-    """`actor_id` did it, `user_id` is whom it concerns."""
+    """`actor_id` is the user who acted, `user_id` the user whose account it was."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -14,7 +14,28 @@ class AuditEventPublic(BaseModel):
     event: str
     actor_id: UUID | None
     user_id: UUID | None
-    address: str
+    address: str = Field(validation_alias="ip_address")
     user_agent: str
     request_id: str | None
     details: dict[str, JsonValue]
+
+
+class AuditFilter(BaseModel):
+    """Which events to list. What is left out does not matter."""
+
+    event: str | None = None
+    """A kind of event, or the first word of several, such as `user`."""
+
+    user_id: UUID | None = None
+    actor_id: UUID | None = None
+    address: str | None = None
+    request_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class AuditEventDetails(AuditEventPublic):
+    """An event, with the addresses of the accounts that still exist."""
+
+    actor_email: str | None = None
+    user_email: str | None = None

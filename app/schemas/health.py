@@ -9,15 +9,18 @@ class Check(BaseModel):
 
 
 class QueueCheck(Check):
-    """`workers` counts the live worker processes; None while the queue's Redis is down."""
+    """`workers` is the number of live worker processes, or null while the queue's Redis is down."""
 
     workers: int | None = None
 
 
 class Readiness(BaseModel):
+    """`warnings` are sentences about what works but should not stay as it is."""
+
     status: Literal["ready", "not ready", "shutting down"]
     database: Check
     queues: dict[str, QueueCheck]
+    warnings: list[str] = []
 
     @property
     def ready(self) -> bool:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from app.schemas.fields import Changes, Page, Text
+from app.schemas.common import Changes, Page, Text
 
 Title = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
 Description = Annotated[Text, StringConstraints(max_length=255)]
@@ -33,4 +33,4 @@ class ItemPublic(BaseModel):
 
 
 class ItemsPublic(Page[ItemPublic]):
-    """A page by the name that front ends know it by."""
+    """A page, under the name that front ends expect."""

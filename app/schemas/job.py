@@ -3,7 +3,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from app.core.job_record import JobState
+from app.core.job_store.record import JobState
 
 
 class JobAccepted(BaseModel):
@@ -19,6 +19,7 @@ class JobStatus(BaseModel):
     state: JobState
     attempt: int
     progress: float | None
+    progress_message: str | None
     enqueued_at: datetime
     scheduled_for: datetime | None
     started_at: datetime | None

@@ -1,38 +1,47 @@
-"""The jobs: shapes that cross Redis. A class is a job's name, its fields are its arguments.
+"""The jobs, which cross Redis. The class is a job's name, its fields are its arguments.
 
-No job holds the token of a link: the handler makes it, and it stands in the mail alone.
+No job contains the token of a link: it is created when the email is written.
 """
 
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from app.core.mailer import MailRefused
+from app.core.mailer import EmailRejected
 from app.core.queue import BASE, EMAIL, Job
-
-FactorChange = Literal["set_up", "removed", "recovery_codes_renewed", "recovery_code_used"]
 
 
 class EmailJob(Job, queue=EMAIL):
-    """A job that sends one mail."""
+    """A job that sends one email: `app/services/emails/catalog.py` has the function of each."""
 
     def __init_subclass__(cls) -> None:
-        # Eight tries last half an hour on average: longer than most restarts of a mail server.
+        # Four days on average, the time for which RFC 5321 keeps a message (4.5.4.1): an expired
+        # password or an exhausted quota costs no email, not even over a long weekend.
         super().__init_subclass__(
-            queue=EMAIL, max_tries=8, timeout=30, backoff=30, final=(MailRefused,)
+            queue=EMAIL, max_tries=200, timeout=30, backoff=30, final=(EmailRejected,)
         )
 
 
+# A link is for one address: when the account gets another one, the job is void. Only a job of an
+# earlier release has no address.
 class SendWelcomeEmail(EmailJob):
     user_id: UUID
+    email: str | None = None
 
 
 class SendNewAccount(EmailJob):
     user_id: UUID
+    email: str | None = None
 
 
-# What anybody may ask for takes an address: the request does not know whether it has an account.
+class SendEmailChange(EmailJob):
+    user_id: UUID
+    email: str | None = None
+
+
+# Strangers may request these for any email. Only the job looks up whether it has an account.
 class SendAccountExists(EmailJob):
     email: str
 
@@ -45,27 +54,16 @@ class SendPasswordRecovery(EmailJob):
     email: str
 
 
-class SendPasswordChanged(EmailJob):
-    user_id: UUID
+class SendSecurityAlert(EmailJob):
+    alert_id: UUID
 
 
-class SendSecondFactorChanged(EmailJob):
-    user_id: UUID
-    change: FactorChange
+class SendAccountDeleted(EmailJob):
+    email: str
+    by_user: bool = False
 
 
-class SendIdentityLinked(EmailJob):
-    user_id: UUID
-    provider: str
-
-
-class SendEmailChange(EmailJob):
-    user_id: UUID
-
-
-class SendEmailChangeNotice(EmailJob):
-    """Goes to the old address, also when the new one has been confirmed meanwhile."""
-
+class SendPersonalData(EmailJob):
     user_id: UUID
     email: str
 
@@ -74,9 +72,47 @@ class SendTestEmail(EmailJob):
     email: str
 
 
+class EarlierNotice(EmailJob):
+    """A notice that only earlier releases enqueue. It may still wait for the email server."""
+
+    user_id: UUID
+
+
+class SendPasswordChanged(EarlierNotice): ...
+
+
+class SendSecondFactorChanged(EarlierNotice):
+    change: Literal["set_up", "removed", "recovery_codes_renewed", "recovery_code_used"]
+
+
+class SendIdentityLinked(EarlierNotice):
+    provider: str
+
+
+class SendEmailChangeNotice(EarlierNotice):
+    email: str
+
+
+class ExportPersonalData(Job, queue=BASE, max_tries=5, timeout=300):
+    user_id: UUID
+
+
 class BuildSignupReport(Job, queue=BASE, max_tries=3, timeout=300):
     days: Annotated[int, Field(ge=1, le=366)] = 30
 
 
-class DeleteExpired(Job, queue=BASE, max_tries=3, timeout=60):
-    """Sessions and links that have run out."""
+class ChangeDeadLetters(Job, queue=BASE, max_tries=3, timeout=3_600):
+    """Retries or discards all dead letters that match. None means any."""
+
+    action: Literal["retry", "discard"]
+    until: datetime
+    in_queue: str | None = None
+    name: str | None = None
+    error_class: str | None = None
+    since: datetime | None = None
+    request_id: str | None = None
+    arguments: dict[str, str] = Field(default_factory=dict)
+
+
+class DeleteExpired(Job, queue=BASE, max_tries=3, timeout=600):
+    """Deletes what has expired, accounts that are due, and old events of the audit trail."""

@@ -4,36 +4,42 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from app.schemas.fields import CurrentPassword
+from app.schemas.common import CurrentPassword
 
 PATH = r"^/([A-Za-z0-9_.~%!$'()*+,;=:@&?-][A-Za-z0-9_.~%!$'()*+,;=:@&?/-]*)?$"
 
-LocalPath = Annotated[str, StringConstraints(max_length=512, pattern=PATH)]
-"""A path with a query: `//evil.example.com` and what browsers take for it are none."""
+MAX_LOCAL_PATH = 512
+
+ProviderName = Annotated[str, Field(max_length=32)]
+LocalPath = Annotated[str, StringConstraints(max_length=MAX_LOCAL_PATH, pattern=PATH)]
+"""A path with a query. `//evil.example.com`, and what browsers take for it, do not match."""
 
 
 class OidcProviderPublic(BaseModel):
-    """A provider that people may log in with: send their browser to `login_url`."""
+    """A provider that users can log in with. Send their browser to `login_url`."""
 
     name: str
     login_url: str
 
 
 class Redirection(BaseModel):
-    """Where the browser is to go, with the cookie that came along."""
+    """Where to send the browser, which has received a cookie."""
 
     authorization_url: str
 
 
 class LinkIdentity(BaseModel):
-    """`current_password` is asked of whoever has one. `path` is where the browser ends up."""
+    """The browser ends at `path`.
+
+    `current_password` is not needed where the user has proven recently who they are.
+    """
 
     current_password: CurrentPassword | None = None
     path: LocalPath = "/"
 
 
 class OwnIdentity(BaseModel):
-    """Who one is to a provider, under the address that it knew."""
+    """The user's account at a provider, with the email that the provider knew."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -44,8 +50,8 @@ class OwnIdentity(BaseModel):
     last_used_at: datetime | None
 
 
-class ProvenIdentity(BaseModel):
-    """What a provider vouches for. Without its word, there is no address."""
+class VerifiedIdentity(BaseModel):
+    """What a provider vouches for. It has no email that the provider has not verified."""
 
     provider: str
     subject: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]

@@ -1,20 +1,20 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class OwnSession(BaseModel):
     """A login on a device. `last_seen_at` is when its access token was last renewed.
 
-    `current` says that it is the session in which it was asked for.
+    `current` marks the session of this request.
     """
 
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
     user_agent: str
-    address: str
+    address: str = Field(validation_alias="ip_address")
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime

@@ -4,9 +4,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from app.schemas.fields import Changes, CurrentPassword, Email, Page, Password, Text
+from app.schemas.common import Changes, CurrentPassword, Email, Line, Page, Password
 
-FullName = Annotated[Text, StringConstraints(max_length=255)]
+FullName = Annotated[Line, StringConstraints(max_length=255)]
 
 
 class UserRegister(BaseModel):
@@ -16,14 +16,14 @@ class UserRegister(BaseModel):
 
 
 class UserCreate(UserRegister):
-    """What a superuser says of a new user."""
+    """A new user, as a superuser creates it."""
 
     is_active: bool = True
     is_superuser: bool = False
 
 
 class UserUpdate(Changes):
-    """What a superuser changes of a user."""
+    """The changes that a superuser makes to a user."""
 
     nullable = frozenset({"full_name"})
 
@@ -35,13 +35,20 @@ class UserUpdate(Changes):
 
 
 class UserUpdateMe(Changes):
-    """What users change of themselves. Another address needs the password."""
+    """The changes that users make to themselves. A new email needs the password."""
 
     nullable = frozenset({"full_name"})
 
     full_name: FullName | None = None
     email: Email | None = None
     current_password: CurrentPassword | None = None
+
+
+class PendingEmail(BaseModel):
+    """The address that the account gets once its link has been followed."""
+
+    email: str
+    expires_at: datetime
 
 
 class UpdatePassword(BaseModel):
@@ -53,7 +60,7 @@ class UserPublic(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
-    # Checked when it came in: checking an address again costs 60 µs a user.
+    # Validated when it came in: validating an email again costs 60 µs per user.
     email: str
     full_name: str | None
     is_active: bool
@@ -62,4 +69,4 @@ class UserPublic(BaseModel):
 
 
 class UsersPublic(Page[UserPublic]):
-    """A page by the name that front ends know it by."""
+    """A page, under the name that front ends expect."""

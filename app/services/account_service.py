@@ -1,162 +1,165 @@
 """What users do with their own account."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
-from app.core.exceptions import Refused
-from app.core.password_policy import check_password
-from app.core.resources import Resources
-from app.core.security import hash_password, verify_password
-from app.core.throttle import Attempt
-from app.core.unit_of_work import UnitOfWork
-from app.models import Purpose, User
-from app.schemas.jobs import SendEmailChange, SendEmailChangeNotice, SendPasswordChanged
-from app.schemas.user import UserUpdateMe
+from sqlalchemy import bindparam, select
+
+from app.core.exceptions import BadRequest
+from app.core.security.attempts import Action, Attempt
+from app.core.security.passwords import normalized
+from app.models import Alert, Purpose, User
+from app.schemas.user import UserPublic, UserUpdateMe
 from app.services.admin_service import SuperusersStay
-from app.services.audit import AuditTrail, Caller
-from app.services.login_service import LOGIN, InactiveUser
-from app.services.mailed_token_service import InvalidToken, MailedTokenService
-from app.services.password_proof import prove_password
-from app.services.principal import Principal
-from app.services.session_service import SessionService
-from app.services.user_service import EmailTaken, UserService
+from app.services.alerts import notify
+from app.services.audit import AuditTrail
+from app.services.auth.actor import lock_actor, lock_user
+from app.services.auth.devices import keep_device
+from app.services.auth.email_token_service import EmailTokenService, InvalidToken
+from app.services.auth.login_service import InactiveUser
+from app.services.auth.reauthentication import verify_password
+from app.services.auth.recent_credentials import RecentCredentials
+from app.services.auth.revocation import Event, end_credentials
+from app.services.confirmation import confirm_email
+from app.services.email_change_service import EmailChangeService
+from app.services.new_password import hash_new_password
+from app.services.personal_data.deletion import request_deletion
+from app.services.scope import Scope
+from app.services.user_service import UserService
+
+_OWNER = select(User.email, User.full_name, User.is_active).where(User.id == bindparam("user_id"))
 
 
-class SamePassword(Refused):
+class SamePassword(BadRequest):
     def __init__(self) -> None:
         super().__init__("New password cannot be the same as the current one")
 
 
 class AccountService:
-    """Opens transactions of its own: none is open while a password is hashed."""
+    """Hashes passwords before the transaction's first statement: no connection waits for that."""
 
-    def __init__(self, resources: Resources, caller: Caller) -> None:
-        self.resources = resources
-        self.settings = resources.settings
-        self.caller = caller
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.uow = scope.uow
+        self.users = UserService(scope)
+        self.tokens = EmailTokenService(scope)
+        self.audit = AuditTrail(scope)
 
-    async def update(self, principal: Principal, wish: UserUpdateMe) -> User:
-        """Change one's own name; a new address waits until a mail to it is answered.
+    def get(self) -> UserPublic:
+        """Return the account of the user who acts. Authentication has read it already."""
+        principal = self.scope.principal
+        return UserPublic(
+            id=principal.user_id,
+            email=principal.email,
+            full_name=principal.full_name,
+            is_active=True,
+            is_superuser=principal.is_superuser,
+            created_at=principal.created_at,
+        )
 
-        Raises IncorrectPassword for a new address without the right password, and EmailTaken.
+    async def update(self, data: UserUpdateMe) -> User:
+        """Change the user's name. A new email waits until the user follows a link sent to it.
+
+        A new email raises RecentProofRequired, IncorrectPassword, TooManyAttempts, or
+        EmailNotConfirmed.
         """
-        changes = wish.given()
-        new_email = wish.email
-        if new_email is not None and new_email != principal.user.email:
-            given = wish.current_password
-            await self._prove(principal.user, given.get_secret_value() if given else "")
-        async with self.resources.unit_of_work() as uow:
-            user = await UserService(uow).get(principal.user.id)
-            if "full_name" in changes:
-                user.full_name = wish.full_name
-            if new_email is not None and new_email != user.email:
-                await self._ask_for_email(uow, user, new_email)
-            return await UserService(uow).save(user)
+        changes = EmailChangeService(self.scope)
+        new_email = data.email if data.email != self.scope.principal.email else None
+        if new_email is not None:
+            await changes.check(new_email, data.current_password)
+        user = await lock_actor(self.scope)
+        if "full_name" in data.given():
+            user.full_name = data.full_name
+        if new_email is not None:
+            await changes.request(user, new_email)
+        return await self.users.save(user)
 
-    async def change_password(self, principal: Principal, current: str, new: str) -> None:
-        """Change one's own password, which ends all sessions.
+    async def change_password(self, current: str, new: str) -> None:
+        """Change the user's password, and end all of their sessions.
 
-        Raises IncorrectPassword, SamePassword and Unacceptable.
+        Raise IncorrectPassword, SamePassword, or InvalidField.
         """
-        user = principal.user
-        await self._prove(user, current)
-        if (await verify_password(new, user.password_hash)).right:
+        principal = self.scope.principal
+        await verify_password(self.scope, current)
+        if normalized(new) == normalized(current):
             raise SamePassword
-        password_hash = await self._accepted(new, user)
-        async with self.resources.unit_of_work() as uow:
-            await self._set_password(uow, user.id, password_hash, "password.changed")
+        about = (principal.full_name, principal.email)
+        password_hash = await hash_new_password(self.scope, new, about=about, field="new_password")
+        user = await lock_actor(self.scope)
+        user.password_hash = password_hash
+        await self.uow.session.flush()
+        await end_credentials(self.scope, user.id, Event.PASSWORD_CHANGE)
+        await keep_device(self.scope, user)
+        await notify(self.scope, user, Alert.PASSWORD_CHANGED)
 
-    async def reset_password(self, token: str, new: str) -> None:
-        """Set a password with the token of a mail, which ends all sessions.
+    async def reset_password(self, token: str, new: str, *, remove_recent: bool = False) -> None:
+        """Set a password with the token of an emailed link, and end what others may have left.
 
-        Raises InvalidToken, InactiveUser and Unacceptable.
+        `remove_recent` removes what was added lately to log in: the user did not add it. Raise
+        InvalidToken, InactiveUser, or InvalidField.
         """
-        async with self._guess("reset"), self.resources.unit_of_work() as uow:
-            mailed = await MailedTokenService(uow).look_at(token, Purpose.RESET_PASSWORD)
-            user = await UserService(uow).get(mailed.user_id)
+        user_id = await self._peek(Action.RESET, token, Purpose.RESET_PASSWORD)
+        owner = await self.scope.reader.first(_OWNER, user_id=user_id)
+        if owner is None:
+            raise InvalidToken
+        email, full_name, is_active = owner
+        if not is_active:
+            raise InactiveUser
+        about = (full_name, email)
+        password_hash = await hash_new_password(self.scope, new, about=about, field="new_password")
+        user = await self._lock(user_id)
+        emailed = await self.tokens.consume(token, Purpose.RESET_PASSWORD)
+        if emailed.email != user.email:
+            raise InvalidToken
         if not user.is_active:
             raise InactiveUser
-        password_hash = await self._accepted(new, user)
-        async with self.resources.unit_of_work() as uow:
-            mailed = await MailedTokenService(uow).use(token, Purpose.RESET_PASSWORD)
-            changed = await self._set_password(uow, user.id, password_hash, "password.reset")
-            if changed.email == mailed.email:
-                changed.email_verified_at = changed.email_verified_at or datetime.now(UTC)
-        # Whoever reads the mail is the owner: others' guesses shall not keep them out.
-        await self.resources.throttle.forgive(LOGIN, user.email)
+        user.password_hash = password_hash
+        await confirm_email(self.scope, user)
+        await end_credentials(self.scope, user.id, Event.RESET)
+        if remove_recent:
+            await RecentCredentials(self.scope, user.id).remove()
+        details = {"removed_recent": remove_recent}
+        await notify(self.scope, user, Alert.PASSWORD_RESET, details, actor_id=user.id)
+        # The user who reads the email is the owner: guesses by others must not keep them out.
+        self.uow.after_commit(partial(self.scope.throttle.reset, Action.LOGIN, str(user.id)))
 
-    async def delete(self, uow: UnitOfWork, principal: Principal) -> None:
-        """Delete one's own account and all that is in it. Raises SuperusersStay."""
-        if principal.user.is_superuser:
+    async def delete(self) -> None:
+        """Log the user out everywhere, and delete the account unless the user returns in time.
+
+        Raise SuperusersStay.
+        """
+        if self.scope.principal.is_superuser:
             raise SuperusersStay
-        user_id = principal.user.id
-        await uow.session.delete(principal.user)
-        AuditTrail(uow, self.caller).record("user.deleted", user_id=user_id, actor_id=user_id)
+        user = await lock_actor(self.scope)
+        if user.is_superuser:
+            raise SuperusersStay
+        await request_deletion(self.scope, user)
 
     async def verify_email(self, token: str) -> None:
-        """Confirm the address that a link was sent to; a new one takes the place of the old.
+        """Confirm the email that a link was sent to. A new one replaces the old one.
 
-        Raises InvalidToken, and EmailTaken when somebody else has taken the new address since.
+        Raise InvalidToken, and EmailTaken where another user has taken the new email since.
         """
-        async with self._guess("verify"), self.resources.unit_of_work() as uow:
-            mailed = await MailedTokenService(uow).use(
-                token, Purpose.VERIFY_EMAIL, Purpose.CHANGE_EMAIL
-            )
-            user = await UserService(uow).get(mailed.user_id)
-            if mailed.purpose == Purpose.CHANGE_EMAIL:
-                # What was sent to the old address is good for nothing from now on.
-                await MailedTokenService(uow).forget(user.id)
-                user.email, user.new_email = mailed.email, None
-            elif mailed.email != user.email:
-                raise InvalidToken
-            user.email_verified_at = datetime.now(UTC)
-            await UserService(uow).save(user)
-            AuditTrail(uow, self.caller).record("email.verified", user_id=user.id, actor_id=user.id)
+        purposes = (Purpose.VERIFY_EMAIL, Purpose.CHANGE_EMAIL)
+        user_id = await self._peek(Action.VERIFY, token, *purposes)
+        user = await self._lock(user_id)
+        emailed = await self.tokens.consume(token, *purposes)
+        if emailed.purpose == Purpose.CHANGE_EMAIL:
+            await EmailChangeService(self.scope).complete(user, emailed.email)
+            return
+        if emailed.email != user.email:
+            raise InvalidToken
+        await confirm_email(self.scope, user)
+        self.audit.record("email.verified", user_id=user.id, actor_id=user.id)
 
-    @asynccontextmanager
-    async def _guess(self, action: str) -> AsyncIterator[None]:
-        """Count what turns out to be a wrong guess of a token."""
-        attempt = Attempt(action, self.caller.address)
-        await self.resources.throttle.check(attempt)
-        try:
-            yield
-        except InvalidToken:
-            await self.resources.throttle.count(attempt)
-            raise
+    async def _peek(self, action: Action, token: str, *purposes: Purpose) -> UUID:
+        """Return the user of a token, and count wrong guesses of one."""
+        attempt = Attempt(action, self.scope.request.ip_address)
+        async with self.scope.throttle.guess(attempt):
+            return await self.tokens.peek(token, *purposes)
 
-    async def _prove(self, user: User, password: str) -> None:
-        await prove_password(self.resources, self.caller, user, password)
-
-    async def _accepted(self, password: str, user: User) -> str:
-        check_password(
-            password,
-            min_length=self.settings.password_min_length,
-            about=(user.full_name, user.email),
-            field="new_password",
-        )
-        return await hash_password(password)
-
-    async def _set_password(
-        self, uow: UnitOfWork, user_id: UUID, password_hash: str, event: str
-    ) -> User:
-        user = await UserService(uow).get(user_id)
-        user.password_hash = password_hash
-        await uow.session.flush()
-        await SessionService(uow, self.settings, self.caller).end_all(user.id, actor_id=user.id)
-        await MailedTokenService(uow).forget(user.id)
-        AuditTrail(uow, self.caller).record(event, user_id=user.id, actor_id=user.id)
-        uow.enqueue(SendPasswordChanged(user_id=user.id))
+    async def _lock(self, user_id: UUID) -> User:
+        user = await lock_user(self.scope, user_id)
+        if user is None:
+            raise InvalidToken
         return user
-
-    async def _ask_for_email(self, uow: UnitOfWork, user: User, new_email: str) -> None:
-        owner = await UserService(uow).find_by_email(new_email)
-        if owner is not None and owner.id != user.id:
-            raise EmailTaken
-        user.new_email = new_email
-        AuditTrail(uow, self.caller).record(
-            "email.change_requested", user_id=user.id, actor_id=user.id
-        )
-        uow.enqueue(SendEmailChange(user_id=user.id))
-        uow.enqueue(SendEmailChangeNotice(user_id=user.id, email=user.email))

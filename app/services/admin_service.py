@@ -1,21 +1,30 @@
-"""What a superuser does with other people's accounts."""
+"""What superusers do with the accounts of others."""
 
 from datetime import UTC, datetime
 from uuid import UUID
 
-from app.core.config import Settings
+from pydantic import JsonValue
+
 from app.core.exceptions import Forbidden
-from app.core.password_policy import check_password
-from app.core.security import hash_password
-from app.core.unit_of_work import UnitOfWork
-from app.models import User
-from app.schemas.jobs import SendEmailVerification, SendNewAccount
+from app.core.security.attempts import Action, Attempt
+from app.core.security.email_addresses import mailbox_of
+from app.models import Alert, User
+from app.schemas.jobs import (
+    SendAccountDeleted,
+    SendEmailVerification,
+    SendNewAccount,
+    SendTestEmail,
+)
 from app.schemas.user import UserCreate, UserUpdate
-from app.services.audit import AuditTrail, Caller
-from app.services.mailed_token_service import MailedTokenService
-from app.services.second_factor_service import take_second_factor_away
-from app.services.session_service import SessionService
-from app.services.user_service import UserService
+from app.services.administrators import lock_accounts, lock_administrators
+from app.services.alerts import notify
+from app.services.audit import AuditTrail
+from app.services.auth.revocation import Event, end_credentials
+from app.services.auth.second_factor_service import SecondFactorService
+from app.services.new_password import hash_new_password
+from app.services.personal_data.deletion import cancel_deletion, delete_account
+from app.services.scope import Scope
+from app.services.user_service import UserNotFound, UserService
 
 
 class SuperusersStay(Forbidden):
@@ -24,89 +33,123 @@ class SuperusersStay(Forbidden):
 
 
 class AdminService:
-    """`actor_id` is whoever acts; None stands for the command line."""
+    """Without an actor, an operator acts on the command line."""
 
-    def __init__(
-        self, uow: UnitOfWork, settings: Settings, caller: Caller, actor_id: UUID | None
-    ) -> None:
-        self.uow = uow
-        self.settings = settings
-        self.actor_id = actor_id
-        self.users = UserService(uow)
-        self.sessions = SessionService(uow, settings, caller)
-        self.audit = AuditTrail(uow, caller)
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.uow = scope.uow
+        self.users = UserService(scope)
+        self.audit = AuditTrail(scope)
 
-    async def create(self, wish: UserCreate) -> User:
-        """Create a user; a mail invites them to choose a password of their own.
+    async def create(self, data: UserCreate) -> User:
+        """Create a user, and send an email that invites them to choose their own password.
 
-        Raises Unacceptable for a password that is easy to guess, and EmailTaken.
+        Raise InvalidField for a password that is easy to guess, or EmailTaken.
         """
-        user = await self._create(wish)
-        self.uow.enqueue(SendNewAccount(user_id=user.id))
+        user = await self._create(data)
+        self.uow.enqueue(SendNewAccount(user_id=user.id, email=user.email))
         return user
 
-    async def create_superuser(self, wish: UserCreate) -> User:
-        """Create a superuser whose address an operator vouches for. Raises what `create` raises."""
-        user = await self._create(wish)
+    async def create_superuser(self, data: UserCreate) -> User:
+        """Create a superuser whose email an operator vouches for. Raise what `create` raises."""
+        user = await self._create(data)
         user.is_superuser, user.email_verified_at = True, datetime.now(UTC)
         return user
 
-    async def update(self, user_id: UUID, wish: UserUpdate) -> User:
-        """Change a user. A new password and a deactivation end all of their sessions.
+    async def update(self, user_id: UUID, data: UserUpdate) -> User:
+        """Change a user. A new password, a new email, and a deactivation end what others may hold.
 
-        A new address has to be confirmed, and ends what was sent to the old one.
-
-        Raises UserNotFound, Unacceptable and EmailTaken.
+        A new email has to be confirmed. Raise UserNotFound, InvalidField, EmailTaken, or
+        LastSuperuser.
         """
-        changes = wish.given()
-        if wish.password is not None:
-            # Hashed before the first query: no connection is held meanwhile.
-            changes["password_hash"] = await self._accepted(
-                wish.password.get_secret_value(), wish.full_name, wish.email
+        changes = data.given()
+        if data.password is not None:
+            # Hashed before the first statement: no connection is held meanwhile.
+            changes["password_hash"] = await hash_new_password(
+                self.scope, data.password.get_secret_value(), about=(data.full_name, data.email)
             )
             del changes["password"]
-        user = await self.users.get(user_id)
-        if wish.email is not None and wish.email != user.email:
-            changes |= {"email_verified_at": None, "new_email": None}
-            await MailedTokenService(self.uow).forget(user.id)
-            self.uow.enqueue(SendEmailVerification(email=wish.email))
+        keeps_superuser = data.is_superuser is not False and data.is_active is not False
+        unknown = UserNotFound("The user with this id does not exist in the system")
+        user = await self._lock(user_id, keeps_superuser=keeps_superuser, unknown=unknown)
+        old_email, was_superuser = user.email, user.is_superuser
+        if data.email is not None and data.email != old_email:
+            changes["email_verified_at"] = None
         for field, value in changes.items():
             setattr(user, field, value)
         await self.users.save(user)
-        self.audit.record(
-            "user.updated", user_id=user.id, actor_id=self.actor_id, fields=[*changes]
-        )
-        if wish.password is not None or wish.is_active is False:
-            await self.sessions.end_all(user.id, actor_id=self.actor_id)
+        self._record("user.updated", user.id, fields=[*changes])
+        if user.is_superuser and not was_superuser:
+            await self._promote(user)
+        await self._end_credentials(user, data, old_email)
         return user
+
+    async def _promote(self, user: User) -> None:
+        """Keep the account of a new superuser, and notify the user as of a new role."""
+        cancel_deletion(self.scope, user)
+        await notify(self.scope, user, Alert.NEW_ROLE, {"role": "superuser"})
+
+    async def _end_credentials(self, user: User, data: UserUpdate, old_email: str) -> None:
+        """End what the changes end, and notify the user."""
+        if user.email != old_email:
+            await end_credentials(self.scope, user.id, Event.EMAIL_CHANGE_BY_ADMIN)
+            await notify(self.scope, user, Alert.EMAIL_CHANGED, email=old_email)
+            self.uow.enqueue(SendEmailVerification(email=user.email))
+        if data.password is not None:
+            await end_credentials(self.scope, user.id, Event.RESET)
+            await notify(self.scope, user, Alert.PASSWORD_RESET)
+        if data.is_active is False:
+            await end_credentials(self.scope, user.id, Event.DEACTIVATION)
 
     async def delete(self, user_id: UUID) -> None:
-        """Delete a user and all that is theirs. Raises UserNotFound and SuperusersStay."""
-        user = await self.users.get(user_id)
-        if user.id == self.actor_id:
+        """Delete a user with everything they own.
+
+        Raise UserNotFound, SuperusersStay, or LastSuperuser.
+        """
+        if user_id == self.scope.actor_id:
             raise SuperusersStay
-        await self.uow.session.delete(user)
-        self.audit.record("user.deleted", user_id=user.id, actor_id=self.actor_id)
+        user = await self._lock(user_id, keeps_superuser=False)
+        email = user.email
+        await delete_account(self.scope, user, actor_id=self.scope.actor_id)
+        self.uow.enqueue(SendAccountDeleted(email=email))
 
     async def remove_second_factor(self, user_id: UUID) -> None:
-        """Take the second factor away from a user who has lost it.
+        """Remove the second factor of a user who has lost it.
 
-        Raises UserNotFound and SecondFactorNotFound.
+        Raise UserNotFound or SecondFactorNotFound.
         """
-        user = await self.users.get(user_id)
-        await take_second_factor_away(
-            self.uow, self.settings, self.audit, user.id, actor_id=self.actor_id
-        )
+        user = await self._lock(user_id, keeps_superuser=True)
+        await SecondFactorService(self.scope).remove(user)
 
-    async def _create(self, wish: UserCreate) -> User:
-        password_hash = await self._accepted(
-            wish.password.get_secret_value(), wish.full_name, wish.email
+    async def send_test_email(self, email: str) -> None:
+        """Send an email that says nothing but that sending works. Raise TooManyAttempts."""
+        await self.scope.throttle.count(
+            Attempt(
+                Action.TEST_EMAIL,
+                self.scope.request.ip_address,
+                account=str(self.scope.actor_id),
+                target=mailbox_of(email),
+            )
         )
-        user = User(**wish.model_dump(exclude={"password"}), password_hash=password_hash)
-        await self.users.save(user)
-        self.audit.record("user.created", user_id=user.id, actor_id=self.actor_id)
+        self.uow.enqueue(SendTestEmail(email=email))
+
+    async def _lock(
+        self, user_id: UUID, *, keeps_superuser: bool, unknown: UserNotFound | None = None
+    ) -> User:
+        user = await lock_accounts(self.scope, user_id, keeps_superuser=keeps_superuser)
+        if user is None:
+            raise unknown or UserNotFound
         return user
 
-    async def _accepted(self, password: str, *about: str | None) -> str:
-        check_password(password, min_length=self.settings.password_min_length, about=about)
-        return await hash_password(password)
+    async def _create(self, data: UserCreate) -> User:
+        password_hash = await hash_new_password(
+            self.scope, data.password.get_secret_value(), about=(data.full_name, data.email)
+        )
+        await lock_administrators(self.scope)
+        user = User(**data.model_dump(exclude={"password"}), password_hash=password_hash)
+        await self.users.save(user)
+        self._record("user.created", user.id)
+        return user
+
+    def _record(self, event: str, user_id: UUID, **details: JsonValue) -> None:
+        self.audit.record(event, user_id=user_id, actor_id=self.scope.actor_id, **details)

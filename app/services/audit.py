@@ -1,29 +1,25 @@
 """The audit trail: who did what to which account, when, and from where. It holds no secrets."""
 
-from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import select
+from sqlalchemy import bindparam, func, select
 
 from app.core.logging import current_request_id
-from app.core.unit_of_work import UnitOfWork
 from app.models import AuditEvent
-from app.services.page import Page, page_of
+from app.schemas.audit import AuditEventPublic
+from app.schemas.common import Page
+from app.services.columns import select_as
+from app.services.scope import Scope
 
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Where a request comes from."""
-
-    address: str
-    user_agent: str = ""
+_NEWEST_FIRST = select_as(AuditEventPublic, AuditEvent).order_by(AuditEvent.id.desc())
+_OF_USER_NEWEST_FIRST = _NEWEST_FIRST.where(AuditEvent.user_id == bindparam("user_id"))
 
 
 class AuditTrail:
-    def __init__(self, uow: UnitOfWork, caller: Caller) -> None:
-        self.uow = uow
-        self.caller = caller
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
 
     def record(
         self,
@@ -33,28 +29,40 @@ class AuditTrail:
         actor_id: UUID | None,
         **details: JsonValue,
     ) -> None:
-        """Note what happened to a user, in the transaction in which it happens.
+        """Add an event about a user, in the transaction in which it happens.
 
-        No actor stands for somebody who has not logged in, and for the command line.
+        Without an actor, the user had not logged in, or an operator used the command line. The
+        reason that an operator gave is one of the details.
         """
-        self.uow.session.add(
+        if self.scope.reason is not None:
+            details.setdefault("reason", self.scope.reason)
+        self.scope.uow.session.add(
             AuditEvent(
                 event=event,
                 actor_id=actor_id,
                 user_id=user_id,
-                address=self.caller.address,
-                user_agent=self.caller.user_agent,
+                ip_address=self.scope.request.ip_address,
+                user_agent=self.scope.request.user_agent,
                 request_id=current_request_id(),
                 details=details,
             )
         )
 
+    async def list(self, *, user_id: UUID | None, skip: int, limit: int) -> Page[AuditEventPublic]:
+        """List the events of all users or of one, newest first."""
+        page, reader = Page[AuditEventPublic], self.scope.reader
+        if user_id is None:
+            return await reader.page(page, _NEWEST_FIRST, skip=skip, limit=limit)
+        return await reader.page(
+            page, _OF_USER_NEWEST_FIRST, user_id=user_id, skip=skip, limit=limit
+        )
 
-async def list_audit_events(
-    uow: UnitOfWork, *, user_id: UUID | None, skip: int, limit: int
-) -> Page[AuditEvent]:
-    """List what happened, newest first: to everybody, or to one user."""
-    query = select(AuditEvent).order_by(AuditEvent.id.desc())
-    if user_id is not None:
-        query = query.where(AuditEvent.user_id == user_id)
-    return await page_of(uow, query, skip=skip, limit=limit)
+    async def delete_older_than(self, seconds: int, most: int) -> int:
+        """Delete the oldest events, and return how many. The database keeps those of 30 days."""
+        before = datetime.now(UTC) - timedelta(seconds=seconds)
+        statement = select(func.delete_audit_events(before, most))
+        return await self.scope.uow.session.scalar(statement) or 0
+
+    async def anonymize(self, user_id: UUID) -> None:
+        """Remove where a deleted user was, and with what, from the events about them."""
+        await self.scope.uow.session.execute(select(func.anonymize_audit_events(user_id)))

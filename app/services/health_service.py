@@ -1,50 +1,86 @@
-"""Whether the service can serve: every dependency is asked at the same time, with a deadline."""
+"""Readiness: every dependency is asked at the same time, with a deadline."""
 
 import asyncio
 
+import structlog
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core.broker.probe import PermissionMissing, probe
+from app.core.config import Settings
+from app.core.control.diagnostics import collect_warnings
+from app.core.control.workers import count_live_workers
+from app.core.database import DATABASE_ERRORS, Database
 from app.core.exceptions import DatabaseUnavailable
-from app.core.presence import live_workers
-from app.core.queue import Queue
-from app.core.resources import Resources
+from app.core.queue import Queue, QueuePools
 from app.schemas.health import Check, QueueCheck, Readiness
 
+log = structlog.stdlib.get_logger(__name__)
 
-async def check_readiness(resources: Resources, *, shutting_down: bool) -> Readiness:
-    """Ask PostgreSQL and every queue's Redis. A queue without a worker is told, not failed."""
-    queues = list(resources.queues)
-    database, checks = await asyncio.gather(
-        _check_database(resources),
-        asyncio.gather(*(_check_queue(resources, queue) for queue in queues)),
+
+async def check_readiness(
+    database: Database, queues: QueuePools, settings: Settings, *, shutting_down: bool
+) -> Readiness:
+    """Ask PostgreSQL and every queue's Redis. A queue without a worker is reported, not failed."""
+    seconds = settings.health_timeout
+    database_check, queue_checks, warnings = await asyncio.gather(
+        _check_database(database, seconds),
+        asyncio.gather(*(_check_queue(queues, queue, seconds) for queue in queues)),
+        _warnings(database, queues, seconds),
     )
-    all_up = all(check.status == "up" for check in (database, *checks))
+    all_up = all(check.status == "up" for check in (database_check, *queue_checks))
     return Readiness(
         status="shutting down" if shutting_down else "ready" if all_up else "not ready",
-        database=database,
-        queues={queue.name: check for queue, check in zip(queues, checks, strict=True)},
+        database=database_check,
+        queues={queue.name: check for queue, check in zip(queues, queue_checks, strict=True)},
+        warnings=warnings,
     )
 
 
-async def _check_database(resources: Resources) -> Check:
+async def report_outages(database: Database, queues: QueuePools) -> None:
+    """Log at startup what does not answer, instead of at the first request."""
     try:
-        async with asyncio.timeout(resources.settings.health_timeout):
-            await resources.database.ping()
+        await database.check_writable()
+    except DATABASE_ERRORS as error:
+        cause = error.cause if isinstance(error, DatabaseUnavailable) else str(error)
+        log.error("database.unavailable", cause=cause)  # noqa: TRY400  the cause says it
+    for queue in queues:
+        try:
+            await probe(queues[queue])
+        except (RedisError, OSError) as error:
+            log.error("redis.unavailable", queue=queue.name, cause=str(error))  # noqa: TRY400
+
+
+async def _check_database(database: Database, seconds: float) -> Check:
+    try:
+        async with asyncio.timeout(seconds):
+            await database.check_writable()
     except (DatabaseUnavailable, SQLAlchemyError, OSError) as error:
         return Check(status="down", error=_reason(error))
     return Check(status="up")
 
 
-async def _check_queue(resources: Resources, queue: Queue) -> QueueCheck:
+async def _check_queue(queues: QueuePools, queue: Queue, seconds: float) -> QueueCheck:
     try:
-        async with asyncio.timeout(resources.settings.health_timeout):
-            workers = await live_workers(queue, resources.queues)
+        async with asyncio.timeout(seconds):
+            await probe(queues[queue])
+            workers = await count_live_workers(queue, queues)
     except (RedisError, OSError) as error:
         return QueueCheck(status="down", error=_reason(error))
     return QueueCheck(status="up", workers=workers)
 
 
+async def _warnings(database: Database, queues: QueuePools, seconds: float) -> list[str]:
+    """Return what an operator should know. A database that is down has a check of its own."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await collect_warnings(database.sessions, queues)
+    except DATABASE_ERRORS:
+        return []
+
+
 def _reason(error: Exception) -> str:
-    """Name the kind of failure; its text may tell host names to everybody."""
+    """Return the kind of a failure. Its text may reveal host names to strangers."""
+    if isinstance(error, PermissionMissing):
+        return f"{type(error).__name__}: {', '.join(error.missing)}"
     return type(error).__name__

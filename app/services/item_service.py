@@ -1,13 +1,21 @@
+from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam
 
 from app.core.exceptions import NotFound
-from app.core.unit_of_work import UnitOfWork
 from app.models import Item
-from app.schemas.item import ItemCreate, ItemUpdate
-from app.services.page import Page, page_of
-from app.services.principal import NotEnoughPermissions, Principal
+from app.schemas.item import ItemCreate, ItemPublic, ItemsPublic, ItemUpdate
+from app.services.auth.principal import NotEnoughPermissions
+from app.services.columns import select_as
+from app.services.scope import Scope
+
+SomeItem = TypeVar("SomeItem", Item, ItemPublic)
+
+_ITEMS = select_as(ItemPublic, Item)
+_BY_ID = _ITEMS.where(Item.id == bindparam("item_id"))
+_NEWEST_FIRST = _ITEMS.order_by(Item.id.desc())
+_OWN_NEWEST_FIRST = _NEWEST_FIRST.where(Item.owner_id == bindparam("owner_id"))
 
 
 class ItemNotFound(NotFound):
@@ -16,42 +24,48 @@ class ItemNotFound(NotFound):
 
 
 class ItemService:
-    """Items belong to a user. Superusers see and change everybody's."""
+    """Items belong to a user. Superusers see and change the items of all users."""
 
-    def __init__(self, uow: UnitOfWork, principal: Principal) -> None:
-        self.uow = uow
-        self.principal = principal
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.uow = scope.uow
 
-    async def list(self, *, skip: int, limit: int) -> Page[Item]:
-        """List one's own items, or all for a superuser, newest first."""
-        query = select(Item).order_by(Item.id.desc())
-        if not self.principal.user.is_superuser:
-            query = query.where(Item.owner_id == self.principal.user.id)
-        return await page_of(self.uow, query, skip=skip, limit=limit)
+    async def list(self, *, skip: int, limit: int) -> ItemsPublic:
+        """List the user's own items, or all items for a superuser, newest first."""
+        principal, reader = self.scope.principal, self.scope.reader
+        if principal.is_superuser:
+            return await reader.page(ItemsPublic, _NEWEST_FIRST, skip=skip, limit=limit)
+        return await reader.page(
+            ItemsPublic, _OWN_NEWEST_FIRST, owner_id=principal.user_id, skip=skip, limit=limit
+        )
 
-    async def create(self, wish: ItemCreate) -> Item:
-        item = Item(**wish.model_dump(), owner_id=self.principal.user.id)
+    async def create(self, data: ItemCreate) -> Item:
+        item = Item(**data.model_dump(), owner_id=self.scope.principal.user_id)
         self.uow.session.add(item)
         await self.uow.session.flush()
         return item
 
-    async def get(self, item_id: UUID) -> Item:
-        """Raises ItemNotFound, or NotEnoughPermissions for somebody else's item."""
-        item = await self.uow.session.get(Item, item_id)
-        if item is None:
-            raise ItemNotFound
-        if not self.principal.owns(item.owner_id):
-            raise NotEnoughPermissions
-        return item
+    async def read(self, item_id: UUID) -> ItemPublic:
+        """Raise ItemNotFound, or NotEnoughPermissions for another user's item."""
+        item = await self.scope.reader.one(ItemPublic, _BY_ID, item_id=item_id)
+        return self._accessible(item)
 
-    async def update(self, item_id: UUID, changes: ItemUpdate) -> Item:
-        """Raises what `get` raises."""
-        item = await self.get(item_id)
-        for field, value in changes.given().items():
+    async def update(self, item_id: UUID, data: ItemUpdate) -> Item:
+        """Change an item. Raise the same errors as `read`."""
+        item = self._accessible(await self.uow.session.get(Item, item_id))
+        for field, value in data.given().items():
             setattr(item, field, value)
         await self.uow.session.flush()
         return item
 
     async def delete(self, item_id: UUID) -> None:
-        """Raises what `get` raises."""
-        await self.uow.session.delete(await self.get(item_id))
+        """Delete an item. Raise the same errors as `read`."""
+        item = self._accessible(await self.uow.session.get(Item, item_id))
+        await self.uow.session.delete(item)
+
+    def _accessible(self, item: SomeItem | None) -> SomeItem:
+        if item is None:
+            raise ItemNotFound
+        if not self.scope.principal.owns(item.owner_id):
+            raise NotEnoughPermissions
+        return item

@@ -1,43 +1,53 @@
+from dataclasses import dataclass
 from uuid import UUID
 
-from app.core import outbox
-from app.core.exceptions import NotFound
-from app.core.job_record import JobRecord
-from app.core.job_store import find_job
-from app.core.queue import QueuePools
-from app.core.unit_of_work import UnitOfWork
+from app.core.control.lookup import find_job
+from app.core.job_store.record import JobRecord
 from app.models import JobOwner
 from app.schemas.role import Permission
-from app.services.principal import Principal
-from app.services.role_service import require
+from app.services.auth.principal import NotEnoughPermissions, Principal
+from app.services.scope import Scope
 
 
-class JobNotFound(NotFound):
-    def __init__(self) -> None:
-        super().__init__("Job not found")
+@dataclass(frozen=True, slots=True)
+class JobAccess:
+    """Who may read a job: its owner, and users with a permission.
+
+    With an API key, the permission has to be in its scopes either way.
+    """
+
+    owner_id: UUID | None
+    permission: Permission
+
+    def allows(self, principal: Principal) -> bool:
+        if self.owner_id == principal.user_id:
+            return principal.covers(self.permission)
+        return principal.may(self.permission)
 
 
 class JobService:
-    def __init__(self, uow: UnitOfWork, queues: QueuePools) -> None:
-        self.uow = uow
-        self.queues = queues
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
 
-    async def get(self, job_id: UUID, principal: Principal) -> JobRecord:
-        """Tell how a job stands: what its queue knows, else what the outbox keeps.
+    async def get(self, job_id: UUID) -> JobRecord:
+        """Return the state of a job.
 
-        Raises JobNotFound for an id that neither knows, or one that ended well long ago, and
-        NotEnoughPermissions for somebody else's job without the permission `jobs:read`.
+        Raise JobNotFound, QueueUnavailable, or NotEnoughPermissions for another user's job
+        without the permission `jobs:read`.
         """
-        record = await find_job(self.queues, job_id) or await outbox.find(self.uow.session, job_id)
-        if record is None:
-            raise JobNotFound
-        own = await asked_for(self.uow, principal, job_id)
-        if not (own and principal.covers(Permission.READ_JOBS)):
-            await require(self.uow, principal, Permission.READ_JOBS)
+        record, _ = await self.get_with_access(job_id)
         return record
 
+    async def get_with_access(self, job_id: UUID) -> tuple[JobRecord, JobAccess]:
+        """Return also who may read it, to ask again later. Raise the same."""
+        record = await find_job(self.scope.uow.session, self.scope.queues, job_id)
+        return record, await require_own_job(self.scope, job_id, Permission.READ_JOBS)
 
-async def asked_for(uow: UnitOfWork, principal: Principal, job_id: UUID) -> bool:
-    """Tell whether it was this principal's user who asked for a job."""
-    owner = await uow.session.get(JobOwner, job_id)
-    return owner is not None and owner.user_id == principal.user.id
+
+async def require_own_job(scope: Scope, job_id: UUID, permission: Permission) -> JobAccess:
+    """Raise NotEnoughPermissions unless the user enqueued the job or may see all of them."""
+    owner = await scope.uow.session.get(JobOwner, job_id)
+    access = JobAccess(None if owner is None else owner.user_id, permission)
+    if not access.allows(scope.principal):
+        raise NotEnoughPermissions
+    return access

@@ -1,59 +1,61 @@
-"""What a stranger may ask for by address. The answer never tells whether it has an account."""
-
-from uuid import UUID
+"""Emails that strangers may request. The answer never reveals whether a user has the email."""
 
 from app.core.exceptions import NotFound
-from app.core.mailer import Mail
-from app.core.resources import Resources
-from app.core.throttle import Attempt
-from app.core.unit_of_work import UnitOfWork
-from app.models import Purpose
+from app.core.mailer import EmailMessage
+from app.core.security.attempts import Action, Attempt
+from app.core.security.email_addresses import mailbox_of
 from app.schemas.jobs import SendEmailVerification, SendPasswordRecovery
-from app.services.audit import AuditTrail, Caller
-from app.services.mailed_token_service import MailedTokenService
-from app.services.mails import recovery_mail
+from app.services.administrators import lock_administrators
+from app.services.audit import AuditTrail
+from app.services.auth.login_service import InactiveUser
+from app.services.emails.composer import compose
+from app.services.emails.draft import NothingToSend
+from app.services.scope import Scope
 from app.services.user_service import UserService
 
 
-class NobodyByThatName(NotFound):
+class UsernameNotFound(NotFound):
     def __init__(self) -> None:
         super().__init__("The user with this username does not exist in the system.")
 
 
 class RecoveryService:
-    def __init__(self, uow: UnitOfWork, resources: Resources, caller: Caller) -> None:
-        self.uow = uow
-        self.settings = resources.settings
-        self.throttle = resources.throttle
-        self.caller = caller
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
 
-    async def ask_for_recovery(self, email: str) -> None:
-        """Have a link mailed that resets the password, if there is somebody to mail it to.
+    async def request_recovery(self, email: str) -> None:
+        """Send a link that resets the password, if a user has this email.
 
-        The look-up is the job's: here, it would show in the time of the answer.
+        The job looks the user up. A lookup here would show in the time of the answer.
         """
-        await self.throttle.count(Attempt("recovery", self.caller.address, email))
-        self.uow.enqueue(SendPasswordRecovery(email=email))
+        await self._count(Action.RECOVERY, email)
+        self.scope.uow.enqueue(SendPasswordRecovery(email=email))
 
-    async def ask_for_verification(self, email: str) -> None:
-        """Have the link that confirms an address mailed once more."""
-        await self.throttle.count(Attempt("verification", self.caller.address, email))
-        self.uow.enqueue(SendEmailVerification(email=email))
+    async def request_verification(self, email: str) -> None:
+        """Send the link that confirms an email again, if a user still needs it."""
+        await self._count(Action.VERIFICATION, email)
+        self.scope.uow.enqueue(SendEmailVerification(email=email))
 
-    async def preview_recovery(self, email: str, *, actor_id: UUID) -> Mail:
-        """Write the mail that resets a user's password, but do not send it.
+    async def preview_recovery(self, email: str) -> EmailMessage:
+        """Compose the email that resets a user's password, without sending it.
 
-        Raises NobodyByThatName.
+        Raise UsernameNotFound or InactiveUser, and NotEnoughPrivileges where the superuser was
+        demoted meanwhile: the link opens the account.
         """
-        user = await UserService(self.uow).find_by_email(email)
+        await lock_administrators(self.scope)
+        user = await UserService(self.scope).find_by_email(email)
         if user is None:
-            raise NobodyByThatName
-        token = await MailedTokenService(self.uow).mint(
-            user.id,
-            Purpose.RESET_PASSWORD,
-            email=user.email,
-            lifetime=self.settings.recovery_link_lifetime,
+            raise UsernameNotFound
+        try:
+            preview = await compose(self.scope, SendPasswordRecovery(email=user.email))
+        except NothingToSend as reason:
+            raise InactiveUser from reason
+        AuditTrail(self.scope).record(
+            "password.recovery_previewed", user_id=user.id, actor_id=self.scope.actor_id
         )
-        trail = AuditTrail(self.uow, self.caller)
-        trail.record("password.recovery_previewed", user_id=user.id, actor_id=actor_id)
-        return recovery_mail(user, self.settings, token)
+        return preview
+
+    async def _count(self, action: Action, email: str) -> None:
+        # By email and not by user: looking up the user would show in the time of the answer.
+        account = mailbox_of(email)
+        await self.scope.throttle.count(Attempt(action, self.scope.request.ip_address, account))

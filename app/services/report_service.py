@@ -1,21 +1,28 @@
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
-from sqlalchemy import Date, cast, func, select
+from sqlalchemy import Date, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core.exceptions import NotFound
-from app.core.unit_of_work import UnitOfWork
 from app.models import JobOwner, SignupReport, User
 from app.models.signup_report import DayFigure
+from app.schemas.common import Page
 from app.schemas.jobs import BuildSignupReport
+from app.schemas.report import SignupReportPublic
 from app.schemas.role import Permission
-from app.services.job_service import asked_for
-from app.services.page import Page, page_of
-from app.services.principal import Principal
-from app.services.role_service import require
+from app.services.columns import select_as
+from app.services.job_service import require_own_job
+from app.services.scope import Scope
 
 ONE_DAY = timedelta(days=1)
+
+_REPORTS = select_as(SignupReportPublic, SignupReport)
+_BY_ID = _REPORTS.where(SignupReport.id == bindparam("report_id"))
+_NEWEST_FIRST = _REPORTS.order_by(SignupReport.id.desc())
+_OWN = _NEWEST_FIRST.join(JobOwner, JobOwner.job_id == SignupReport.id).where(
+    JobOwner.user_id == bindparam("user_id")
+)
 
 
 class ReportNotFound(NotFound):
@@ -24,38 +31,48 @@ class ReportNotFound(NotFound):
 
 
 class ReportService:
-    """Reports on sign-ups; a day is a day in UTC."""
+    """Reports on sign-ups. A day is a day in UTC."""
 
-    def __init__(self, uow: UnitOfWork) -> None:
-        self.uow = uow
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.uow = scope.uow
 
-    def request_signups(self, days: int, principal: Principal) -> UUID:
-        """Have a report built in the background; the job's id is the report's id."""
+    def request_signups(self, days: int) -> UUID:
+        """Enqueue a job that builds a report. The job's id is the report's id."""
         job_id = self.uow.enqueue(BuildSignupReport(days=days))
-        self.uow.session.add(JobOwner(job_id=job_id, user_id=principal.user.id))
+        self.uow.session.add(JobOwner(job_id=job_id, user_id=self.scope.principal.user_id))
         return job_id
 
-    async def read(self, report_id: UUID, principal: Principal) -> SignupReport:
-        """Raises ReportNotFound, also while the report is being built.
+    async def read(self, report_id: UUID) -> SignupReportPublic:
+        """Raise ReportNotFound, also while the report is being built.
 
-        Raises NotEnoughPermissions for a report that somebody else asked for, without the
-        permission `reports:read`.
+        Raise NotEnoughPermissions for another user's report without the permission
+        `reports:read`.
         """
-        report = await self.uow.session.get(SignupReport, report_id)
+        report = await self.scope.reader.one(SignupReportPublic, _BY_ID, report_id=report_id)
         if report is None:
             raise ReportNotFound
-        own = await asked_for(self.uow, principal, report_id)
-        if not (own and principal.covers(Permission.READ_REPORTS)):
-            await require(self.uow, principal, Permission.READ_REPORTS)
+        await require_own_job(self.scope, report_id, Permission.READ_REPORTS)
         return report
 
-    async def list_all(self, *, skip: int, limit: int) -> Page[SignupReport]:
-        """List everybody's reports, newest first."""
-        query = select(SignupReport).order_by(SignupReport.id.desc())
-        return await page_of(self.uow, query, skip=skip, limit=limit)
+    async def list_all(self, *, skip: int, limit: int) -> Page[SignupReportPublic]:
+        """List the reports of all users, newest first."""
+        return await self.scope.reader.page(
+            Page[SignupReportPublic], _NEWEST_FIRST, skip=skip, limit=limit
+        )
+
+    async def list_own(self, *, skip: int, limit: int) -> Page[SignupReportPublic]:
+        """List the reports that the user has requested, newest first."""
+        return await self.scope.reader.page(
+            Page[SignupReportPublic],
+            _OWN,
+            user_id=self.scope.principal.user_id,
+            skip=skip,
+            limit=limit,
+        )
 
     async def count_signups(self, first_day: date, last_day: date) -> list[DayFigure]:
-        """Count the sign-ups of each day, both ends included, days without any as well."""
+        """Count the sign-ups of each day, from the first to the last, days without any included."""
         day = cast(func.timezone("UTC", User.created_at), Date)
         rows = await self.uow.session.execute(
             select(day, func.count())
@@ -70,7 +87,7 @@ class ReportService:
         return [{"date": day.isoformat(), "signups": counts.get(day, 0)} for day in days]
 
     async def save_signups(self, report_id: UUID, days: list[DayFigure]) -> None:
-        """Store a report. A job that runs a second time changes nothing."""
+        """Store a report. A second run of the job changes nothing."""
         report = insert(SignupReport).values(
             id=report_id,
             first_day=date.fromisoformat(days[0]["date"]),

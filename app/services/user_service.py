@@ -1,60 +1,103 @@
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from app.core.exceptions import Conflict, NotFound
-from app.core.unit_of_work import UnitOfWork
+from app.core.security.email_addresses import normalized_email
 from app.models import User
-from app.services.page import Page, page_of
+from app.schemas.user import UserPublic, UsersPublic
+from app.services.auth.principal import NotEnoughPrivileges
+from app.services.columns import select_as
+from app.services.scope import Scope
+
+_USERS = select_as(UserPublic, User)
+_BY_ID = _USERS.where(User.id == bindparam("user_id"))
+_NEWEST_FIRST = _USERS.order_by(User.id.desc())
+# A range and not LIKE: the plan of a prepared statement can use the index for it.
+_BEGINNING = _NEWEST_FIRST.where(
+    User.normalized_email >= bindparam("first"), User.normalized_email < bindparam("last")
+)
+
+LAST_CHARACTER = "\U0010ffff"
 
 
 class UserNotFound(NotFound):
-    def __init__(self) -> None:
-        super().__init__("User not found")
+    def __init__(self, text: str = "User not found") -> None:
+        super().__init__(text)
 
 
 class EmailTaken(Conflict):
+    def __init__(self, text: str = "User with this email already exists") -> None:
+        super().__init__(text)
+
+
+class AccountExists(EmailTaken):
     def __init__(self) -> None:
-        super().__init__("User with this email already exists")
+        super().__init__("The user with this email already exists in the system")
 
 
 class UserService:
-    """Users as rows: who they are, and that no two have one address."""
+    """Users as rows. No two of them have the same email address."""
 
-    def __init__(self, uow: UnitOfWork) -> None:
-        self.uow = uow
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
 
     async def get(self, user_id: UUID) -> User:
-        """Raises UserNotFound."""
-        user = await self.uow.session.get(User, user_id)
+        """Raise UserNotFound."""
+        user = await self.scope.uow.session.get(User, user_id)
+        if user is None:
+            raise UserNotFound
+        return user
+
+    async def read(self, user_id: UUID) -> UserPublic:
+        """Raise NotEnoughPrivileges for another user, or UserNotFound."""
+        user = await self.scope.reader.one(UserPublic, _BY_ID, user_id=user_id)
+        if not self.scope.principal.owns(user_id):
+            raise NotEnoughPrivileges
         if user is None:
             raise UserNotFound
         return user
 
     async def find_by_email(self, email: str) -> User | None:
-        """Find a user by address, whatever its case; what PostgreSQL cannot hold, nobody has."""
-        if "\x00" in email:
+        """Find a user by email, however it is written."""
+        if "\x00" in email:  # PostgreSQL cannot store it, so no user has it.
             return None
-        return await self.uow.session.scalar(
-            select(User).where(func.lower(User.email) == func.lower(email))
+        return await self.scope.uow.session.scalar(
+            select(User).where(User.normalized_email == normalized_email(email))
         )
 
-    async def list(self, *, skip: int, limit: int) -> Page[User]:
-        """Newest first; UUIDv7 keys sort by creation, so the primary key serves the order."""
-        return await page_of(
-            self.uow, select(User).order_by(User.id.desc()), skip=skip, limit=limit
-        )
+    async def list(self, *, skip: int, limit: int) -> UsersPublic:
+        """List users, newest first: UUIDv7 keys sort by creation."""
+        return await self.scope.reader.page(UsersPublic, _NEWEST_FIRST, skip=skip, limit=limit)
+
+    async def search(self, text: str, *, skip: int, limit: int) -> UsersPublic:
+        """List the users whose email begins with a text, or the user with this id."""
+        reader, paging = self.scope.reader, {"skip": skip, "limit": limit}
+        if (user_id := _as_id(text)) is not None:
+            return await reader.page(UsersPublic, _BY_ID, user_id=user_id, **paging)
+        first = normalized_email(text.replace("\x00", ""))
+        last = first + LAST_CHARACTER
+        return await reader.page(UsersPublic, _BEGINNING, first=first, last=last, **paging)
 
     async def save(self, user: User) -> User:
-        """Write a new or changed user.
+        """Store a new or changed user. A refused new user leaves the transaction usable.
 
-        Raises EmailTaken, by the unique index alone: a look-up before it would let two
-        simultaneous sign-ups through. With a new user, the transaction can go on after it.
+        Raise EmailTaken. The unique index alone decides: a lookup before the write would let two
+        simultaneous sign-ups through.
         """
+        session = self.scope.uow.session
+        taken = AccountExists if user not in session else EmailTaken
         try:
-            async with self.uow.session.begin_nested():
-                self.uow.session.add(user)
+            async with session.begin_nested():
+                session.add(user)
         except IntegrityError as error:
-            raise EmailTaken from error
+            raise taken from error
         return user
+
+
+def _as_id(text: str) -> UUID | None:
+    try:
+        return UUID(text.strip())
+    except ValueError:
+        return None

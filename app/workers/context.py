@@ -1,36 +1,37 @@
-"""What a handler is given beside its job: the worker's wiring and nothing else."""
+"""What a handler gets beside its job."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from app.core import outbox
 from app.core.config import Settings
-from app.core.job_store import save_progress
+from app.core.job_store import outbox
+from app.core.job_store.progress import ProgressReport
 from app.core.mailer import Mailer
 from app.core.queue import Queue
 from app.core.resources import Resources
-from app.core.unit_of_work import UnitOfWork
+from app.services.scope import RequestInfo, Scope, open_scope
 
 
 class AlreadyDone(Exception):
-    """The effect of this job has been committed by somebody else, or by an earlier try."""
+    """Another worker, or an earlier try, has committed the effect of this job."""
 
 
 @dataclass(slots=True, kw_only=True)
 class JobContext:
-    """`attempt` counts from 1. `kept` says that the outbox has a row of this job.
+    """`attempt` counts from 1. `durable`: the outbox has a row of this job.
 
-    `completed` says that the job's effect has been committed.
+    `completed`: the job's effect has been committed.
     """
 
     job_id: UUID
     attempt: int
     queue: Queue
     resources: Resources
-    kept: bool = False
+    durable: bool = False
     completed: bool = field(default=False, init=False)
+    _progress: ProgressReport | None = field(default=None, init=False)
 
     @property
     def settings(self) -> Settings:
@@ -40,30 +41,40 @@ class JobContext:
     def mailer(self) -> Mailer:
         return self.resources.mailer
 
-    def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
-        """Open a transaction for a step of the job, which a later try will repeat."""
-        return self.resources.unit_of_work()
+    def scope(self) -> AbstractAsyncContextManager[Scope]:
+        """Open a scope for a step of the job. A later try will repeat the step."""
+        return open_scope(self.resources, RequestInfo("worker"))
 
     @asynccontextmanager
-    async def completion(self) -> AsyncIterator[UnitOfWork]:
-        """Open the transaction of the job's effect, which happens exactly once.
+    async def completion(self) -> AsyncIterator[Scope]:
+        """Open the scope of the job's effect, which happens exactly once.
 
-        It removes the job's row first: whoever else works on the same job waits here, and then
-        finds nothing left to do. Raises AlreadyDone, which ends the job well.
+        Its transaction removes the job's row first: another worker with the same job waits here,
+        and then finds nothing left to do. Raise AlreadyDone, which ends the job as a success.
         """
-        async with self.resources.unit_of_work() as uow:
-            if self.kept and not await outbox.remove(uow.session, self.job_id):
+        async with self.scope() as scope:
+            if self.durable and not await outbox.remove(scope.uow.session, self.job_id):
                 raise AlreadyDone
-            yield uow
+            yield scope
         self.completed = True
 
     async def complete(self) -> None:
-        """Note that the job is done, unless its own transaction has done so. Raises AlreadyDone."""
-        if self.kept and not self.completed:
+        """Store that the job is done, unless its own transaction has. Raise AlreadyDone."""
+        if self.durable and not self.completed:
             if not await self.resources.completions.remove(self.job_id):
                 raise AlreadyDone
             self.completed = True
 
-    async def progress(self, fraction: float) -> None:
-        """Tell whoever asks for the job how much of it is done, from 0 to 1."""
-        await save_progress(self.resources.queues[self.queue], self.job_id, fraction)
+    async def progress(self, fraction: float, message: str | None = None) -> None:
+        """Show how much of the job is done, from 0 to 1, and what it does, in plain text.
+
+        Call it as often as you like: it writes a few times per second, and the last value always.
+        """
+        if self._progress is None:
+            self._progress = ProgressReport(self.resources.queues[self.queue], self.job_id)
+        await self._progress.report(fraction, message)
+
+    async def close_progress(self) -> None:
+        """Write the last progress, at the end of the try."""
+        if self._progress is not None:
+            await self._progress.close()

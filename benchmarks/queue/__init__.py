@@ -1,1 +1,1 @@
-"""How fast the queue is, beside stock arq on the same servers in the same run."""
+"""Measures the speed of the queue next to stock arq, on the same servers in the same run."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.queue`: measure, and print one table."""
+"""`python -m benchmarks.queue` measures and prints one table."""
 
 import argparse
 import asyncio
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from app.core.gc import tune_garbage_collection
 from app.core.logging import configure_logging
-from app.core.memory import freeze_imports
 from benchmarks.queue.figures import Figure, table
 from benchmarks.queue.ground import Ground, own_servers
 from benchmarks.queue.measures import MEASURES
@@ -22,7 +22,7 @@ QUICK = Scale(rounds=1, share=0.02)
 async def measure(
     ground: Ground, names: Sequence[str], scale: Scale, figures: list[Figure]
 ) -> None:
-    """Take the measures one after another and add what they find to the figures."""
+    """Run the measures one after another and add their figures."""
     for name in names:
         began = time.monotonic()
         figures += await MEASURES[name](ground, scale)
@@ -30,14 +30,14 @@ async def measure(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return the exit code: 1 when a bar is not met."""
+    """Return the exit code, which is 1 when a target is missed."""
     options = parser().parse_args(arguments)
     scale = QUICK if options.quick else Scale(rounds=options.rounds, share=options.share)
     figures: list[Figure] = []
     load = os.getloadavg()[0]
     with own_servers(options.profile) as ground:
         configure_logging(ground.settings)
-        freeze_imports()  # the API, which sends, does so, too
+        tune_garbage_collection()  # the API, which sends, does so, too
         names = options.measures or [*MEASURES]
         with suppress(KeyboardInterrupt):  # what has been measured by then is shown
             asyncio.run(measure(ground, names, scale, figures))

@@ -1,4 +1,4 @@
-"""Who is compared: how each is started, what it stores, and how its users send."""
+"""The contenders: how each is started, what it stores, and how its users send."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -11,9 +11,10 @@ from arq.jobs import serialize_job
 from arq.utils import timestamp_ms
 from redis.asyncio import Redis
 
+from app.core.broker.keys import QueueKeys
 from app.core.config import Settings
-from app.core.queue import BASE, EMAIL, Job, Queue
-from app.core.redis import queue_url, to_json
+from app.core.queue import BASE, EMAIL, Job, Queue, to_message
+from app.core.redis import queue_address
 from benchmarks.queue import ours, stock
 from benchmarks.queue.raw import RAW as RAW_QUEUE
 from benchmarks.queue.tasks import Task
@@ -22,7 +23,10 @@ Send = Callable[[Task], Awaitable[object]]
 
 
 class Contender(Protocol):
-    """A worker program, started by `arguments`; its jobs are under `key` in `queue`'s database."""
+    """A worker program, started by `arguments`.
+
+    Its jobs are under `key` in the database of `queue`. A token under `wake_key` wakes a worker.
+    """
 
     @property
     def name(self) -> str: ...
@@ -31,13 +35,15 @@ class Contender(Protocol):
     @property
     def key(self) -> str: ...
     @property
+    def wake_key(self) -> str | None: ...
+    @property
     def arguments(self) -> tuple[str, ...]: ...
 
     def stored(self, task: Task) -> bytes:
         """Return what the contender itself stores for a job."""
 
     def sender(self, settings: Settings) -> AbstractAsyncContextManager[Send]:
-        """Send as the contender's users do, over a connection that is open already."""
+        """Send as the users of the contender do, over a connection that is already open."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,16 +54,18 @@ class Ours:
 
     @property
     def key(self) -> str:
-        return self.queue.key
+        return QueueKeys(self.queue).queue
+
+    @property
+    def wake_key(self) -> str:
+        return QueueKeys(self.queue).wake
 
     @property
     def arguments(self) -> tuple[str, ...]:
         return "ours", self.queue.name
 
     def stored(self, task: Task) -> bytes:
-        name, options = self.jobs[task.name].__name__, {"request_id": None, "kept": False}
-        arguments = (task.arguments,)
-        return serialize_job(name, arguments, options, None, timestamp_ms(), serializer=to_json)
+        return to_message(self.jobs[task.name](**task.arguments)).encode()
 
     @asynccontextmanager
     async def sender(self, settings: Settings) -> AsyncIterator[Send]:
@@ -72,6 +80,7 @@ class Stock:
     options: tuple[str, ...]
     queue = stock.STOCK
     key = default_queue_name
+    wake_key = None
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -93,7 +102,8 @@ class Stock:
 class Raw:
     name = "BLPOP"
     queue = RAW_QUEUE
-    key = RAW_QUEUE.key
+    key = QueueKeys(RAW_QUEUE).queue
+    wake_key = None
     arguments = ("raw",)
 
     def stored(self, task: Task) -> bytes:
@@ -101,7 +111,7 @@ class Raw:
 
     @asynccontextmanager
     async def sender(self, settings: Settings) -> AsyncIterator[Send]:
-        async with Redis.from_url(queue_url(self.queue, settings)) as redis:
+        async with Redis.from_url(queue_address(self.queue, settings).url) as redis:
             await redis.ping()
             yield lambda task: redis.lpush(self.key, self.stored(task))
 

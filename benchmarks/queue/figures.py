@@ -1,4 +1,4 @@
-"""Figures, the bars that they are held to, and the table of both."""
+"""Figures, their targets, and the table of both."""
 
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ OURS = "ours"
 
 @dataclass(frozen=True)
 class Bar:
-    """What a figure must be, said and checked on the medians of all contenders."""
+    """The target of a figure, checked on the medians of all contenders."""
 
     text: str
     holds: Callable[[Mapping[str, float]], bool]
@@ -17,7 +17,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table: for each contender a value a round."""
+    """One line of the table: a value per round for each contender."""
 
     name: str
     unit: str
@@ -52,13 +52,13 @@ def times_at_least(factor: float, other: str) -> Bar:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """Return the smallest value that a share of all does not exceed."""
+    """Return the smallest value that this share of all values does not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """Lay figures out for people, as Markdown: ours, how it varied, its bar, the others."""
+    """Return the figures as a Markdown table: ours, its spread, its target, and the others."""
     rows = [("measure", "ours", "rounds", "bar", "", "beside it"), *map(_row, figures)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [

@@ -1,4 +1,4 @@
-"""The servers of a run, and the settings that lead its processes there."""
+"""The servers of a run, and the settings with which its processes reach them."""
 
 import json
 import tempfile
@@ -12,9 +12,9 @@ from alembic.config import Config
 from sqlalchemy import make_url
 
 from app.core.config import Settings
-from app.dev.folder import write_private
-from app.dev.postgres import postgres
-from app.dev.valkey import valkey
+from dev.folder import write_private
+from dev.postgres import postgres
+from dev.valkey import valkey
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +42,7 @@ class Ground:
 
 @contextmanager
 def own_servers(profile: Path | None = None) -> Iterator[Ground]:
-    """Run a PostgreSQL and a Valkey with the settings of production: nothing is lost in a crash."""
+    """Run PostgreSQL and Valkey with the settings of production: a crash loses nothing."""
     with (
         tempfile.TemporaryDirectory(prefix="benchmark-") as folder,
         postgres(Path(folder) / "postgres") as database,
@@ -64,7 +64,7 @@ def own_servers(profile: Path | None = None) -> Iterator[Ground]:
 
 
 def laid(settings: Settings, folder: Path, profile: Path | None = None) -> Ground:
-    """Write down what the workers need to know, apart from any environment of the developer."""
+    """Write the settings of the workers, apart from the environment of the developer."""
     ground = Ground(settings, folder, profile)
     names = {"environment", "log_level", "database_url", "redis_url", "queue_redis_urls"}
     write_private(ground.settings_file, json.dumps(settings.model_dump(include=names)))

@@ -1,4 +1,4 @@
-"""What a Redis is asked, command by command."""
+"""Counts the commands that a Redis receives."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 OWN = "benchmark:"
-"""Begins the keys that belong to the measured jobs, and not to their queue."""
+"""The prefix of the keys that belong to the measured jobs, and not to their queue."""
 
 END = f"ECHO {OWN}end"
 
 
 @dataclass
 class Traffic:
-    """Commands: as clients sent them, and with those that scripts call."""
+    """Numbers of commands: sent by clients, and with those that scripts call."""
 
     sent: float = 0
     in_all: float = 0
@@ -26,7 +26,7 @@ class Traffic:
 
 @asynccontextmanager
 async def watching(redis: Redis) -> AsyncIterator[Traffic]:
-    """Count what a database is asked until the block ends, by MONITOR; our own does not count."""
+    """Count the commands of others to a database until the block ends, with MONITOR."""
     traffic = Traffic()
     own = (await redis.client_info())["addr"]
     database = redis.connection_pool.connection_kwargs["db"]

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from app.core import resources
 from app.core.config import Settings
@@ -13,13 +12,13 @@ from app.core.queue import BASE, EMAIL, Job, Queue, QueuePools
 from app.core.redis import open_pool
 from app.core.resources import Resources
 from app.core.worker import run, worker_settings
-from app.core.worker.handler import Handler
+from app.core.worker.execution.registry import Handlers
 from app.workers.context import JobContext
 from benchmarks.queue import tasks
 from benchmarks.queue.ground import load
 
 WIDE = Queue("wide", redis_db=3, concurrency=100)
-"""As many jobs at once as the tuned arq runs."""
+"""It runs as many jobs at once as the tuned arq."""
 
 
 class Report(Job, queue=WIDE): ...
@@ -45,7 +44,7 @@ class Nap(Job, queue=WIDE):
     last: int
 
 
-async def report(ctx: JobContext, job: Report) -> None:  # noqa: ARG001  it says all by its class
+async def report(ctx: JobContext, job: Report) -> None:  # noqa: ARG001  its class says it all
     await tasks.report(ctx.resources.queues[WIDE])
 
 
@@ -65,7 +64,7 @@ async def nap(ctx: JobContext, job: Nap) -> None:
     await tasks.nap(ctx.resources.queues[WIDE], job.seconds, job.last)
 
 
-HANDLERS: dict[Queue, list[Handler[Any]]] = {
+HANDLERS: dict[Queue, Handlers] = {
     WIDE: [report, increment, nap],
     BASE: [increment_on_base],
     EMAIL: [report_from_email],
@@ -74,7 +73,7 @@ HANDLERS: dict[Queue, list[Handler[Any]]] = {
 
 @asynccontextmanager
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
-    """Hold what a process of the service holds, and the benchmark's own queue."""
+    """Open the resources of the service, and the queue of the benchmark."""
     async with resources.open_resources(settings) as held:
         pools = {queue: held.queues[queue] for queue in held.queues}
         pools[WIDE] = open_pool(WIDE, settings)
@@ -99,7 +98,8 @@ def main(path: str, name: str) -> None:
             handlers=HANDLERS[queue],
             settings=load(Path(path)),
             open_resources=open_and_report,
-        )
+        ),
+        arguments=(),
     )
 
 

@@ -1,12 +1,13 @@
-"""No queue at all, only what Redis and Python take: `python -m benchmarks.queue.raw SETTINGS`."""
+"""A bare BLPOP without a queue: `python -m benchmarks.queue.raw SETTINGS`."""
 
 import sys
 from pathlib import Path
 
 from redis import Redis
 
+from app.core.broker.keys import QueueKeys
 from app.core.queue import Queue
-from app.core.redis import queue_url
+from app.core.redis import queue_address
 from benchmarks.queue.ground import load
 from benchmarks.queue.tasks import REPORTS, Report
 
@@ -14,10 +15,10 @@ RAW = Queue("raw", redis_db=5, concurrency=1)
 
 
 def main(path: str) -> None:
-    with Redis.from_url(queue_url(RAW, load(Path(path)))) as redis:
+    with Redis.from_url(queue_address(RAW, load(Path(path))).url) as redis:
         while True:
             redis.rpush(REPORTS, str(Report.now()))
-            redis.blpop([RAW.key])
+            redis.blpop([QueueKeys(RAW).queue])
 
 
 if __name__ == "__main__":

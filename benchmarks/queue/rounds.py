@@ -1,4 +1,4 @@
-"""How often and in which order things are measured."""
+"""How often and in which order the contenders are measured."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Scale:
-    """How many rounds there are, and which share of the full number of jobs each has."""
+    """The number of rounds, and the share of the full number of jobs that each runs."""
 
     rounds: int = 3
     share: float = 1.0
@@ -21,9 +21,9 @@ class Scale:
 async def interleaved(
     rounds: int, turns: Mapping[str, Callable[[], Awaitable[Value]]]
 ) -> dict[str, list[Value]]:
-    """Let everybody have a turn in every round: what disturbs the machine disturbs all.
+    """Run every contender in every round: what disturbs the machine disturbs all of them.
 
-    The order moves on from round to round, so that nobody always comes after the same.
+    The order rotates, so that no contender always follows the same one.
     """
     values: dict[str, list[Value]] = {name: [] for name in turns}
     for number in range(rounds):

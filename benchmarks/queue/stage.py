@@ -1,4 +1,4 @@
-"""One turn of one contender: an empty database, its workers, and what the benchmark asks there."""
+"""One turn of one contender: an empty database and its workers, seen by the benchmark."""
 
 import asyncio
 import sys
@@ -10,32 +10,33 @@ from typing import Any
 from arq.utils import timestamp_ms
 from redis.asyncio import Redis
 
-from app.core.redis import queue_url
-from app.dev.child import Child
+from app.core.broker.keys import QueueKeys
+from app.core.redis import queue_address
 from benchmarks.queue.contenders import Contender
 from benchmarks.queue.ground import Ground
 from benchmarks.queue.tasks import REPORTS, Report, Task
+from dev.child import Child
 
 Reply = Any
-"""What a command returns is known by whoever sent it."""
+"""What a command returns is known to its caller."""
 
 PATIENCE = 60
-"""Seconds without a report after which a turn is given up."""
+"""Seconds without a report after which a turn has failed."""
 
 FILL = """
-local queue, payload, score, first, count = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local queue, job_prefix, payload, score, first, count = KEYS[1], unpack(ARGV)
 for number = first, first + count - 1 do
   local id = string.format('00000000-0000-7000-8000-%012x', number)
-  redis.call('SET', 'arq:job:' .. id, payload)
+  redis.call('SET', job_prefix .. id, payload)
   redis.call('ZADD', queue, score, id)
 end
 """
 CHUNK = 5_000
-"""Jobs for one call of the script, so that no other client waits long."""
+"""Jobs in one call of the script, so that no other client waits long."""
 
 
 class Stage:
-    """A contender's database, as the benchmark sees it."""
+    """The database of a contender, as the benchmark sees it."""
 
     def __init__(
         self, contender: Contender, redis: Redis, workers: Sequence[Child], log: Path
@@ -60,28 +61,30 @@ class Stage:
         raise TimeoutError(f"{self.contender.name} has not reported for {PATIENCE} s")
 
     async def fill(self, task: Task, count: int, *, due_ms: int | None = None) -> None:
-        """Put many jobs on the queue in arq's layout; all of them can be claimed at one moment."""
+        """Put many jobs on the queue in arq's layout. They can be claimed from one moment on."""
         payload, parked = self.contender.stored(task), "benchmark:parked"
         due_ms = timestamp_ms() if due_ms is None else due_ms
+        job_prefix = QueueKeys.job_prefix
         first, self._filled = self._filled, self._filled + count
         for start in range(first, self._filled, CHUNK):
             size = min(CHUNK, self._filled - start)
-            await self._do("EVAL", FILL, 1, parked, payload, due_ms, start, size)
+            await self._do("EVAL", FILL, 1, parked, job_prefix, payload, due_ms, start, size)
         await self.redis.zunionstore(self.contender.key, [self.contender.key, parked])
         await self.redis.delete(parked)
         await self.wake()
 
     async def wake(self) -> None:
-        """Do what a send does last; to stock arq it means nothing."""
-        await self._do("LPUSH", f"{self.contender.key}:wake", 1)
+        """Wake a worker as a send does. Stock arq polls."""
+        if key := self.contender.wake_key:
+            await self._do("LPUSH", key, 1)
 
     async def empty(self) -> None:
-        """Wait until nothing is left on the queue, not even what runs."""
+        """Wait until the queue is empty and no job runs."""
         while await self.redis.zcard(self.contender.key):
             await asyncio.sleep(0.05)
 
     async def at_rest(self) -> None:
-        """Wait until Redis has rewritten its log, which a large fill makes it do."""
+        """Wait until Redis has rewritten its log, as it does after a large fill."""
         while (await self.redis.info("persistence"))["aof_rewrite_in_progress"]:
             await asyncio.sleep(0.1)
 
@@ -91,8 +94,8 @@ class Stage:
 
 @asynccontextmanager
 async def stage(ground: Ground, contender: Contender, workers: int = 1) -> AsyncIterator[Stage]:
-    """Empty a contender's database and run its workers, all of them ready."""
-    async with Redis.from_url(queue_url(contender.queue, ground.settings)) as redis:
+    """Empty the database of a contender and start its workers. Yield when all are ready."""
+    async with Redis.from_url(queue_address(contender.queue, ground.settings).url) as redis:
         await redis.flushdb()
         with ExitStack() as stack, ground.log.open("ab") as log:
             children = [
@@ -105,7 +108,7 @@ async def stage(ground: Ground, contender: Contender, workers: int = 1) -> Async
 
 
 def command(ground: Ground, contender: Contender) -> list[str | Path]:
-    """Tell how a user would start the worker, on the benchmark's settings."""
+    """Return the command by which a user would start the worker."""
     program, *arguments = contender.arguments
     module = [f"benchmarks.queue.{program}", str(ground.settings_file), *arguments]
     profiler = (

@@ -10,12 +10,12 @@ from arq.worker import run_worker
 
 from app.core.config import Settings
 from app.core.queue import Queue
-from app.core.redis import queue_url
+from app.core.redis import queue_address
 from benchmarks.queue import tasks
 from benchmarks.queue.ground import load
 
 STOCK = Queue("stock", redis_db=4, concurrency=10)
-"""Its database; the key of its queue is arq's own default."""
+"""Its database. The key of its queue is the default of arq."""
 
 
 async def report(ctx: dict[str, Any]) -> None:
@@ -31,14 +31,14 @@ async def nap(ctx: dict[str, Any], seconds: float, last: int) -> None:
 
 
 class WorkerSettings:
-    """As arq's documentation writes it."""
+    """As in the documentation of arq."""
 
     functions: ClassVar = [report, increment, nap]
     on_startup = report
 
 
 class TunedSettings:
-    """What can be had from arq by its own options."""
+    """The best that the options of arq allow."""
 
     functions: ClassVar = WorkerSettings.functions
     on_startup = report
@@ -48,7 +48,7 @@ class TunedSettings:
 
 
 def redis_settings(settings: Settings) -> RedisSettings:
-    return RedisSettings.from_dsn(queue_url(STOCK, settings))
+    return RedisSettings.from_dsn(queue_address(STOCK, settings).url)
 
 
 def main(path: str, tuning: str, loop: str = "asyncio") -> None:

@@ -1,4 +1,4 @@
-"""What the measured jobs do: the same lines for every contender."""
+"""The measured jobs, with the same code for every contender."""
 
 import asyncio
 import itertools
@@ -11,7 +11,7 @@ from typing import Self
 from redis.asyncio import Redis
 
 REPORTS = "benchmark:reports"
-"""A list, in the database of the queue, to which the worker reports."""
+"""The list in the database of the queue to which the worker reports."""
 
 COUNTER = "benchmark:counter"
 
@@ -21,7 +21,7 @@ STATM = Path("/proc/self/statm")
 
 @dataclass(frozen=True)
 class Report:
-    """What a worker says of itself at a moment. All processes of a machine share the clock."""
+    """The state of a worker at one moment. All processes of a machine share the clock."""
 
     moment: float
     cpu: float
@@ -43,26 +43,26 @@ class Report:
 
 @dataclass(frozen=True)
 class Task:
-    """A job to be done, in words that every contender has a function for."""
+    """A job that every contender has a function for."""
 
     name: str
     arguments: dict[str, float]
 
 
 async def report(redis: Redis) -> None:
-    """Tell when a job was started."""
+    """Report when a job was started."""
     await _push(redis, Report.now())
 
 
 async def increment(redis: Redis, first: int, last: int, every: int) -> None:
-    """Do one INCR; report at the first, the last and, unless 0, each `every`-th."""
+    """Do one INCR. Report at the first, the last, and every `every`-th one unless that is 0."""
     number = await redis.incr(COUNTER)
     if number in {first, last} or (every and number % every == 0):
         await _push(redis, Report.now())
 
 
 async def nap(redis: Redis, seconds: float, last: int) -> None:
-    """Sleep; report the first start and the last end of this process."""
+    """Sleep. Report the first start and the last end in this process."""
     if next(_started) == 0:
         await _push(redis, Report.now())
     await asyncio.sleep(seconds)

@@ -24,12 +24,13 @@ def apart(settings: Settings) -> Settings:
     return settings.model_copy(update={"queue_redis_urls": urls, "log_level": "warning"})
 
 
+@pytest.mark.checkout
 async def test_our_worker_and_stock_arq_are_measured(apart: Settings, tmp_path: Path) -> None:
     ground = laid(apart, tmp_path)
 
     figures: list[Figure] = []
     await measure(ground, ["sending", "memory"], SMALLEST, figures)
-    sent, memory, _ = figures
+    sent, _, memory, _ = figures
     arq = await drain(ground, TUNED, jobs=2, workers=1)
 
     assert sent.medians["ours"] > 0
@@ -53,7 +54,7 @@ def test_the_table_shows_the_median_how_it_varied_and_the_others() -> None:
     assert row == "| pickup  | 2.00 ms | 1.00 … 3.00 | ≤ 2 | met | tuned 8.00 (× 0.25) |"  # noqa: RUF001
 
 
-async def test_everybody_is_measured_in_every_round() -> None:
+async def test_every_contender_is_measured_in_every_round() -> None:
     turns: list[str] = []
 
     async def turn(name: str) -> int:

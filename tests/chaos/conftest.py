@@ -1,4 +1,4 @@
-"""What the tests that break things share: a seed, a ground of their own, and a table at the end."""
+"""What the chaos tests share: a seed, a deployment of their own, and a table at the end."""
 
 import gc
 import os
@@ -6,45 +6,42 @@ import random
 import sys
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from app.dev.mail_catcher import MailCatcher
+from dev.mail_catcher import MailCatcher
+from tests.chaos.deployment import Deploy, Deployment, open_deployment
 from tests.chaos.engines import Engine, Ours, Stock
-from tests.chaos.ground import Ground, laid
-from tests.conftest import TEMPLATE, Servers, execute, settings_for
+from tests.support.limits import limits
+from tests.support.reports import REPORTED, Report, reported_lines
+from tests.support.servers import Servers, copy_template, execute, settings_for
 
 # What puts clocks forward is installed on Linux only.
 collect_ignore = [] if sys.platform == "linux" else ["test_clock.py"]
 
-SEEN = "seen"
-
-Seen = Callable[[str], None]
-Lay = Callable[..., AbstractAsyncContextManager[Ground]]
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--seed", type=int, default=1, help="what the tests of chaos draw lots by")
+    parser.addoption("--seed", type=int, default=1, help="seed of the chaos tests")
 
 
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> random.Random:
-    """Whatever is left to chance; the same for the same seed and test."""
+    """Random choices that are the same for the same seed and test."""
     seed = request.config.getoption("seed", 1)
     return random.Random(f"{seed} {request.node.name}")  # noqa: S311  no secret
 
 
 @pytest.fixture
-def seen(record_property: Callable[[str, object], None]) -> Seen:
-    """Note what was seen, for the table at the end."""
-    return lambda text: record_property(SEEN, text)
+def report(record_property: Callable[[str, object], None]) -> Report:
+    """Add a line to the table at the end."""
+    return lambda text: record_property(REPORTED, text)
 
 
 @pytest.fixture
-def outage() -> Iterator[None]:
-    """redis-py leaves some sockets of a server that died to the garbage collector."""
+def sockets_left_to_gc() -> Iterator[None]:
+    """Ignore the warnings for sockets of a dead server: redis-py leaves some to the collector."""
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
@@ -52,81 +49,70 @@ def outage() -> Iterator[None]:
 
 
 @pytest.fixture
-def lay(
+def deploy(
     servers: Servers,
     worker_id: str,
     tmp_path: Path,
     rng: random.Random,
-    outage: None,  # noqa: ARG001  torn down after the ground
-) -> Lay:
-    """Lay a ground with an engine, and with variables for its processes."""
+    sockets_left_to_gc: None,  # noqa: ARG001  torn down after the deployment
+) -> Deploy:
+    """Deploy the service with an engine, and with environment variables for its processes."""
 
     @asynccontextmanager
-    async def lay(
+    async def deploy(
         engine: Engine | None = None,
         *,
         variables: Mapping[str, str] | None = None,
         redis_variables: Mapping[str, str] | None = None,
-    ) -> AsyncIterator[Ground]:
+    ) -> AsyncIterator[Deployment]:
         name = f"chaos_{worker_id}_{os.getpid()}"
-        await execute(servers.postgres, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        await copy_template(servers, name)
         try:
-            with MailCatcher(tmp_path / "mails") as mails:
+            with MailCatcher(tmp_path / "emails") as mail_catcher:
                 settings = settings_for(
                     servers,
                     name,
                     0,
-                    smtp_host=mails.host,
-                    smtp_port=mails.port,
+                    smtp_host=mail_catcher.host,
+                    smtp_port=mail_catcher.port,
                     worker_grace_period=30,
-                    throttle_attempts_per_address=100_000,
+                    **limits(),
                 )
-                async with laid(
+                async with open_deployment(
                     settings,
                     tmp_path,
                     rng,
-                    mails,
+                    mail_catcher,
                     engine=engine or Ours(),
                     variables=variables or {},
                     redis_variables=redis_variables,
-                ) as ground:
-                    yield ground
+                ) as deployment:
+                    yield deployment
         finally:
             await execute(servers.postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
-    return lay
+    return deploy
 
 
 @pytest.fixture(
     params=[Ours(), pytest.param(Stock(), marks=pytest.mark.stock)], ids=["ours", "stock"]
 )
-async def either(request: pytest.FixtureRequest, lay: Lay) -> AsyncIterator[Ground]:
-    """The ground for one engine or the other."""
-    async with lay(request.param) as ground:
-        yield ground
+async def each_engine(request: pytest.FixtureRequest, deploy: Deploy) -> AsyncIterator[Deployment]:
+    """A deployment of our engine, then one of stock arq."""
+    async with deploy(request.param) as deployment:
+        yield deployment
 
 
 @pytest.fixture
-async def ground(lay: Lay) -> AsyncIterator[Ground]:
-    async with lay() as ground:
-        yield ground
+async def deployment(deploy: Deploy) -> AsyncIterator[Deployment]:
+    async with deploy() as deployment:
+        yield deployment
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what was seen, a line for each test."""
-    reports = [
-        report
-        for outcome in ("passed", "failed")
-        for report in terminalreporter.stats.get(outcome, ())
-        if report.when == "call"
-    ]
-    lines = [
-        f"{report.outcome:7}{report.head_line}: {value}"
-        for report in reports
-        for name, value in report.user_properties
-        if name == SEEN
-    ]
+    """Print what the tests reported, one line each."""
+    lines = reported_lines(terminalreporter)
     if lines:
         seed = terminalreporter.config.getoption("seed", 1)
-        terminalreporter.section(f"seen with --seed {seed}")
-        terminalreporter.write_line("\n".join(sorted(lines, key=lambda line: line[7:])))
+        terminalreporter.section(f"results with --seed {seed}")
+        terminalreporter.write_line("\n".join(lines))

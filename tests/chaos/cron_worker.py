@@ -1,7 +1,8 @@
 """A worker with a clock that strikes every few seconds: `python -m tests.chaos.cron_worker`."""
 
 from app.core.queue import BASE
-from app.core.worker import cron, run, worker_settings
+from app.core.worker import run, worker_settings
+from app.core.worker.cron.schedule import cron
 from tests.chaos.jobs import HANDLERS, Tick
 
 EVERY = 3

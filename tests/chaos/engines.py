@@ -7,7 +7,7 @@ from arq import create_pool
 from arq.connections import RedisSettings
 
 from app.core.queue import BASE, Job
-from app.core.redis import queue_url
+from app.core.redis import queue_address
 from app.core.resources import Resources
 
 
@@ -17,7 +17,7 @@ class Engine(Protocol):
     @property
     def worker(self) -> Sequence[str]: ...
     @property
-    def mail_worker(self) -> Sequence[str]: ...
+    def email_worker(self) -> Sequence[str]: ...
     @property
     def api(self) -> str: ...
     @property
@@ -28,7 +28,7 @@ class Engine(Protocol):
 
 class Ours:
     worker = ("-m", "tests.chaos.worker")
-    mail_worker = ("run_email_worker.py",)
+    email_worker = ("run_email_worker.py",)
     api = "main:app"
     at_work = "worker.started"
 
@@ -40,12 +40,14 @@ class Ours:
 
 class Stock:
     worker = ("-m", "arq", "tests.chaos.stock.worker.WorkerSettings")
-    mail_worker = ("-m", "arq", "tests.chaos.stock.mail_worker.WorkerSettings")
+    email_worker = ("-m", "arq", "tests.chaos.stock.email_worker.WorkerSettings")
     api = "tests.chaos.stock.api:app"
     at_work = "Starting worker"
 
     async def send(self, resources: Resources, jobs: Sequence[Job]) -> None:
-        pool = await create_pool(RedisSettings.from_dsn(queue_url(BASE, resources.settings)))
+        pool = await create_pool(
+            RedisSettings.from_dsn(queue_address(BASE, resources.settings).url)
+        )
         for job in jobs:
             await pool.enqueue_job(type(job).__name__, **job.model_dump())
         await pool.aclose()

@@ -34,6 +34,10 @@ class Block(Job, queue=BASE, timeout=120):
     seconds: float
 
 
+class Fail(Job, queue=BASE, max_tries=1):
+    """Fails for good at its first try."""
+
+
 class Tick(Job, queue=BASE):
     number: int = 0
 
@@ -59,23 +63,27 @@ async def block(ctx: JobContext, job: Block) -> None:
     await have_effect(ctx, job.number)
 
 
+async def fail(ctx: JobContext, job: Fail) -> None:
+    raise LookupError(f"try {ctx.attempt} of {type(job).__name__}")
+
+
 async def tick(ctx: JobContext, job: Tick) -> None:
     await note_start(ctx, job.number)
     await asyncio.sleep(0.1)
     await have_effect(ctx, job.number)
 
 
-HANDLERS = (work, explode, block, tick)
+HANDLERS = (work, explode, block, fail, tick)
 
 
 async def note_start(ctx: JobContext, number: int) -> None:
-    async with ctx.unit_of_work() as uow:
-        await uow.session.execute(*_entry("starts", ctx, number))
+    async with ctx.scope() as scope:
+        await scope.uow.session.execute(*_entry("starts", ctx, number))
 
 
 async def have_effect(ctx: JobContext, number: int, *, hold: float = 0) -> None:
-    async with ctx.completion() as uow:
-        await uow.session.execute(*_entry("effects", ctx, number))
+    async with ctx.completion() as scope:
+        await scope.uow.session.execute(*_entry("effects", ctx, number))
         await asyncio.sleep(hold)
 
 

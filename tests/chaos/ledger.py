@@ -13,6 +13,8 @@ from typing import Literal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tests.support.waiting import STALLED_AFTER
+
 Kind = Literal["starts", "effects"]
 
 TABLES = [
@@ -63,8 +65,10 @@ class Ledger:
     async def effects(self) -> list[Entry]:
         return await self._read("effects")
 
-    async def until(self, kind: Kind, numbers: Iterable[int], *, within: float) -> list[Entry]:
-        """Wait until all of these numbers are there, or for so many seconds; return what is."""
+    async def wait_for(
+        self, kind: Kind, numbers: Iterable[int], *, within: float = STALLED_AFTER
+    ) -> list[Entry]:
+        """Return all entries once these numbers are among them, or after `within` seconds."""
         wanted, deadline = set(numbers), time.monotonic() + within
         while True:
             entries = await self._read(kind)
@@ -79,7 +83,7 @@ class Ledger:
 
 
 def assert_once_each(entries: Iterable[Entry], numbers: Iterable[int]) -> None:
-    """Say in words which numbers are missing and which came more than once."""
+    """Describe which numbers are missing and which came more than once."""
     counts, wanted = Counter(entry.number for entry in entries), set(numbers)
     missing = sorted(wanted - counts.keys())
     twice = {number: count for number, count in counts.items() if count > 1}

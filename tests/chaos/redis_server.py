@@ -11,8 +11,8 @@ from unittest.mock import patch
 
 import redis
 
-from app.dev.processes import free_port
-from app.dev.valkey import valkey
+from dev.processes import free_port
+from dev.valkey import valkey
 
 
 class RedisServer:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 import httpx2
 from sqlalchemy import text
 
-from app.dev.processes import free_port
-from tests.chaos.ground import Ground
-from tests.chaos.programs import Program
+from dev.processes import free_port
+from tests.chaos.deployment import Deployment
+from tests.chaos.processes import Process
+from tests.support.waiting import stall_limit
 
 PATIENCE = 20.0
 """Seconds that a person waits for an answer."""
@@ -27,20 +28,20 @@ class Api:
     `answers` holds what people were told, `seconds` how long the last of them waited.
     """
 
-    ground: Ground
+    deployment: Deployment
     client: httpx2.AsyncClient
     port: int
-    program: Program
+    process: Process
     answers: dict[str, int | str] = field(default_factory=dict)
     seconds: float = 0
 
     async def restart(self) -> None:
         """Start it where it was, and return when it answers."""
-        self.program = await _start(self.ground, self.port)
+        self.process = await _start(self.deployment, self.port)
         await self.until_it_answers()
 
     async def until_it_answers(self) -> None:
-        async with asyncio.timeout(120):
+        async with stall_limit("an answer of the API"):
             while True:
                 with suppress(httpx2.TransportError):
                     if (await self.client.get("/health/live")).is_success:
@@ -48,7 +49,7 @@ class Api:
                 await asyncio.sleep(0.05)
 
     async def sign_up(self, email: str) -> int | str:
-        """Tell the answer's status, or what was wrong where none came."""
+        """Return the status of the answer, or what was wrong if none came."""
         person = {"email": email, "password": "correct horse", "full_name": "Ada"}
         asked_at = time.monotonic()
         try:
@@ -61,7 +62,7 @@ class Api:
         return self.answers[email]
 
     async def sign_up_until(self, stop: asyncio.Event, *, every: float) -> None:
-        """Have people sign up, one every so many seconds, whether the last one is done or not."""
+        """Sign people up, one every so many seconds, whether the last one is done or not."""
         async with asyncio.TaskGroup() as group:
             number = 0
             while not stop.is_set():
@@ -71,60 +72,62 @@ class Api:
                     await asyncio.wait_for(stop.wait(), every)
 
     def refused(self) -> dict[str, int | str]:
-        """Tell who did not get the answer that an account was created."""
+        """Return the people who did not get the answer that an account was created."""
         return {email: answer for email, answer in self.answers.items() if answer != 201}
 
     async def people(self) -> set[str]:
-        """Tell whose sign-up was committed."""
-        async with self.ground.resources.database.engine.connect() as connection:
+        """Return the people whose sign-up was committed."""
+        async with self.deployment.resources.database.engine.connect() as connection:
             return {row.email for row in await connection.execute(text(PEOPLE))}
 
 
 @asynccontextmanager
-async def serving(ground: Ground) -> AsyncIterator[Api]:
+async def serving(deployment: Deployment) -> AsyncIterator[Api]:
     """Start the API and give people a client."""
     port = free_port()
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
     async with httpx2.AsyncClient(
         base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, limits=limits
     ) as client:
-        api = Api(ground, client, port, await _start(ground, port))
+        api = Api(deployment, client, port, await _start(deployment, port))
         await api.until_it_answers()
         yield api
 
 
-async def _start(ground: Ground, port: int) -> Program:
-    return await ground.start(
-        "-m", "uvicorn", ground.engine.api, "--host", "127.0.0.1", "--port", str(port)
+async def _start(deployment: Deployment, port: int) -> Process:
+    return await deployment.start(
+        "-m", "uvicorn", deployment.engine.api, "--host", "127.0.0.1", "--port", str(port)
     )
 
 
-def welcomed(ground: Ground) -> Counter[str]:
-    """Tell who was welcomed how often."""
-    mails = ground.mails.messages()
-    return Counter(mail.to[0] for mail in mails if mail.subject == "Welcome")
+def welcomed(deployment: Deployment) -> Counter[str]:
+    """Return how often each person was welcomed."""
+    emails = deployment.mail_catcher.messages()
+    return Counter(email.to[0] for email in emails if email.subject == "Welcome")
 
 
-def arrivals(ground: Ground) -> list[float]:
-    """Tell when the mails came, in Unix seconds."""
-    return sorted(mail.received_at.timestamp() for mail in ground.mails.messages())
+def arrivals(deployment: Deployment) -> list[float]:
+    """Return when the emails came, in Unix seconds."""
+    return sorted(email.received_at.timestamp() for email in deployment.mail_catcher.messages())
 
 
-async def until_welcomed(ground: Ground, people: Iterable[str], *, within: float) -> Counter[str]:
-    """Wait until all of these people have their mail, or for so many seconds."""
+async def until_welcomed(
+    deployment: Deployment, people: Iterable[str], *, within: float
+) -> Counter[str]:
+    """Wait until all of these people have their email, or for so many seconds."""
     wanted, deadline = set(people), time.monotonic() + within
-    while not wanted <= welcomed(ground).keys() and time.monotonic() < deadline:
+    while not wanted <= welcomed(deployment).keys() and time.monotonic() < deadline:
         await asyncio.sleep(0.1)
-    return welcomed(ground)
+    return welcomed(deployment)
 
 
-def assert_welcomed_once(mails: Counter[str], people: Iterable[str]) -> None:
+def assert_welcomed_once(emails: Counter[str], people: Iterable[str]) -> None:
     wanted = set(people)
-    twice = {email: count for email, count in mails.items() if count > 1}
-    missing = sorted(wanted - mails.keys())
-    strange = sorted(mails.keys() - wanted)
+    twice = {email: count for email, count in emails.items() if count > 1}
+    missing = sorted(wanted - emails.keys())
+    strange = sorted(emails.keys() - wanted)
     complaint = (
-        f"{len(missing)} of {len(wanted)} got no mail: {missing[:20]}; more than one: {twice}; "
+        f"{len(missing)} of {len(wanted)} got no email: {missing[:20]}; more than one: {twice}; "
         f"unknown: {strange}"
     )
     assert (missing, twice, strange) == ([], {}, []), complaint

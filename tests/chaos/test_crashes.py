@@ -8,11 +8,11 @@ import time
 import pytest
 from sqlalchemy import text
 
-from app.core.worker.lease import LEASE
-from tests.chaos.conftest import Seen
-from tests.chaos.ground import Ground
+from app.core.worker.engine.leases import LEASE
+from tests.chaos.deployment import Deployment
 from tests.chaos.jobs import Block, Bomb, Work
 from tests.chaos.ledger import assert_once_each
+from tests.support.reports import Report
 
 pytestmark = pytest.mark.chaos
 
@@ -22,22 +22,24 @@ BACK_WITHIN = 20.0
 LETTER = text("SELECT error, crashes FROM outbox WHERE failed_at IS NOT NULL")
 
 
-async def test_two_hundred_jobs_survive_five_killed_workers(either: Ground, seen: Seen) -> None:
-    ground, seconds, concurrency = either, 2, 3
-    team = [await ground.start_worker(concurrency=concurrency) for _ in range(8)]
-    await ground.send([Work(number=n, seconds=seconds) for n in range(200)])
+async def test_two_hundred_jobs_survive_five_killed_workers(
+    each_engine: Deployment, report: Report
+) -> None:
+    deployment, seconds, concurrency = each_engine, 2, 3
+    team = [await deployment.start_worker(concurrency=concurrency) for _ in range(8)]
+    await deployment.send([Work(number=n, seconds=seconds) for n in range(200)])
 
     for _ in range(5):
         await asyncio.sleep(3)
-        await team.pop(ground.rng.randrange(len(team))).kill()
+        await team.pop(deployment.rng.randrange(len(team))).kill()
     killed_at = time.time()
-    left = 200 - len(await ground.ledger.effects())
+    left = 200 - len(await deployment.ledger.effects())
     bar = BACK_WITHIN + math.ceil(left / (len(team) * concurrency)) * seconds
 
-    effects = await ground.ledger.until("effects", range(200), within=bar + 5)
+    effects = await deployment.ledger.wait_for("effects", range(200), within=bar + 5)
     took = effects[-1].at - killed_at
-    starts = len(await ground.ledger.starts())
-    seen(
+    starts = len(await deployment.ledger.starts())
+    report(
         f"{len(effects)} effects of 200 jobs in {starts} starts, {left} of them after the last "
         f"kill; the last {took:.1f} s after it, allowed {bar:.0f} s"
     )
@@ -46,28 +48,28 @@ async def test_two_hundred_jobs_survive_five_killed_workers(either: Ground, seen
 
 
 async def test_a_job_that_kills_its_worker_takes_no_other_job_along(
-    either: Ground, seen: Seen
+    each_engine: Deployment, report: Report
 ) -> None:
-    ground, bomb, innocent = either, 0, range(1, 10)
-    worker = await ground.start_worker()
+    deployment, bomb, innocent = each_engine, 0, range(1, 10)
+    worker = await deployment.start_worker()
     jobs = [Work(number=n, seconds=2) for n in innocent]
-    await ground.send([*jobs[:4], Bomb(number=bomb, seconds=0.5), *jobs[4:]])
+    await deployment.send([*jobs[:4], Bomb(number=bomb, seconds=0.5), *jobs[4:]])
 
     crashes, deadline = 0, time.monotonic() + 90
     while time.monotonic() < deadline:
         if not worker.is_running:
             crashes += 1
-            worker = await ground.start_worker(wait=False)
-        letters = await dead_letters(ground)
-        effects = await ground.ledger.effects()
+            worker = await deployment.start_worker(wait=False)
+        letters = await dead_letters(deployment)
+        effects = await deployment.ledger.effects()
         if letters and len(effects) >= len(innocent):
             break
         await asyncio.sleep(0.1)
-    # Whoever believes in a last try would have it now.
+    # A worker that believes in a last try would have it now.
     await asyncio.sleep(5)
 
-    effects = await ground.ledger.effects()
-    seen(f"{crashes} crashes, {len(effects)} of 9 effects, dead letters: {letters}")
+    effects = await deployment.ledger.effects()
+    report(f"{crashes} crashes, {len(effects)} of 9 effects, dead letters: {letters}")
     assert_once_each(effects, innocent)
     assert worker.is_running
     assert crashes <= 3
@@ -76,24 +78,26 @@ async def test_a_job_that_kills_its_worker_takes_no_other_job_along(
 
 
 async def test_a_worker_that_freezes_for_three_leases_comes_too_late(
-    either: Ground, seen: Seen
+    each_engine: Deployment, report: Report
 ) -> None:
-    ground, numbers = either, range(10)
-    frozen = await ground.start_worker()
+    deployment, numbers = each_engine, range(10)
+    frozen = await deployment.start_worker()
     # Some are frozen in the middle of their work, others in the transaction of their effect.
-    await ground.send([Work(number=n, seconds=4, hold=3.5 * (n % 2)) for n in numbers])
-    await ground.ledger.until("starts", numbers, within=10)
-    await asyncio.sleep(1 + ground.rng.uniform(0, 1))
+    await deployment.send([Work(number=n, seconds=4, hold=3.5 * (n % 2)) for n in numbers])
+    await deployment.ledger.wait_for("starts", numbers)
+    await asyncio.sleep(1 + deployment.rng.uniform(0, 1))
     frozen.send(signal.SIGSTOP)
-    other = await ground.start_worker()
+    other = await deployment.start_worker()
     await asyncio.sleep(3 * LEASE)
-    in_time = await ground.ledger.effects()
+    in_time = await deployment.ledger.effects()
     frozen.send(signal.SIGCONT)
     await asyncio.sleep(6)
 
-    effects, starts = await ground.ledger.effects(), await ground.ledger.starts()
+    effects, starts = await deployment.ledger.effects(), await deployment.ledger.starts()
     late = len(effects) - len(in_time)
-    seen(f"{len(starts)} starts, {len(in_time)} effects while it was frozen, {late} more after it")
+    report(
+        f"{len(starts)} starts, {len(in_time)} effects while it was frozen, {late} more after it"
+    )
     assert {entry.pid for entry in starts} == {frozen.pid, other.pid}
     assert_once_each(effects, numbers)
     assert {entry.pid for entry in effects} == {other.pid}
@@ -101,21 +105,23 @@ async def test_a_worker_that_freezes_for_three_leases_comes_too_late(
 
 
 async def test_a_job_that_blocks_its_worker_for_two_leases_is_not_started_again(
-    ground: Ground, seen: Seen
+    deployment: Deployment, report: Report
 ) -> None:
     for _ in range(2):
-        await ground.start_worker()
-    await ground.send([Block(number=0, seconds=2 * LEASE)])
-    effects = await ground.ledger.until("effects", [0], within=3 * LEASE)
-    # Until whoever believed it dead would have begun.
+        await deployment.start_worker()
+    await deployment.send([Block(number=0, seconds=2 * LEASE)])
+    effects = await deployment.ledger.wait_for("effects", [0], within=3 * LEASE)
+    # Until a worker that believed it dead would have begun.
     await asyncio.sleep(3)
 
-    starts = await ground.ledger.starts()
-    seen(f"{len(starts)} start, {len(effects)} effect, by a job that blocked for {2 * LEASE:.0f} s")
+    starts = await deployment.ledger.starts()
+    report(
+        f"{len(starts)} start, {len(effects)} effect, by a job that blocked for {2 * LEASE:.0f} s"
+    )
     assert_once_each(starts, [0])
     assert_once_each(effects, [0])
 
 
-async def dead_letters(ground: Ground) -> list[str]:
-    async with ground.resources.database.engine.connect() as connection:
+async def dead_letters(deployment: Deployment) -> list[str]:
+    async with deployment.resources.database.engine.connect() as connection:
         return [row.error for row in await connection.execute(LETTER)]

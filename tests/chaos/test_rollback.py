@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from tests.chaos.conftest import Seen
-from tests.chaos.ground import Ground
+from tests.chaos.deployment import Deployment
 from tests.chaos.jobs import Work
 from tests.chaos.ledger import assert_once_each
+from tests.support.reports import Report
 
 STOCK_WORKER = ("-m", "arq", "tests.chaos.worker.WorkerSettings")
 JOBS, BATCH = 10_000, 500
@@ -15,25 +15,25 @@ JOBS, BATCH = 10_000, 500
 
 @pytest.mark.chaos
 async def test_ten_thousand_jobs_are_shared_with_a_worker_of_stock_arq(
-    ground: Ground, seen: Seen
+    deployment: Deployment, report: Report
 ) -> None:
     numbers = range(JOBS)
     began = time.monotonic()
-    stock = await ground.start(*STOCK_WORKER)
-    await stock.says("worker.started")
-    ours = [await ground.start_worker() for _ in range(2)]
+    stock = await deployment.start(*STOCK_WORKER)
+    await stock.wait_for_output("worker.started")
+    ours = [await deployment.start_worker() for _ in range(2)]
     for worker in (stock, *ours):
-        worker.give_way()
+        worker.lower_priority()
     for first in range(0, JOBS, BATCH):
-        await ground.send([Work(number=n) for n in range(first, first + BATCH)])
+        await deployment.send([Work(number=n) for n in range(first, first + BATCH)])
 
-    effects = await ground.ledger.until("effects", numbers, within=360)
+    effects = await deployment.ledger.wait_for("effects", numbers, within=360)
     shares = [sum(entry.pid == worker.pid for entry in effects) for worker in (*ours, stock)]
-    starts = len(await ground.ledger.starts())
-    seen(
+    starts = len(await deployment.ledger.starts())
+    report(
         f"{len(effects)} effects and {starts} starts of {JOBS} jobs in "
         f"{time.monotonic() - began:.0f} s; ours did {shares[0]} and {shares[1]}, arq {shares[2]}"
     )
     assert_once_each(effects, numbers)
-    assert_once_each(await ground.ledger.starts(), numbers)
+    assert_once_each(await deployment.ledger.starts(), numbers)
     assert min(shares) > 0

@@ -6,7 +6,7 @@ from dataclasses import replace
 from app.core.queue import BASE
 from app.core.worker import run, worker_settings
 from tests.chaos.jobs import HANDLERS
-from tests.chaos.programs import CONCURRENCY
+from tests.chaos.processes import CONCURRENCY
 
 WorkerSettings = replace(
     worker_settings(BASE, handlers=HANDLERS),

@@ -1,41 +1,25 @@
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from io import StringIO
-from typing import Any
 
-import pydantic_core
 import pytest
 
 from app.cli import main
 from app.core.config import load_settings
 from app.core.resources import Resources
-from tests.processes import environment
-
-
-@dataclass(frozen=True)
-class Answer:
-    code: int | str | None
-    output: str
-    errors: str
-
-    @property
-    def json(self) -> Any:  # noqa: ANN401  whatever the command has to tell
-        return pydantic_core.from_json(self.output)
-
-
-Ask = Callable[..., Awaitable[Answer]]
+from tests.cli.results import CommandResult, RunCommand
+from tests.support.processes import environment
 
 
 @pytest.fixture
-def resources(committing: Resources) -> Resources:
-    """Commits that the commands see."""
-    return committing
+def resources(committing_resources: Resources) -> Resources:
+    """Resources whose commits the commands can see."""
+    return committing_resources
 
 
 def exit_code(arguments: Sequence[str]) -> int | str | None:
-    """Carry a command line out as the process does."""
+    """Run a command line as the process does."""
     try:
         return main(arguments)
     except SystemExit as end:
@@ -43,21 +27,21 @@ def exit_code(arguments: Sequence[str]) -> int | str | None:
 
 
 @pytest.fixture
-def ask(
+def run_command(
     resources: Resources, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Ask]:
-    """Type a command, word by word; `typed` comes in by a pipe.
+) -> Iterator[RunCommand]:
+    """Run a command, given word by word.
 
-    `variables` are changes of the environment.
+    `typed` is what the command reads from stdin. `variables` are added to the environment.
     """
 
-    async def ask(*arguments: str, typed: str = "", **variables: str) -> Answer:
+    async def run_command(*arguments: str, typed: str = "", **variables: str) -> CommandResult:
         monkeypatch.setattr(sys, "stdin", StringIO(typed))
         for name, value in {**environment(resources.settings), **variables}.items():
             monkeypatch.setenv(name, value)
         load_settings.cache_clear()
         code = await asyncio.to_thread(exit_code, arguments)
-        return Answer(code, *capsys.readouterr())
+        return CommandResult(code, *capsys.readouterr())
 
-    yield ask
+    yield run_command
     load_settings.cache_clear()

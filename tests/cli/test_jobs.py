@@ -3,21 +3,22 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.core import control
-from app.core.job_record import JobState
+from app.core.broker.keys import QueueKeys
+from app.core.job_store.record import JobState
 from app.core.queue import EMAIL
 from app.core.resources import Resources
 from app.schemas.jobs import BuildSignupReport, SendWelcomeEmail
-from tests.cli.conftest import Ask
-from tests.core.control.jobs import bury, enqueue
+from tests.cli.results import RunCommand
+from tests.core.control.jobs import bury, enqueue, job_of
 
 USER = UUID("01a20770-1730-72d1-8501-80ebf2a58613")
 
 
-async def test_dead_letters_are_listed(resources: Resources, ask: Ask) -> None:
+async def test_dead_letters_are_listed(resources: Resources, run_command: RunCommand) -> None:
     older = await bury(resources, BuildSignupReport(), error="OSError: " + "no paper " * 30)
     newer = await bury(resources, SendWelcomeEmail(user_id=USER), error="Refused:\nno\tsuch box")
 
-    answer = await ask("jobs", "dead", COLUMNS="100")
+    answer = await run_command("jobs", "dead", COLUMNS="100")
 
     assert (answer.code, answer.errors) == (0, "")
     header, first, second, total = answer.output.splitlines()
@@ -30,38 +31,38 @@ async def test_dead_letters_are_listed(resources: Resources, ask: Ask) -> None:
 
 
 async def test_dead_letters_are_listed_by_queue_kind_and_page(
-    resources: Resources, ask: Ask
+    resources: Resources, run_command: RunCommand
 ) -> None:
     report = await bury(resources, BuildSignupReport())
-    mail = await bury(resources, SendWelcomeEmail(user_id=USER))
+    email = await bury(resources, SendWelcomeEmail(user_id=USER))
 
-    by_queue = await ask("jobs", "dead", "email", "--json")
+    by_queue = await run_command("jobs", "dead", "email", "--json")
     assert ([each["id"] for each in by_queue.json["data"]], by_queue.json["count"]) == (
-        [str(mail)],
+        [str(email)],
         1,
     )
-    by_kind = await ask("jobs", "dead", "--kind", "BuildSignupReport", "--json")
+    by_kind = await run_command("jobs", "dead", "--kind", "BuildSignupReport", "--json")
     assert [each["id"] for each in by_kind.json["data"]] == [str(report)]
-    page = await ask("jobs", "dead", "--limit", "1", "--offset", "1")
+    page = await run_command("jobs", "dead", "--limit", "1", "--offset", "1")
     assert str(report) in page.output
     assert "2-2 of 2" in page.output
-    beyond = await ask("jobs", "dead", "--offset", "2")
+    beyond = await run_command("jobs", "dead", "--offset", "2")
     assert beyond.output == "There are no more dead letters.\n"
-    assert (await ask("jobs", "dead", "mail")).code == 1
+    assert (await run_command("jobs", "dead", "letters")).code == 1
 
 
-async def test_that_there_are_no_dead_letters_is_no_failure(ask: Ask) -> None:
-    answer = await ask("jobs", "dead")
+async def test_no_dead_letters_is_not_a_failure(run_command: RunCommand) -> None:
+    answer = await run_command("jobs", "dead")
 
     assert (answer.code, answer.output) == (0, "There are no dead letters.\n")
 
 
-async def test_a_dead_letter_is_shown_with_all_that_is_known(
-    resources: Resources, ask: Ask
+async def test_a_dead_letter_is_shown_with_all_its_details(
+    resources: Resources, run_command: RunCommand
 ) -> None:
     job_id = await bury(resources, BuildSignupReport(days=7), key="nightly", error="OSError: full")
 
-    shown = (await ask("jobs", "show", str(job_id))).output
+    shown = (await run_command("jobs", "show", str(job_id))).output
 
     facts = dict(line.split(maxsplit=1) for line in shown.partition("\n\n")[0].splitlines())
     assert (facts["id"], facts["kind"], facts["state"]) == (
@@ -74,24 +75,26 @@ async def test_a_dead_letter_is_shown_with_all_that_is_known(
     assert facts["finished"].endswith("UTC (0s ago)")
     assert shown.endswith("\n\nTraceback: …\n")
 
-    details = (await ask("jobs", "show", str(job_id), "--json")).json
+    details = (await run_command("jobs", "show", str(job_id), "--json")).json
     assert details["job"]["state"] == "failed"
     assert details["dead_letter"]["payload"] == {"days": 7}
 
 
-async def test_a_job_that_waits_is_shown(resources: Resources, ask: Ask) -> None:
+async def test_a_waiting_job_is_shown(resources: Resources, run_command: RunCommand) -> None:
     job_id = await enqueue(resources, BuildSignupReport())
 
-    details = (await ask("jobs", "show", str(job_id), "--json")).json
+    details = (await run_command("jobs", "show", str(job_id), "--json")).json
 
     assert (details["job"]["state"], details["dead_letter"]) == ("queued", None)
 
 
 @pytest.mark.parametrize("action", ["show", "retry", "discard", "cancel"])
-async def test_an_unknown_job_is_one_sentence_and_exit_code_1(ask: Ask, action: str) -> None:
+async def test_an_unknown_job_is_one_sentence_and_exit_code_1(
+    run_command: RunCommand, action: str
+) -> None:
     job_id = str(uuid4())
 
-    answer = await ask("jobs", action, job_id)
+    answer = await run_command("jobs", action, job_id)
 
     assert (answer.code, answer.output) == (1, "")
     [complaint] = answer.errors.splitlines()
@@ -108,78 +111,82 @@ async def test_an_unknown_job_is_one_sentence_and_exit_code_1(ask: Ask, action: 
         (),
     ],
 )
-async def test_what_cannot_be_understood_is_exit_code_2(
-    ask: Ask, arguments: tuple[str, ...]
+async def test_an_invalid_command_line_is_exit_code_2(
+    run_command: RunCommand, arguments: tuple[str, ...]
 ) -> None:
-    answer = await ask("jobs", *arguments)
+    answer = await run_command("jobs", *arguments)
 
     assert (answer.code, answer.output) == (2, "")
     assert "usage: python -m app jobs" in answer.errors
 
 
-async def test_a_dead_letter_is_retried(resources: Resources, ask: Ask) -> None:
+async def test_a_dead_letter_is_retried(resources: Resources, run_command: RunCommand) -> None:
     job_id = await bury(resources, SendWelcomeEmail(user_id=USER))
 
-    answer = await ask("jobs", "retry", str(job_id))
+    answer = await run_command("jobs", "retry", str(job_id))
 
     assert (answer.code, answer.output) == (0, f"Retried: SendWelcomeEmail {job_id}.\n")
-    assert await resources.queues[EMAIL].zscore(EMAIL.key, str(job_id)) is not None
+    assert await resources.queues[EMAIL].zscore(QueueKeys(EMAIL).queue, str(job_id)) is not None
 
 
-async def test_all_of_a_kind_are_retried_and_the_rest_is_told(
-    resources: Resources, ask: Ask
+async def test_all_of_a_kind_are_retried_and_the_remaining_ones_are_reported(
+    resources: Resources, run_command: RunCommand
 ) -> None:
     for _ in range(2):
         await bury(resources, SendWelcomeEmail(user_id=USER))
 
-    answer = await ask("jobs", "retry", "--all", "SendWelcomeEmail")
+    answer = await run_command("jobs", "retry", "--all", "SendWelcomeEmail")
     assert (answer.code, answer.output) == (0, "Retried: 2 of SendWelcomeEmail.\n")
 
     await bury(resources, BuildSignupReport(), key="nightly")
     await enqueue(resources, BuildSignupReport(), key="nightly")
-    answer = await ask("jobs", "retry", "--all", "BuildSignupReport", "--json")
+    answer = await run_command("jobs", "retry", "--all", "BuildSignupReport", "--json")
     assert (answer.code, answer.json) == (1, {"retried": 0, "left": 1})
     assert answer.errors.startswith("Not retried: 1 of BuildSignupReport")
 
 
-async def test_dead_letters_are_discarded_and_counted(resources: Resources, ask: Ask) -> None:
-    mails = [await bury(resources, SendWelcomeEmail(user_id=USER)) for _ in range(3)]
+async def test_dead_letters_are_discarded_and_counted(
+    resources: Resources, run_command: RunCommand
+) -> None:
+    emails = [await bury(resources, SendWelcomeEmail(user_id=USER)) for _ in range(3)]
 
-    one = await ask("jobs", "discard", str(mails[0]))
-    assert (one.code, one.output) == (0, f"Discarded: SendWelcomeEmail {mails[0]}.\n")
-    rest = await ask("jobs", "discard", "--all", "SendWelcomeEmail")
+    one = await run_command("jobs", "discard", str(emails[0]))
+    assert (one.code, one.output) == (0, f"Discarded: SendWelcomeEmail {emails[0]}.\n")
+    rest = await run_command("jobs", "discard", "--all", "SendWelcomeEmail")
     assert (rest.code, rest.output) == (0, "Discarded: 2 of SendWelcomeEmail.\n")
-    assert (await control.dead_letters(resources)).count == 0
+    assert (await control.list_dead_letters(resources.sessions)).count == 0
 
 
-async def test_a_kind_without_dead_letters_is_answered_with_those_that_have_some(
-    resources: Resources, ask: Ask
+async def test_a_kind_without_dead_letters_is_answered_with_the_kinds_that_have_some(
+    resources: Resources, run_command: RunCommand
 ) -> None:
     await bury(resources, SendWelcomeEmail(user_id=USER))
 
     for action in ("retry", "discard"):
-        answer = await ask("jobs", action, "--all", "SendMail")
+        answer = await run_command("jobs", action, "--all", "SendMail")
         assert (answer.code, answer.output) == (1, "")
-        there = "There are: SendWelcomeEmail (1)"
-        assert answer.errors == f"There is no dead letter of the kind 'SendMail'. {there}\n"
+        kinds = "There are: SendWelcomeEmail (1)"
+        assert answer.errors == f"There is no dead letter of the kind 'SendMail'. {kinds}\n"
 
 
-async def test_a_program_is_told_how_a_cancelled_job_stood(resources: Resources, ask: Ask) -> None:
+async def test_cancelling_as_json_returns_the_previous_state(
+    resources: Resources, run_command: RunCommand
+) -> None:
     job_id = await enqueue(resources, SendWelcomeEmail(user_id=USER))
 
-    answer = await ask("jobs", "cancel", str(job_id), "--json")
+    answer = await run_command("jobs", "cancel", str(job_id), "--json")
 
     assert answer.json == {"id": str(job_id), "was": "queued"}
 
 
-async def test_a_job_is_cancelled_once(resources: Resources, ask: Ask) -> None:
+async def test_a_job_is_cancelled_once(resources: Resources, run_command: RunCommand) -> None:
     job_id = await enqueue(resources, SendWelcomeEmail(user_id=USER))
 
-    answer = await ask("jobs", "cancel", str(job_id))
-    sentence = f"SendWelcomeEmail {job_id} was queued: it will not be done.\n"
+    answer = await run_command("jobs", "cancel", str(job_id))
+    sentence = f"SendWelcomeEmail {job_id} was queued: it will not run.\n"
     assert (answer.code, answer.output) == (0, sentence)
-    assert (await control.find_job(resources, job_id)).state is JobState.CANCELLED
+    assert (await job_of(resources, job_id)).state is JobState.CANCELLED
 
-    again = await ask("jobs", "cancel", str(job_id))
+    again = await run_command("jobs", "cancel", str(job_id))
     assert (again.code, again.output) == (1, "")
     assert again.errors == f"The job {job_id} cannot be cancelled: it was cancelled before\n"

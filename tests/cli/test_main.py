@@ -1,4 +1,4 @@
-"""The commands as the processes that they are."""
+"""The commands as processes of their own."""
 
 import asyncio
 import os
@@ -7,24 +7,25 @@ import sys
 from app.core import control
 from app.core.queue import EMAIL
 from app.core.resources import Resources
-from tests.cli.conftest import Ask
-from tests.processes import ROOT, environment, running
+from tests.cli.results import RunCommand
+from tests.support.processes import environment, run_process
+from tests.support.servers import ROOT
 
 
 async def test_a_command_is_a_process_with_an_exit_code(resources: Resources) -> None:
     pause = ("-m", "app", "queues", "pause")
     async with (
-        running(resources.settings, *pause, "email") as known,
-        running(resources.settings, *pause, "mail") as unknown,
+        run_process(resources.settings, *pause, "email") as known,
+        run_process(resources.settings, *pause, "post") as unknown,
     ):
-        assert (await known.ended(), await unknown.ended()) == (0, 1)
+        assert (await known.wait_for_exit(), await unknown.wait_for_exit()) == (0, 1)
 
-    assert known.output == "email is paused: no further job begins, those that run go on.\n"
-    assert unknown.output == "There is no queue 'mail'. The queues are: base, email\n"
-    assert (await control.queue_limits(resources, EMAIL)).paused
+    assert known.output == "email is paused: no further job starts. Running jobs go on.\n"
+    assert unknown.output == "There is no queue 'post'. The queues are: base, email\n"
+    assert (await control.queue_limits(resources.queues, EMAIL)).paused
 
 
-async def test_a_reader_that_has_seen_enough_is_no_traceback(resources: Resources) -> None:
+async def test_a_closed_pipe_ends_a_command_without_a_traceback(resources: Resources) -> None:
     """As in `python -m app jobs dead | head`."""
     reading, writing = os.pipe()
     os.close(reading)
@@ -41,8 +42,8 @@ async def test_a_reader_that_has_seen_enough_is_no_traceback(resources: Resource
     assert (process.returncode, errors) == (1, b"")
 
 
-async def test_help_names_the_commands(ask: Ask) -> None:
-    answer = await ask("--help")
+async def test_help_names_the_commands(run_command: RunCommand) -> None:
+    answer = await run_command("--help")
 
     assert answer.code == 0
     assert {"queues", "jobs", "workers"} <= set(answer.output.split())

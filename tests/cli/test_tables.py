@@ -1,9 +1,10 @@
 import pytest
 
-from app.cli.tables import age, mebibytes, table
+from app.cli.tables import mebibytes, table
+from app.core.control.durations import age
 
 
-def test_numbers_are_read_from_the_right_and_what_is_missing_is_a_dash() -> None:
+def test_numbers_are_aligned_to_the_right_and_a_missing_value_is_a_dash() -> None:
     rows = [("base", 7, "a"), ("email", 1_000, None)]
 
     assert table(("QUEUE", "DUE", "NOTE"), rows, right=["DUE"]).splitlines() == [
@@ -34,9 +35,9 @@ def test_a_line_is_as_long_as_the_terminal_allows(
         (172_800, "2d"),
     ],
 )
-def test_an_age_is_told_in_its_largest_unit(seconds: float | None, text: str | None) -> None:
+def test_an_age_is_shown_in_its_largest_unit(seconds: float | None, text: str | None) -> None:
     assert age(seconds) == text
 
 
-def test_sizes_are_told_in_mebibytes() -> None:
+def test_sizes_are_shown_in_mebibytes() -> None:
     assert mebibytes(90 * 2**20) == "90 MiB"

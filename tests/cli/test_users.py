@@ -1,12 +1,12 @@
 import pytest
 
 from app.core.resources import Resources
-from app.core.security import hash_password
-from tests.accounts import API, log_in, someone
-from tests.authenticator import set_up_app
-from tests.cli.conftest import Answer, Ask
-from tests.conftest import serve
-from tests.ports import CLOSED_PORT
+from tests.cli.results import CommandResult, RunCommand
+from tests.support.accounts import API, create_user, log_in
+from tests.support.authenticator import enroll_authenticator
+from tests.support.passwords import hash_password
+from tests.support.ports import CLOSED_PORT
+from tests.support.service import serve
 
 PASSWORD = "correct horse"
 
@@ -17,8 +17,10 @@ def row(output: str) -> list[str]:
     return line.split()
 
 
-async def test_the_first_superuser_logs_in(resources: Resources, ask: Ask) -> None:
-    created = await ask("users", "create-superuser", "root@example.com", typed=f"{PASSWORD}\n")
+async def test_the_first_superuser_logs_in(resources: Resources, run_command: RunCommand) -> None:
+    created = await run_command(
+        "users", "create-superuser", "root@example.com", typed=f"{PASSWORD}\n"
+    )
     assert (created.code, row(created.output)) == (0, ["root@example.com", "superuser", "active"])
 
     async with serve(resources) as client:
@@ -33,62 +35,66 @@ async def test_the_first_superuser_logs_in(resources: Resources, ask: Ask) -> No
         ("root@example.com", "password1", "Password is too common"),
         ("root@example.com", "short", "password: Value should have at least 8 items"),
         ("root", PASSWORD, "email: value is not a valid email address"),
-        ("ada@example.com", PASSWORD, "User with this email already exists"),
+        ("ada@example.com", PASSWORD, "The user with this email already exists in the system"),
     ],
 )
-async def test_what_cannot_be_created_is_a_sentence_and_exit_code_1(
-    resources: Resources, ask: Ask, email: str, password: str, reason: str
+async def test_an_invalid_user_is_one_sentence_and_exit_code_1(
+    resources: Resources, run_command: RunCommand, email: str, password: str, reason: str
 ) -> None:
-    await someone(resources)
-    answer = await ask("users", "create-superuser", email, typed=f"{password}\n")
+    await create_user(resources)
+    answer = await run_command("users", "create-superuser", email, typed=f"{password}\n")
 
     assert (answer.code, answer.output) == (1, "")
     assert answer.errors.startswith(reason)
     assert password not in answer.errors
 
 
-async def test_who_has_lost_the_second_factor_gets_in_again(resources: Resources, ask: Ask) -> None:
-    ada = await someone(resources, password_hash=await hash_password(PASSWORD))
-    await set_up_app(resources, ada)
-    done = await ask("users", "remove-second-factor", ada.email)
+async def test_a_user_who_lost_the_second_factor_can_log_in_again(
+    resources: Resources, run_command: RunCommand
+) -> None:
+    ada = await create_user(resources, password_hash=await hash_password(PASSWORD))
+    await enroll_authenticator(resources, ada)
+    done = await run_command("users", "remove-second-factor", ada.email)
     assert (done.code, row(done.output)) == (0, ["ada@example.com", "user", "active"])
 
     async with serve(resources) as client:
         assert (await log_in(client, ada.email, PASSWORD)).status_code == 200
-    again = await ask("users", "remove-second-factor", ada.email)
+    again = await run_command("users", "remove-second-factor", ada.email)
     assert again.code == 1
     assert again.errors.endswith("Second factor not found\n")
 
 
-async def test_users_are_listed_deactivated_and_activated(resources: Resources, ask: Ask) -> None:
-    ada = await someone(resources)
+async def test_users_are_listed_deactivated_and_activated(
+    resources: Resources, run_command: RunCommand
+) -> None:
+    ada = await create_user(resources)
     async with serve(resources) as client:
-        gone = await ask("users", "deactivate", "ADA@example.com")
+        gone = await run_command("users", "deactivate", "ADA@example.com")
         assert (gone.code, row(gone.output)) == (0, ["ada@example.com", "user", "inactive"])
         me = await client.get(f"{API}/users/me", headers=ada.headers)
         assert me.status_code == 401
-    back = await ask("users", "activate", ada.email, "--json")
-    listed = await ask("users", "list", "--json")
+    back = await run_command("users", "activate", ada.email, "--json")
+    listed = await run_command("users", "list", "--json")
 
     assert back.output == listed.output
     [user] = listed.json["data"]
     assert (listed.code, user["email"], user["is_active"]) == (0, ada.email, True)
 
 
-async def test_an_unknown_user_is_exit_code_1(ask: Ask) -> None:
-    answer = await ask("users", "deactivate", "nobody@example.com")
+async def test_an_unknown_user_is_exit_code_1(run_command: RunCommand) -> None:
+    answer = await run_command("users", "deactivate", "unknown@example.com")
 
-    assert answer == Answer(1, "", "User not found\n")
+    assert answer == CommandResult(1, "", "User not found\n")
 
 
-async def test_a_database_that_is_away_is_a_sentence(ask: Ask) -> None:
+async def test_a_database_that_is_down_is_one_sentence(run_command: RunCommand) -> None:
     url = f"postgresql+asyncpg://a:b@127.0.0.1:{CLOSED_PORT}/x"
-    answer = await ask("users", "list", DATABASE_URL=url)
+    answer = await run_command("users", "list", DATABASE_URL=url)
 
     assert answer.code == 1
     assert answer.errors.startswith("PostgreSQL at 127.0.0.1:")
     assert "Traceback" not in answer.errors
 
 
-async def test_a_command_that_does_not_exist_is_exit_code_2(ask: Ask) -> None:
-    assert (await ask("users", "promote")).code == 2
+async def test_a_command_that_does_not_exist_is_exit_code_2(run_command: RunCommand) -> None:
+    assert (await run_command("users", "promote")).code == 2

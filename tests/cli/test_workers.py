@@ -2,15 +2,17 @@ from uuid import uuid4
 
 from app import __version__
 from app.core.resources import Resources
-from tests.cli.conftest import Ask
+from tests.cli.results import RunCommand
 from tests.core.control.jobs import describing_itself
 
 
-async def test_workers_are_shown_with_their_jobs(resources: Resources, ask: Ask) -> None:
+async def test_workers_are_shown_with_their_jobs(
+    resources: Resources, run_command: RunCommand
+) -> None:
     job_id = uuid4()
     async with describing_itself(resources, job_id):
-        shown = await ask("workers")
-        listed = (await ask("workers", "--json")).json
+        shown = await run_command("workers")
+        listed = (await run_command("workers", "--json")).json
 
     header, worker, _, job_header, job = shown.output.splitlines()
     assert header.split()[:4] == ["QUEUE", "HOST", "PID", "VERSION"]
@@ -21,6 +23,6 @@ async def test_workers_are_shown_with_their_jobs(resources: Resources, ask: Ask)
     assert [each["running"][0]["id"] for each in listed] == [str(job_id)]
 
 
-async def test_that_no_worker_is_alive_is_said(ask: Ask) -> None:
-    assert (await ask("workers")).output == "No worker is alive.\n"
-    assert (await ask("workers", "--json")).json == []
+async def test_no_live_worker_is_one_sentence(run_command: RunCommand) -> None:
+    assert (await run_command("workers")).output == "No worker is alive.\n"
+    assert (await run_command("workers", "--json")).json == []

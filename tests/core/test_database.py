@@ -6,10 +6,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from app.core.config import Settings
-from app.core.database import create_missing_database, open_database
+from app.core.database import open_database
 from app.core.exceptions import DatabaseMissing, DatabaseUnavailable
-from tests.conftest import Servers, execute
-from tests.ports import CLOSED_PORT, silent_server
+from app.core.postgres.provisioning import create_missing_database
+from tests.support.ports import CLOSED_PORT, silent_server
+from tests.support.servers import Servers, execute
+from tests.support.waiting import stall_limit
 
 
 def changed(settings: Settings, **changes: object) -> Settings:
@@ -59,9 +61,11 @@ async def test_a_missing_database_is_a_clear_sentence(settings: Settings) -> Non
     assert "createdb" in failure.cause
 
 
-async def test_a_missing_database_can_be_created(settings: Settings, servers: Servers) -> None:
-    name = f'{make_url(settings.database_url).database}-"new"'
-    new = at(settings, database=name)
+async def test_a_missing_database_can_be_created(
+    superuser_settings: Settings, servers: Servers
+) -> None:
+    name = f'{make_url(superuser_settings.database_url).database}-"new"'
+    new = at(superuser_settings, database=name)
     await asyncio.gather(*(create_missing_database(new) for _ in range(5)))
 
     async with open_database(new) as database:
@@ -80,13 +84,13 @@ async def test_a_saturated_pool_answers_in_time(settings: Settings) -> None:
 
 
 async def test_a_long_query_is_ended_by_the_server(settings: Settings) -> None:
-    hasty = changed(settings, database_statement_timeout=0.05)
+    hasty = changed(settings, database_statement_timeout=0.5)
     async with open_database(hasty) as database, database.engine.connect() as connection:
         with pytest.raises(DBAPIError, match="statement timeout"):
             await connection.execute(text("SELECT pg_sleep(10)"))
 
 
-async def test_a_lock_is_not_waited_for_for_ever(settings: Settings) -> None:
+async def test_a_wait_for_a_lock_ends(settings: Settings) -> None:
     hasty = changed(settings, database_lock_timeout=0.05)
     async with (
         open_database(hasty) as database,
@@ -99,14 +103,15 @@ async def test_a_lock_is_not_waited_for_for_ever(settings: Settings) -> None:
 
 
 async def test_an_idle_transaction_is_ended_by_the_server(settings: Settings) -> None:
-    hasty = changed(settings, database_idle_in_transaction_timeout=0.05)
+    hasty = changed(settings, database_idle_in_transaction_timeout=1)
     async with open_database(hasty) as database, database.engine.connect() as connection:
         await connection.execute(text("SELECT 1"))
         driver = await connection.get_raw_connection()
         ended = asyncio.Event()
         assert driver.driver_connection is not None
         driver.driver_connection.add_termination_listener(lambda _: ended.set())
-        await asyncio.wait_for(ended.wait(), timeout=5)
+        async with stall_limit("the end of the connection"):
+            await ended.wait()
         with pytest.raises(DBAPIError) as failure:
             await connection.execute(text("SELECT 1"))
     assert failure.value.connection_invalidated

@@ -1,16 +1,22 @@
+import time
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from typing import cast
+from uuid import UUID, uuid4
 
 import pytest
 from pydantic import ValidationError
 
-from app.core.job_record import JobState
-from app.core.job_store import find_job
-from app.core.queue import BASE, EMAIL, QUEUES, Job, PayloadTooLarge, QueuePools, address
+from app.core.broker.keys import QueueKeys
+from app.core.broker.message import decode
+from app.core.job_store.record import JobState
+from app.core.queue import BASE, EMAIL, QUEUES, Job, QueuePools, to_message
 from app.schemas.jobs import BuildSignupReport, SendWelcomeEmail
+from tests.records import find_job
+
+KEYS = QueueKeys(BASE)
 
 
-def test_each_queue_has_a_redis_database_of_its_own() -> None:
+def test_each_queue_has_its_own_redis_database() -> None:
     assert (BASE.redis_db, EMAIL.redis_db) == (1, 2)
     assert len({queue.redis_db for queue in QUEUES}) == len(QUEUES)
 
@@ -25,7 +31,7 @@ def test_a_job_cannot_be_changed() -> None:
         setattr(BuildSignupReport(days=1), "days", 2)  # noqa: B010  mypy knows it, too
 
 
-def test_a_job_says_how_it_is_to_be_run() -> None:
+def test_the_class_of_a_job_says_how_it_is_run() -> None:
     class Paint(Job, queue=BASE, max_tries=2, timeout=7, backoff=0.5, final=(KeyError,)):
         colour: str
 
@@ -33,7 +39,7 @@ def test_a_job_says_how_it_is_to_be_run() -> None:
     assert (Paint.backoff, Paint.final) == (0.5, (KeyError,))
 
 
-async def test_a_job_waits_on_its_queue_alone(queues: QueuePools) -> None:
+async def test_a_job_waits_on_its_own_queue_only(queues: QueuePools) -> None:
     await queues.send(SendWelcomeEmail(user_id=uuid4()))
 
     assert len(await queues[EMAIL].queued_jobs()) == 1
@@ -43,12 +49,37 @@ async def test_a_job_waits_on_its_queue_alone(queues: QueuePools) -> None:
 async def test_a_job_crosses_redis_as_json(queues: QueuePools) -> None:
     job_id = await queues.send(BuildSignupReport(days=3))
 
-    stored = await queues[BASE].get(f"arq:job:{job_id}")
+    stored = await queues[BASE].get(KEYS.job(job_id))
     assert stored is not None
     assert b'"a":[{"days":3}]' in stored
 
 
-async def test_an_id_is_sent_once(queues: QueuePools) -> None:
+async def test_many_jobs_are_sent_to_their_queues_in_order(queues: QueuePools) -> None:
+    reports = [BuildSignupReport(days=1 + number % 366) for number in range(1_200)]
+    email = SendWelcomeEmail(user_id=uuid4())
+
+    first, *job_ids = await queues.send_many([email, *reports])
+
+    assert await queues[EMAIL].zrange(QueueKeys(EMAIL).queue, 0, -1) == [str(first).encode()]
+    waiting = cast("list[bytes]", await queues[BASE].zrange(KEYS.queue, 0, -1))
+    assert {UUID(each.decode()) for each in waiting} == {*job_ids}
+    assert len(job_ids) == len(reports)
+    last = await queues[BASE].get(KEYS.job(job_ids[-1]))
+    assert isinstance(last, bytes)
+    assert decode(last).payload == reports[-1].model_dump()
+
+
+async def test_many_jobs_can_be_scheduled(queues: QueuePools) -> None:
+    await queues.send_many([BuildSignupReport()], delay=timedelta(hours=1))
+
+    [(_, due_ms)] = cast(
+        "list[tuple[bytes, float]]",
+        await queues[BASE].zrange(KEYS.queue, 0, -1, withscores=True),
+    )
+    assert due_ms / 1000 == pytest.approx(time.time() + 3600, abs=60)
+
+
+async def test_a_queue_accepts_an_id_once(queues: QueuePools) -> None:
     job_id = await queues.send(BuildSignupReport(days=3))
     await queues.send(BuildSignupReport(days=4), job_id=job_id)
 
@@ -61,7 +92,7 @@ async def test_an_id_is_sent_once(queues: QueuePools) -> None:
     [{"delay": timedelta(days=9)}, {"at": datetime.now(UTC) + timedelta(days=9)}],
     ids=["delay", "at"],
 )
-async def test_a_job_can_wait_for_its_time(queues: QueuePools, when: dict[str, object]) -> None:
+async def test_a_job_can_be_scheduled(queues: QueuePools, when: dict[str, object]) -> None:
     job_id = await queues.send(BuildSignupReport(), **when)  # type: ignore[arg-type]
 
     record = await find_job(queues, job_id)
@@ -71,11 +102,11 @@ async def test_a_job_can_wait_for_its_time(queues: QueuePools, when: dict[str, o
     assert timedelta(days=8) < record.scheduled_for - record.enqueued_at < timedelta(days=10)
 
 
-async def test_a_job_outlasts_a_long_backlog(queues: QueuePools) -> None:
+async def test_a_job_does_not_expire_in_a_long_backlog(queues: QueuePools) -> None:
     job_id = await queues.send(BuildSignupReport())
 
     never = -1
-    assert await queues[BASE].pttl(f"arq:job:{job_id}") == never
+    assert await queues[BASE].pttl(KEYS.job(job_id)) == never
 
 
 async def test_arguments_are_hidden_from_log_lines(queues: QueuePools) -> None:
@@ -85,10 +116,10 @@ async def test_arguments_are_hidden_from_log_lines(queues: QueuePools) -> None:
     assert repr(job.args) == "[…]"
 
 
-def test_a_job_that_carries_too_much_is_refused_with_what_to_do_instead() -> None:
+def test_a_job_that_is_too_large_is_rejected_with_advice() -> None:
     class Archive(Job, queue=BASE):
         text: str
 
-    address(Archive(text="x" * 60_000))
-    with pytest.raises(PayloadTooLarge, match=r"Archive has 70011 bytes .* carry their id"):
-        address(Archive(text="x" * 70_000))
+    to_message(Archive(text="x" * 60_000))
+    with pytest.raises(match=r"Archive has 70011 bytes .* carry their id"):
+        to_message(Archive(text="x" * 70_000))

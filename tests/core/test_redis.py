@@ -2,7 +2,7 @@ import pytest
 
 from app.core.config import Settings
 from app.core.queue import BASE, EMAIL
-from app.core.redis import open_client, open_pool, queue_url, redis_settings
+from app.core.redis import open_client, open_pool, queue_address, redis_settings
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from app.core.redis import open_client, open_pool, queue_url, redis_settings
 def test_each_queue_uses_its_own_database_of_the_shared_redis(shared: str, own: str | None) -> None:
     settings = Settings(_env_file=None, redis_url=shared)
 
-    assert queue_url(EMAIL, settings) == (
+    assert queue_address(EMAIL, settings).url == (
         own or "rediss://u:p@redis:6379/2?ssl_check_hostname=true"
     )
 

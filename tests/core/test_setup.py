@@ -6,16 +6,17 @@ from typing import Any
 import httpx2
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import NoSuchModuleError
 from structlog.testing import capture_logs
 
 from app.core.config import Settings
 from app.core.queue import EMAIL
 from app.core.resources import Resources
 from app.core.setup import create_application
-from tests.conftest import serve, until
-from tests.ports import CLOSED_PORT
-from tests.processes import running
+from tests.support.ports import CLOSED_PORT
+from tests.support.processes import run_process
+from tests.support.secrets import STRONG_SECRET
+from tests.support.service import serve
+from tests.support.waiting import STALLED_AFTER, wait_until
 
 OPENING = ["redis.opened", "database.opened"]
 CLOSING = ["database.closed", "redis.closed"]
@@ -26,7 +27,7 @@ def lifecycle(lines: list[MutableMapping[str, Any]]) -> list[str]:
 
 
 async def connections(resources: Resources) -> tuple[int, int]:
-    """Count the clients of our database and of our e-mail queue, beside the test's own."""
+    """Count the clients of our database and of our email queue, beside the test's own."""
     async with resources.unit_of_work() as uow:
         activity = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
         databases = await uow.session.scalar(activity)
@@ -57,10 +58,10 @@ async def test_redis_is_opened_before_the_database_and_closed_after_it(
             assert lifecycle(lines) == OPENING
 
     assert lifecycle(lines) == OPENING + CLOSING
-    await until(lambda: connections_are_back_to(before, resources))
+    await wait_until(lambda: connections_are_back_to(before, resources))
 
 
-async def test_everything_is_closed_after_a_request_that_raised(
+async def test_everything_is_closed_after_a_request_that_crashed(
     talkative: Settings, resources: Resources
 ) -> None:
     before = await connections(resources)
@@ -75,7 +76,7 @@ async def test_everything_is_closed_after_a_request_that_raised(
             assert (await client.get("/crash")).status_code == 500
 
     assert lifecycle(lines) == OPENING + CLOSING
-    await until(lambda: connections_are_back_to(before, resources))
+    await wait_until(lambda: connections_are_back_to(before, resources))
 
 
 async def test_everything_is_closed_when_the_service_is_torn_down(talkative: Settings) -> None:
@@ -91,8 +92,8 @@ async def test_everything_is_closed_when_the_service_is_torn_down(talkative: Set
     assert lifecycle(lines) == OPENING + CLOSING
 
 
-async def test_redis_is_closed_when_the_start_fails_half_way(talkative: Settings) -> None:
-    broken = talkative.model_copy(update={"database_url": "postgresql+nothing://x"})
+async def test_redis_is_closed_when_the_startup_fails_halfway(talkative: Settings) -> None:
+    broken = talkative.model_copy(update={"database_url": "nothing://x"})
 
     app = create_application(broken)
 
@@ -100,13 +101,13 @@ async def test_redis_is_closed_when_the_start_fails_half_way(talkative: Settings
         async with serve(app):
             pass
 
-    with capture_logs() as lines, pytest.raises(NoSuchModuleError):
+    with capture_logs() as lines, pytest.raises(ValueError, match="must start with postgresql://"):
         await start()
 
     assert lifecycle(lines) == ["redis.opened", "redis.closed"]
 
 
-async def test_what_is_away_is_reported_at_the_start(settings: Settings) -> None:
+async def test_servers_that_are_down_are_reported_at_startup(settings: Settings) -> None:
     away = settings.model_copy(
         update={
             "database_url": f"postgresql+asyncpg://a:b@127.0.0.1:{CLOSED_PORT}/x",
@@ -128,23 +129,30 @@ async def test_in_production_sigterm_makes_the_service_unready_before_its_listen
     settings: Settings,
 ) -> None:
     production = settings.model_copy(
-        update={"environment": "production", "secret_key": "k" * 40, "shutdown_delay": 1.0}
+        update={"environment": "production", "secret_key": STRONG_SECRET, "shutdown_delay": 1.0}
     )
     command = ("-m", "uvicorn", "main:app", "--port", "0")
-    async with running(production, *command) as api, httpx2.AsyncClient() as client:
-        event = json.loads(await api.says("running on"))["event"]
+    async with (
+        run_process(production, *command) as api,
+        httpx2.AsyncClient(timeout=STALLED_AFTER) as client,
+    ):
+        event = json.loads(await api.wait_for_line("running on"))["event"]
         url = event.split("running on ")[1].split()[0]
-        assert (await client.get(f"{url}/health/ready")).status_code == 200
+        ours = {"Host": "service.example.com"}
+        before = await client.get(f"{url}/health/ready")
+        assert (before.status_code, before.headers.get("connection")) == (200, None)
 
         api.signal(SIGTERM)
-        await api.says("shutdown.announced")
+        await api.wait_for_line("shutdown.announced")
         during = await client.get(f"{url}/health/ready")
         assert (during.status_code, during.json()["status"]) == (503, "shutting down")
-        ours = {"Host": "service.example.com"}
-        alive = await client.get(f"{url}/api/v1/utils/health-check/", headers=ours)
-        assert alive.json() is True
+        served = await client.get(f"{url}/api/v1/utils/health-check/", headers=ours)
+        rejected = await client.get(f"{url}/nothing/here", headers={"Host": "foreign.example.com"})
+        assert served.json() is True
+        for response in (during, served, rejected):
+            assert response.headers["connection"] == "close"
 
-        await api.ended()
+        assert await api.wait_for_exit() == 0
         with pytest.raises(httpx2.ConnectError):
             await client.get(f"{url}/health/live")
 
@@ -152,10 +160,23 @@ async def test_in_production_sigterm_makes_the_service_unready_before_its_listen
         assert {"event", "level", "logger", "timestamp"} <= json.loads(line).keys()
 
 
-async def test_production_is_refused_in_one_line(settings: Settings) -> None:
+@pytest.mark.parametrize("signals", [1, 2])
+async def test_the_service_ends_with_exit_code_0(settings: Settings, signals: int) -> None:
+    prompt = settings.model_copy(update={"shutdown_delay": 0.0 if signals == 1 else 600.0})
+    async with run_process(prompt, "-m", "uvicorn", "main:app", "--port", "0") as api:
+        await api.wait_for_line("running on")
+        for number in range(signals):
+            api.signal(SIGTERM)
+            if number < signals - 1:
+                await api.wait_for_line("shutdown.announced")
+
+        assert await api.wait_for_exit() == 0
+
+
+async def test_an_unsafe_production_ends_with_one_line(settings: Settings) -> None:
     unsafe = settings.model_copy(update={"environment": "production"})
-    async with running(unsafe, "-m", "uvicorn", "main:app") as api:
-        assert await api.ended() == 1
+    async with run_process(unsafe, "-m", "uvicorn", "main:app") as api:
+        assert await api.wait_for_exit() == 1
 
     [line] = api.output.splitlines()
-    assert line.startswith("SECRET_KEY is the published example")
+    assert line.startswith("SECRET_KEY is a placeholder")

@@ -6,16 +6,16 @@ import pytest
 import structlog
 from sqlalchemy import func, select
 
-from app.core import outbox
+from app.core.job_store import outbox
 from app.core.queue import BASE, QueuePools
 from app.core.redis import open_pools
 from app.core.resources import Resources
 from app.models import User
 from app.schemas.jobs import BuildSignupReport
-from tests.ports import CLOSED_PORT
+from tests.support.ports import CLOSED_PORT
 
 
-def someone() -> User:
+def create_user() -> User:
     return User(email="someone@example.com", password_hash="")
 
 
@@ -30,7 +30,7 @@ async def waiting(queues: QueuePools) -> list[str | None]:
 
 async def test_jobs_leave_with_the_commit_and_not_before(resources: Resources) -> None:
     async with resources.unit_of_work() as uow:
-        uow.session.add(someone())
+        uow.session.add(create_user())
         job_id = uow.enqueue(BuildSignupReport())
         await uow.session.flush()
         assert await waiting(resources.queues) == []
@@ -42,7 +42,7 @@ async def test_jobs_leave_with_the_commit_and_not_before(resources: Resources) -
 async def test_nothing_leaves_when_the_work_fails(resources: Resources) -> None:
     async def fail() -> None:
         async with resources.unit_of_work() as uow:
-            uow.session.add(someone())
+            uow.session.add(create_user())
             uow.enqueue(BuildSignupReport())
             await uow.session.flush()
             raise KeyError
@@ -59,7 +59,7 @@ async def test_nothing_leaves_when_the_work_is_cancelled(resources: Resources) -
 
     async def hang() -> None:
         async with resources.unit_of_work() as uow:
-            uow.session.add(someone())
+            uow.session.add(create_user())
             uow.enqueue(BuildSignupReport())
             await uow.session.flush()
             begun.set()
@@ -75,12 +75,12 @@ async def test_nothing_leaves_when_the_work_is_cancelled(resources: Resources) -
 
 
 async def test_nothing_leaves_when_the_commit_fails(
-    resources: Resources, committing: Resources
+    resources: Resources, committing_resources: Resources
 ) -> None:
     async def insert_twice() -> None:
-        async with committing.unit_of_work() as uow:
+        async with committing_resources.unit_of_work() as uow:
             uow.enqueue(BuildSignupReport())
-            uow.session.add_all([someone(), someone()])
+            uow.session.add_all([create_user(), create_user()])
 
     with pytest.raises(Exception, match="uq_users_email_lower"):
         await insert_twice()
@@ -88,22 +88,32 @@ async def test_nothing_leaves_when_the_commit_fails(
     assert await waiting(resources.queues) == []
 
 
-async def test_what_cannot_be_sent_is_left_to_the_sweepers_at_once(
-    resources: Resources,
-) -> None:
+async def test_a_redis_that_is_down_does_not_fail_a_commit(resources: Resources) -> None:
     """Redis is asked once: a request with many jobs must not wait for each of them."""
-    away = resources.settings.model_copy(
+    down = resources.settings.model_copy(
         update={"queue_redis_urls": {}, "redis_url": f"redis://127.0.0.1:{CLOSED_PORT}"}
     )
-    async with open_pools(away) as queues:
+    async with open_pools(down) as queues:
         with structlog.testing.capture_logs() as lines:
             async with replace(resources, queues=queues).unit_of_work() as uow:
-                uow.session.add(someone())
+                uow.session.add(create_user())
                 job_ids = [uow.enqueue(BuildSignupReport()) for _ in range(3)]
 
     [line] = [line for line in lines if line["event"] == "jobs.not_sent_yet"]
     assert [UUID(job_id) for job_id in line["job_ids"]] == job_ids
     assert await count_users(resources) == 1
     async with resources.unit_of_work() as uow:
-        overdue = await outbox.take_overdue(uow.session, BASE)
-    assert {job.id for job in overdue} == {*job_ids}
+        assert all([await outbox.is_alive(uow.session, job_id) for job_id in job_ids])
+
+
+async def test_a_unit_of_work_that_has_ended_accepts_no_job(resources: Resources) -> None:
+    """A background task or a streaming body runs after the transaction of its request."""
+    async with resources.unit_of_work() as committed:
+        pass
+    with pytest.raises(KeyError):
+        async with resources.unit_of_work() as rolled_back:
+            raise KeyError
+
+    for ended in (committed, rolled_back):
+        with pytest.raises(RuntimeError, match="has ended: BuildSignupReport would be lost"):
+            ended.enqueue(BuildSignupReport())

@@ -6,17 +6,15 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.dev.owner import ROOT, descendants, wait_until_gone
+from tests.support.waiting import STALLED_AFTER
 
-PATIENCE = 30.0
 
-
-class Running:
+class DevServer:
     """A bin/dev: what it says, and what is left of it."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
@@ -27,21 +25,18 @@ class Running:
 
     def wait_for(self, text: str) -> str:
         """Read on to the next line that holds the text."""
-        deadline = time.monotonic() + PATIENCE
-        while (line := self._lines.get(timeout=max(0, deadline - time.monotonic()))) is not None:
+        while (line := self._lines.get(timeout=STALLED_AFTER)) is not None:
             self.said.append(line)
             if text in line:
                 return line
         raise AssertionError(f"it ended without {text!r}:\n{''.join(self.said)}")
 
     def end(self, signum: signal.Signals) -> tuple[int, list[int]]:
-        """Send a signal; return the exit code and which processes are left 5 seconds later."""
+        """Send a signal; return the exit code and the processes that are left in the end."""
         family = descendants(self.process.pid)
         assert len(family) >= 2
-        deadline = time.monotonic() + 5
         self.process.send_signal(signum)
-        exit_code = self.process.wait(timeout=5)
-        return exit_code, wait_until_gone(family, deadline - time.monotonic())
+        return self.process.wait(), wait_until_gone(family)
 
     def _read(self) -> None:
         assert self.process.stdout
@@ -55,14 +50,14 @@ def make_checkout(path: Path, *names: str) -> Path:
     (path / "app").mkdir(parents=True)
     for source in (ROOT / "app").iterdir():
         (path / "app" / source.name).symlink_to(source)
-    for name in ("bin", "pyproject.toml", "uv.lock", ".uv", *names):
+    for name in ("bin", "dev", "pyproject.toml", "uv.lock", ".uv", *names):
         (path / name).symlink_to(ROOT / name)
     (path / ".venv").symlink_to(sys.prefix)
     return path
 
 
 @contextmanager
-def bin_dev(checkout: Path, *arguments: str, **variables: str) -> Iterator[Running]:
+def run_bin_dev(checkout: Path, *arguments: str, **variables: str) -> Iterator[DevServer]:
     """Run bin/dev there, and stop it at the end, if it is still there."""
     with subprocess.Popen(  # noqa: S603  our own
         [checkout / "bin/dev", *arguments],
@@ -73,10 +68,10 @@ def bin_dev(checkout: Path, *arguments: str, **variables: str) -> Iterator[Runni
         text=True,
     ) as process:
         try:
-            yield Running(process)
+            yield DevServer(process)
         finally:
             process.terminate()
             try:
-                process.wait(timeout=5)
+                process.wait(STALLED_AFTER)
             finally:
                 process.kill()

@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from tests.support.waiting import STALLED_AFTER
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -55,9 +57,9 @@ def _processes() -> Iterator[tuple[int, int]]:
             yield int(stat.parent.name), int(stat.read_text().rpartition(")")[2].split()[1])
 
 
-def wait_until_gone(pids: Iterable[int], seconds: float) -> list[int]:
-    """Wait for processes to end, children or not, and return those that did not in time."""
-    deadline = time.monotonic() + seconds
+def wait_until_gone(pids: Iterable[int]) -> list[int]:
+    """Wait for processes to end, children or not, and return those that are stuck."""
+    deadline = time.monotonic() + STALLED_AFTER
     return [pid for pid in pids if not _gone(pid, deadline)]
 
 

@@ -2,8 +2,8 @@
 
 import io
 
-from app.dev.check import Check, Place, all_checks, empty_database, here, run_all
-from app.dev.console import Console
+from dev.check import Check, Place, all_checks, empty_database, here, run_all
+from dev.console import Console
 from tests.dev.owner import ROOT
 
 

@@ -1,4 +1,4 @@
-"""Whoever starts a process takes it along, however they end."""
+"""A process ends with the one that started it, however that one ends."""
 
 import os
 import signal
@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from app.dev.child import Child, Lifeline
+from dev.child import Child, Lifeline
 from tests.dev.owner import descendants, first_line, kill, owner, wait_until_gone
 
 START_A_CHILD = """
 import os, sys
-from app.dev.child import Child
+from dev.child import Child
 program = "import time; print('up', flush=True); time.sleep(60)"
 child = Child([sys.executable, "-c", program], output=1)
 """
@@ -37,7 +37,7 @@ def test_a_child_dies_with_an_owner_that_is_killed() -> None:
         family = descendants(process.pid)
         kill(process.pid)
         assert len(family) == 2
-        assert wait_until_gone(family, seconds=5) == []
+        assert wait_until_gone(family) == []
 
 
 def test_a_forked_copy_of_the_owner_does_not_keep_the_child_alive() -> None:
@@ -46,7 +46,7 @@ def test_a_forked_copy_of_the_owner_does_not_keep_the_child_alive() -> None:
         family = descendants(process.pid)
         copy = next(pid for pid in family if pid not in babysitters_and_children(family))
         kill(process.pid)
-        assert wait_until_gone(set(family) - {copy}, seconds=5) == []
+        assert wait_until_gone(set(family) - {copy}) == []
         kill(copy)
 
 
@@ -86,7 +86,7 @@ def test_a_child_that_ignores_the_gentle_signal_is_killed() -> None:
         lifeline.started()
         first_line(process.stdout)
         lifeline.cut()
-        assert process.wait(timeout=3) == 128 + signal.SIGKILL
+        assert process.wait() == 128 + signal.SIGKILL
 
 
 if sys.platform == "linux":
@@ -95,4 +95,4 @@ if sys.platform == "linux":
         with owner(START_A_CHILD + "sys.stdin.read()") as (process, _):
             babysitter, child = descendants(process.pid)
             kill(babysitter)
-            assert wait_until_gone([child], seconds=2) == []
+            assert wait_until_gone([child]) == []

@@ -7,12 +7,13 @@ from email.message import EmailMessage
 from http.client import HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
-from app.dev.mail_catcher import MailCatcher
-from app.dev.mail_inbox import inbox
+from dev.email_inbox import inbox
+from dev.mail_catcher import MailCatcher
+from tests.support.waiting import STALLED_AFTER
 
 HOSTILE = "<script>alert('subject')</script>"
 
@@ -29,7 +30,7 @@ def page(catcher: MailCatcher) -> Iterator[str]:
         yield url
 
 
-def mail(subject: str = "Welcome", html: str = "<p>Hello</p>") -> EmailMessage:
+def email(subject: str = "Welcome", html: str = "<p>Hello</p>") -> EmailMessage:
     message = EmailMessage()
     message["From"], message["To"] = "shop@example.com", "ada@example.com"
     message["Subject"], message["Message-ID"] = subject, "<42@example.com>"
@@ -44,14 +45,14 @@ def send(catcher: MailCatcher, message: EmailMessage | bytes, to: str = "ada@exa
         client.sendmail("shop@example.com", [to, "hidden@example.com"], content)
 
 
-def get(url: str) -> HTTPResponse:
-    response = urlopen(url, timeout=5)  # noqa: S310  our own server
+def get(url: str | Request) -> HTTPResponse:
+    response = urlopen(url, timeout=STALLED_AFTER)  # noqa: S310  our own server
     assert isinstance(response, HTTPResponse)
     return response
 
 
-def test_a_mail_that_was_sent_can_be_read(catcher: MailCatcher) -> None:
-    send(catcher, mail("Grüße, 世界"))
+def test_an_email_that_was_sent_can_be_read(catcher: MailCatcher) -> None:
+    send(catcher, email("Grüße, 世界"))
     caught = catcher.next()
     assert caught.to == ["ada@example.com", "hidden@example.com"]
     assert caught.sender == "shop@example.com"
@@ -63,16 +64,16 @@ def test_a_mail_that_was_sent_can_be_read(catcher: MailCatcher) -> None:
 
 
 async def test_an_async_test_waits_without_blocking(catcher: MailCatcher) -> None:
-    send(catcher, mail("Welcome"))
+    send(catcher, email("Welcome"))
     assert (await catcher.anext()).subject == "Welcome"
 
 
-def test_mails_survive_a_restart(tmp_path: Path) -> None:
+def test_emails_survive_a_restart(tmp_path: Path) -> None:
     with MailCatcher(tmp_path) as catcher:
-        send(catcher, mail("First"))
+        send(catcher, email("First"))
     with MailCatcher(tmp_path) as catcher:
-        send(catcher, mail("Second"))
-        assert [mail.subject for mail in catcher.messages()] == ["First", "Second"]
+        send(catcher, email("Second"))
+        assert [email.subject for email in catcher.messages()] == ["First", "Second"]
 
 
 def test_any_login_is_accepted(catcher: MailCatcher) -> None:
@@ -84,28 +85,28 @@ def test_a_temporary_failure_is_answered_as_often_as_asked(catcher: MailCatcher)
     catcher.refuse_next(451, "greylisted", times=2)
     for _ in range(2):
         with pytest.raises(smtplib.SMTPDataError, match="greylisted") as failure:
-            send(catcher, mail())
+            send(catcher, email())
         assert failure.value.smtp_code == 451
-    send(catcher, mail())
+    send(catcher, email())
     assert (catcher.refused, len(catcher.messages())) == (2, 1)
 
 
-def test_waiting_for_a_mail_that_never_comes_ends(catcher: MailCatcher) -> None:
-    with pytest.raises(TimeoutError, match="no mail arrived within"):
+def test_waiting_for_an_email_that_never_comes_ends(catcher: MailCatcher) -> None:
+    with pytest.raises(TimeoutError, match="no email arrived within"):
         catcher.next(timeout=0.01)
 
 
 def test_the_inbox_lists_the_newest_first(catcher: MailCatcher, page: str) -> None:
     assert "None yet" in get(page).read().decode()
-    send(catcher, mail("First"))
-    send(catcher, mail("Second"))
+    send(catcher, email("First"))
+    send(catcher, email("Second"))
     listed = get(page).read().decode()
     assert listed.index("Second") < listed.index("First")
     assert "ada@example.com" in listed
 
 
 def test_scripts_read_the_inbox_as_json(catcher: MailCatcher, page: str) -> None:
-    send(catcher, mail("Welcome"))
+    send(catcher, email("Welcome"))
     [summary] = json.loads(get(f"{page}/messages.json").read())
     assert summary == {
         "id": catcher.messages()[0].id,
@@ -117,8 +118,8 @@ def test_scripts_read_the_inbox_as_json(catcher: MailCatcher, page: str) -> None
     }
 
 
-def test_a_hostile_mail_stays_text(catcher: MailCatcher, page: str) -> None:
-    send(catcher, mail(HOSTILE, html=HOSTILE), to="<i>@example.com")
+def test_a_hostile_email_stays_text(catcher: MailCatcher, page: str) -> None:
+    send(catcher, email(HOSTILE, html=HOSTILE), to="<i>@example.com")
     message = f"{page}/messages/{catcher.next().id}"
     for url in (page, message):
         shown = get(url).read().decode()
@@ -131,10 +132,10 @@ def test_a_hostile_mail_stays_text(catcher: MailCatcher, page: str) -> None:
     )
 
 
-def test_the_html_of_a_mail_is_sandboxed_even_when_opened_directly(
+def test_the_html_of_an_email_is_sandboxed_even_when_opened_directly(
     catcher: MailCatcher, page: str
 ) -> None:
-    send(catcher, mail(html=HOSTILE))
+    send(catcher, email(html=HOSTILE))
     response = get(f"{page}/messages/{catcher.next().id}/html")
     policy = response.headers["Content-Security-Policy"]
     assert policy.startswith("sandbox ")
@@ -154,7 +155,9 @@ def test_the_html_of_a_mail_is_sandboxed_even_when_opened_directly(
         b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n%%%",
     ],
 )
-def test_a_malformed_mail_can_be_looked_at(content: bytes, catcher: MailCatcher, page: str) -> None:
+def test_a_malformed_email_can_be_looked_at(
+    content: bytes, catcher: MailCatcher, page: str
+) -> None:
     send(catcher, content)
     message = f"{page}/messages/{catcher.next().id}"
     for url in (page, f"{page}/messages.json", message, f"{message}/html", f"{message}/source"):
@@ -162,7 +165,7 @@ def test_a_malformed_mail_can_be_looked_at(content: bytes, catcher: MailCatcher,
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/messages/1", "/messages/../lock"])
-def test_what_is_not_a_mail_is_not_found(path: str, page: str) -> None:
+def test_what_is_not_an_email_is_not_found(path: str, page: str) -> None:
     with pytest.raises(HTTPError, match="404"):
         get(page + path)
 
@@ -172,3 +175,23 @@ def test_the_inbox_moves_where_its_port_is_taken(catcher: MailCatcher, page: str
     with inbox(catcher, preferred_port=taken) as other:
         assert other != page
         assert get(other).status == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/messages.json", "/messages/1"])
+def test_a_web_page_under_another_name_cannot_read_the_emails(
+    catcher: MailCatcher, page: str, path: str
+) -> None:
+    send(catcher, email())
+    catcher.next()
+    port = page.rpartition(":")[2]
+
+    statuses = {}
+    for host in (f"rebound.example.com:{port}", f"localhost:{port}", f"127.0.0.1:{port}", ""):
+        request = Request(f"{page}{path}", headers={"Host": host})  # noqa: S310  our own server
+        try:
+            statuses[host.partition(":")[0]] = get(request).status
+        except HTTPError as error:
+            statuses[host.partition(":")[0]] = error.code
+
+    assert statuses["rebound.example.com"] == statuses[""] == 403
+    assert 403 not in {statuses["localhost"], statuses["127.0.0.1"]}

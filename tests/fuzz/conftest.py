@@ -6,35 +6,39 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from app.core.config import Settings
-from app.core.throttle import Throttle, open_throttle
-from tests.routes import test_access
+from app.core.resources import Resources
+from app.core.security.throttle import Throttle, open_throttle
+from tests.fuzz.statuses import RecordStatus
+from tests.routes.people import People, create_people
+from tests.support.limits import UNLIMITED, limits
 
 ANSWERED = "answered"
 
-ENOUGH = 2_000
+ENOUGH = 4_000
 """Requests that a whole run makes up at least."""
 
-Note = Callable[[int], None]
 
-people = test_access.people
+@pytest.fixture
+async def people(resources: Resources) -> People:
+    return await create_people(resources)
 
 
 @pytest.fixture
 async def throttle(settings: Settings) -> AsyncIterator[Throttle]:
-    """Nobody is told to come back later: what lies behind the throttle is of interest here."""
-    generous = {"throttle_attempts": 100_000, "throttle_attempts_per_address": 100_000}
+    """No client is told to come back later: the routes behind the throttle are tested here."""
+    generous = limits(account=UNLIMITED)
     async with open_throttle(settings.model_copy(update=generous)) as throttle:
         yield throttle
 
 
 @pytest.fixture
-def answered(record_property: Callable[[str, object], None]) -> Note:
-    """Note an answer's status, for the line at the end."""
+def record_status(record_property: Callable[[str, object], None]) -> RecordStatus:
+    """Record the status of a response, for the line at the end."""
     return lambda status: record_property(ANSWERED, status)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell how many requests were made, and what became of them."""
+    """Report how many requests were made, and what became of them."""
     statuses = _statuses(terminalreporter)
     told = ", ".join(f"{count} with {status}" for status, count in sorted(statuses.items()))
     terminalreporter.section(f"{statuses.total()} requests made up")

@@ -1,83 +1,85 @@
-"""Every route takes what nobody thought of; new ones take part by themselves."""
+"""Every route, also a new one, survives requests that no developer thought of."""
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
-from schemathesis import checks
-from schemathesis.core.failures import FailureGroup
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tests.fuzz.conftest import Note
-from tests.fuzz.requests import OPERATIONS, MadeUp, Operation, make_up
-from tests.routes.test_access import People
+from tests.fuzz.statuses import RecordStatus
+from tests.routes.operations import DOCUMENTED
+from tests.routes.people import People
 
-CHECKS = [
-    getattr(checks, name)
-    for name in (
-        "not_a_server_error",
-        "status_code_conformance",
-        "content_type_conformance",
-        "response_headers_conformance",
-        "response_schema_conformance",
-        "negative_data_rejection",
-        "missing_required_header",
-    )
-]
-FEW, MANY = 3, 80
-"""Requests for each operation; many are some 2,800 in all."""
+if TYPE_CHECKING:
+    from tests.fuzz.generated import GeneratedRequest
 
-Ask = Callable[[MadeUp], Awaitable[None]]
+FEW, MANY = 3, 100
+"""Requests for each operation; many are at least 4,000 in all."""
+
+CheckResponse = Callable[["GeneratedRequest"], Awaitable[None]]
 
 
 @pytest.fixture
-def ask(
-    client: httpx2.AsyncClient, connection: AsyncConnection, people: People, answered: Note
-) -> Ask:
-    """Make a request, undo its effect, judge the answer."""
+def check_response(
+    client: httpx2.AsyncClient,
+    connection: AsyncConnection,
+    people: People,
+    record_status: RecordStatus,
+) -> CheckResponse:
+    """Send a request, undo its effect, and check the response."""
     logins = {
-        "nobody": {},
+        "a stranger": {},
         "a user": people.owner.headers,
         "a superuser": people.superuser.headers,
     }
 
-    async def ask(request: MadeUp) -> None:
-        headers = logins[request.who]
-        sent = request.prepare(str(client.base_url), headers, people.ids)
+    async def check_response(request: "GeneratedRequest") -> None:
+        headers = logins[request.sender]
+        try:
+            sent = request.prepare(str(client.base_url), headers, people.ids)
+        except httpx2.InvalidURL:  # over 64 KiB: no client sends it, and no server reads it
+            return
         before = await connection.begin_nested()
         try:
-            answer = await client.send(sent)
+            response = await client.send(sent)
         finally:
             await before.rollback()
-        answered(answer.status_code)
-        try:
-            request.case.validate_response(answer, checks=CHECKS, headers=headers)
-        except FailureGroup as found:  # as it is, it would end the event loop
-            raise AssertionError(f"as {request.who}: {found}") from None
+        record_status(response.status_code)
+        request.check(response, headers)
 
-    return ask
+    return check_response
+
+
+def generate(label: str, number: int) -> "list[GeneratedRequest]":
+    """Generate requests for an operation."""
+    from tests.fuzz.generated import OPERATIONS, generate_requests  # noqa: PLC0415  it is slow
+
+    return generate_requests(OPERATIONS[label], number)
 
 
 @pytest.fixture
-def few() -> list[MadeUp]:
-    """Comes before all else: a transaction must not be idle while requests are made up."""
-    return [request for operation in OPERATIONS for request in make_up(operation, FEW)]
+def few() -> "list[GeneratedRequest]":
+    """Comes before all else: a transaction must not be idle while requests are generated."""
+    return [request for operation in DOCUMENTED for request in generate(str(operation), FEW)]
 
 
 async def test_a_few_requests_to_every_route_are_answered_as_the_openapi_says(
-    few: list[MadeUp], ask: Ask
+    few: "list[GeneratedRequest]", check_response: CheckResponse
 ) -> None:
     for request in few:
-        await ask(request)
+        await check_response(request)
 
 
 @pytest.fixture
-def many(operation: Operation) -> list[MadeUp]:
-    return make_up(operation, MANY)
+def many(label: str) -> "list[GeneratedRequest]":
+    return generate(label, MANY)
 
 
 @pytest.mark.fuzz
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda found: found.label)
-async def test_requests_are_answered_as_the_openapi_says(many: list[MadeUp], ask: Ask) -> None:
+@pytest.mark.parametrize("label", [str(operation) for operation in DOCUMENTED])
+async def test_requests_are_answered_as_the_openapi_says(
+    many: "list[GeneratedRequest]", check_response: CheckResponse
+) -> None:
     for request in many:
-        await ask(request)
+        await check_response(request)

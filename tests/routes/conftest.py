@@ -3,36 +3,42 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from app.core.resources import Resources
-from app.core.security import hash_password
-from tests.accounts import PASSWORD, Person, someone
-from tests.browser import Browser, browsing
-from tests.oidc_provider import TestProvider, running_provider
+from tests.routes.people import People, create_people
+from tests.support.accounts import PASSWORD, Person, create_user
+from tests.support.browser import Browser, open_browser, with_front_end
+from tests.support.oidc_provider import TestProvider, run_provider
+from tests.support.passwords import hash_password
 
 
 @pytest.fixture
 async def ada(resources: Resources) -> Person:
-    return await someone(resources, password_hash=await hash_password(PASSWORD))
+    return await create_user(resources, password_hash=await hash_password(PASSWORD))
 
 
 @pytest.fixture
 async def root(resources: Resources) -> Person:
-    return await someone(resources, "root", superuser=True)
+    return await create_user(resources, "root", superuser=True)
+
+
+@pytest.fixture
+async def people(resources: Resources) -> People:
+    return await create_people(resources)
 
 
 @pytest.fixture
 def acme() -> Iterator[TestProvider]:
-    with running_provider() as provider:
+    with run_provider() as provider:
         yield provider
 
 
 @pytest.fixture
 def other() -> Iterator[TestProvider]:
-    with running_provider() as provider:
+    with run_provider() as provider:
         yield provider
 
 
 @pytest.fixture
 async def browser(resources: Resources, acme: TestProvider) -> AsyncIterator[Browser]:
-    """Somebody whose service knows one provider."""
-    async with browsing(resources, acme=acme) as browser:
+    """A browser at a service that has a front end and one provider."""
+    async with open_browser(with_front_end(resources), acme=acme) as browser:
         yield browser

@@ -1,26 +1,23 @@
-"""Who may use which route: every route, for everybody there is."""
+"""Who may use which route: each route for each kind of user."""
 
-from dataclasses import dataclass
-from datetime import date
 from uuid import UUID
 
 import httpx2
 import pytest
 
 from app.core.resources import Resources
-from app.core.security import hash_password
-from app.models import Identity, Item, JobOwner, Role, SignupReport
-from app.schemas.jobs import BuildSignupReport
-from tests.accounts import PASSWORD, Person, bearer, someone
-from tests.api_keys import an_api_key
-from tests.authenticator import set_up_app
-from tests.routes.operations import BODIES, GUARDED, OPEN, OPERATIONS, QUERIES, Operation
-from tests.tokens import expired, forged
+from tests.routes.operations import GUARDED, OPEN, OPERATIONS, QUERIES, Operation
+from tests.routes.people import People
+from tests.support.accounts import bearer, create_user
+from tests.support.api_keys import create_api_key
+from tests.support.tokens import expired, forged
 
 OWN, ADMIN, ANYBODY = (403, 200, 200), (403, 403, 200), (200, 200, 200)
 ACCESS = {
     # operation: what a stranger, the owner and a superuser get
     "login-test_token": ANYBODY,
+    "login-reauthenticate": ANYBODY,
+    "login-begin_passkey_proof": ANYBODY,
     "login-logout": ANYBODY,
     "login-logout_everywhere": ANYBODY,
     "login-recover_password_html_content": ADMIN,
@@ -28,7 +25,11 @@ ACCESS = {
     "users-create_user": (403, 403, 201),
     "users-read_user_me": ANYBODY,
     "users-update_user_me": ANYBODY,
+    # Nothing is pending.
+    "users-read_email_change_me": (404, 404, 404),
+    "users-withdraw_email_change_me": (404, 404, 404),
     "users-delete_user_me": (200, 200, 403),
+    "personal_data-export_personal_data_me": (202, 202, 202),
     "users-update_password_me": ANYBODY,
     "users-read_sessions_me": ANYBODY,
     "users-end_session_me": (404, 200, 404),
@@ -36,15 +37,20 @@ ACCESS = {
     "users-update_user": ADMIN,
     "users-delete_user": ADMIN,
     # All three have a second factor already.
-    "second-factor-read_second_factor_me": ANYBODY,
-    "second-factor-begin_second_factor_me": (409, 409, 409),
-    "second-factor-confirm_second_factor_me": (409, 409, 409),
-    "second-factor-renew_recovery_codes_me": ANYBODY,
-    "second-factor-disable_second_factor_me": ANYBODY,
-    "second-factor-remove_second_factor": ADMIN,
-    "api-keys-read_api_keys_me": ANYBODY,
-    "api-keys-create_api_key_me": (201, 201, 201),
-    "api-keys-revoke_api_key_me": (404, 200, 404),
+    "second_factor-read_second_factor_me": ANYBODY,
+    "second_factor-begin_second_factor_me": (409, 409, 409),
+    "second_factor-confirm_second_factor_me": (409, 409, 409),
+    "second_factor-renew_recovery_codes_me": ANYBODY,
+    "second_factor-disable_second_factor_me": ANYBODY,
+    "second_factor-remove_second_factor": ADMIN,
+    "passkeys-read_passkeys_me": ANYBODY,
+    "passkeys-begin_passkey_me": ANYBODY,
+    "passkeys-register_passkey_me": (400, 400, 400),  # of no ceremony
+    "passkeys-rename_passkey_me": (404, 200, 404),
+    "passkeys-remove_passkey_me": (404, 200, 404),
+    "api_keys-read_api_keys_me": ANYBODY,
+    "api_keys-create_api_key_me": (201, 201, 201),
+    "api_keys-revoke_api_key_me": (404, 200, 404),
     "identities-read_identities_me": ANYBODY,
     "identities-link_identity_me": (404, 404, 404),  # no provider is configured
     "identities-unlink_identity_me": (404, 200, 404),
@@ -65,55 +71,28 @@ ACCESS = {
     "reports-read_reports": ADMIN,
     "reports-read_report": OWN,
     "jobs-read_job": OWN,
+    "jobs-stream_job": OWN,
+    "jobs-read_jobs": ADMIN,
+    "jobs-read_job_details": ADMIN,
+    "jobs-retry_job": ADMIN,
+    "jobs-discard_job": ADMIN,
+    "jobs-cancel_job": (403, 403, 409),  # it has failed for good
+    "queues-read_queues": ADMIN,
+    "queues-read_queue": ADMIN,
+    "queues-pause_queue": ADMIN,
+    "queues-resume_queue": ADMIN,
+    "queues-limit_queue": ADMIN,
+    "dead_letters-read_dead_letter_groups": ADMIN,
+    "dead_letters-retry_dead_letters": (403, 403, 202),
+    "dead_letters-discard_dead_letters": (403, 403, 202),
+    "job_classes-read_job_classes": ADMIN,
+    "job_classes-read_job_class": ADMIN,
+    "workers-read_workers": ADMIN,
+    "workers-read_crons": ADMIN,
+    "workers-run_cron": (403, 403, 404),  # no worker is alive
     "audit-read_audit_events": ADMIN,
     "utils-test_email": (403, 403, 201),
 }
-
-
-@dataclass(frozen=True)
-class People:
-    """A stranger, a superuser, and an owner of one of each."""
-
-    stranger: Person
-    owner: Person
-    superuser: Person
-    ids: dict[str, UUID | str]
-
-
-@pytest.fixture
-async def people(resources: Resources) -> People:
-    password_hash = await hash_password(PASSWORD)
-    stranger = await someone(resources, "stranger", password_hash=password_hash)
-    owner = await someone(resources, "owner", password_hash=password_hash)
-    root = await someone(resources, "root", superuser=True, password_hash=password_hash)
-    for person in (stranger, owner, root):
-        await set_up_app(resources, person)
-    key_id, _ = await an_api_key(resources, owner)
-    async with resources.unit_of_work() as uow:
-        item = Item(title="A book", owner_id=owner.id)
-        role = Role(name="reader", permissions=[])
-        job_id = uow.enqueue(BuildSignupReport())
-        report = SignupReport(
-            id=job_id, first_day=date(2026, 1, 1), last_day=date(2026, 1, 1), total=0, days=[]
-        )
-        identity = Identity(
-            user_id=owner.id, provider="acme", subject="1", email="owner@example.com"
-        )
-        job_owner = JobOwner(job_id=job_id, user_id=owner.id)
-        uow.session.add_all([item, role, report, identity, job_owner])
-    ids: dict[str, UUID | str] = {
-        "user_id": owner.id,
-        "id": item.id,
-        "role_id": role.id,
-        "identity_id": identity.id,
-        "provider": "acme",
-        "job_id": job_id,
-        "report_id": job_id,
-        "session_id": owner.session_id,
-        "key_id": key_id,
-        "email": owner.email,
-    }
-    return People(stranger, owner, root, ids)
 
 
 async def ask(
@@ -126,7 +105,7 @@ async def ask(
         operation.method,
         operation.path.format(**ids),
         headers=headers,
-        json=BODIES.get(operation.id),
+        json=operation.body,
         params=QUERIES.get(operation.id),
     )
 
@@ -136,16 +115,35 @@ FOR_PROGRAMS = {
     "reports-read_reports",
     "reports-read_report",
     "jobs-read_job",
+    "jobs-stream_job",
+    "jobs-read_jobs",
+    "jobs-read_job_details",
+    "jobs-retry_job",
+    "jobs-discard_job",
+    "jobs-cancel_job",
+    "queues-read_queues",
+    "queues-read_queue",
+    "queues-pause_queue",
+    "queues-resume_queue",
+    "queues-limit_queue",
+    "dead_letters-read_dead_letter_groups",
+    "dead_letters-retry_dead_letters",
+    "dead_letters-discard_dead_letters",
+    "job_classes-read_job_classes",
+    "job_classes-read_job_class",
+    "workers-read_workers",
+    "workers-read_crons",
+    "workers-run_cron",
     "audit-read_audit_events",
 }
-"""What an API key may be used for, where its scopes say so."""
+"""The routes that an API key may use if its scopes allow it."""
 
 
-async def test_a_program_may_do_what_its_scopes_say_and_nothing_else(
+async def test_an_api_key_may_do_what_its_scopes_allow_and_nothing_else(
     client: httpx2.AsyncClient, resources: Resources, people: People
 ) -> None:
-    """Even with the key of a superuser and every scope there is."""
-    _, key = await an_api_key(resources, people.superuser)
+    """Even with the key of a superuser and all scopes."""
+    _, key = await create_api_key(resources, people.superuser)
     answers = {op: await ask(client, op, bearer(key), people.ids) for op in GUARDED}
 
     allowed = {op.id for op, answer in answers.items() if answer.status_code != 403}
@@ -156,7 +154,7 @@ async def test_a_program_may_do_what_its_scopes_say_and_nothing_else(
 
 
 @pytest.mark.parametrize("operation", GUARDED, ids=str)
-async def test_what_a_stranger_the_owner_and_a_superuser_get(
+async def test_each_route_answers_a_stranger_the_owner_and_a_superuser_as_listed(
     client: httpx2.AsyncClient, people: People, operation: Operation
 ) -> None:
     answers = [
@@ -170,10 +168,10 @@ async def test_what_a_stranger_the_owner_and_a_superuser_get(
     assert tuple(answer.status_code for answer in answers) == expected
 
 
-async def test_no_route_lets_anybody_in_without_a_valid_token(
+async def test_no_guarded_route_works_without_a_valid_token(
     client: httpx2.AsyncClient, resources: Resources, people: People
 ) -> None:
-    revoked = await someone(resources, "revoked", superuser=True)
+    revoked = await create_user(resources, "revoked", superuser=True)
     await client.post("/api/v1/logout", headers=revoked.headers)
     root = people.superuser
     strangers: dict[str, dict[str, str]] = {
@@ -183,7 +181,7 @@ async def test_no_route_lets_anybody_in_without_a_valid_token(
         "revoked": revoked.headers,
         "refresh token": bearer(root.refresh_token),
         "unknown key": bearer("fab_" + "x" * 43),
-        "expired key": bearer((await an_api_key(resources, root, expired=True))[1]),
+        "expired key": bearer((await create_api_key(resources, root, expired=True))[1]),
     }
 
     for operation in GUARDED:
@@ -193,7 +191,7 @@ async def test_no_route_lets_anybody_in_without_a_valid_token(
             assert answer.headers["www-authenticate"] == "Bearer"
 
 
-async def test_the_routes_open_to_everybody_are_the_listed_ones(
+async def test_only_the_listed_routes_need_no_login(
     client: httpx2.AsyncClient, people: People
 ) -> None:
     answers = {op: await ask(client, op, {}, people.ids) for op in OPERATIONS}

@@ -1,3 +1,4 @@
+import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -7,9 +8,12 @@ from sqlalchemy import text, update
 
 from app.core.resources import Resources
 from app.models import ApiKey, Role, UserRole
-from tests.accounts import API, PASSWORD, Person, bearer, someone
-from tests.api_keys import an_api_key
-from tests.conftest import serve, with_settings
+from app.services.auth.api_key_service import HINT_LENGTH
+from app.services.auth.authentication import API_KEY_PREFIX
+from tests.support.accounts import API, PASSWORD, Person, bearer, create_user
+from tests.support.api_keys import create_api_key
+from tests.support.passwords import CHEAP_PASSWORDS
+from tests.support.service import serve, with_settings
 
 KEYS = f"{API}/users/me/api-keys"
 REPORTS = f"{API}/reports/"
@@ -32,7 +36,7 @@ async def status_of(client: httpx2.AsyncClient, key: str, path: str = REPORTS) -
     return (await client.get(path, headers=bearer(key))).status_code
 
 
-async def test_a_program_reads_with_its_key_what_its_owner_may_read(
+async def test_an_api_key_reads_what_its_owner_may_read(
     client: httpx2.AsyncClient, resources: Resources, ada: Person
 ) -> None:
     await allow(resources, ada, "reports:read")
@@ -41,8 +45,8 @@ async def test_a_program_reads_with_its_key_what_its_owner_may_read(
     created = answer.json()
     assert answer.status_code == 201
     assert created["key"].startswith("fab_")
-    assert len(created["key"]) == 4 + 43
-    assert created["hint"] == created["key"][:8]
+    assert len(created["key"]) == len(API_KEY_PREFIX) + 43
+    assert created["hint"] == created["key"][:HINT_LENGTH]
     assert await status_of(client, created["key"]) == 200
 
 
@@ -55,22 +59,22 @@ async def test_a_key_is_shown_once(client: httpx2.AsyncClient, ada: Person) -> N
     assert listed.json() == {"data": [created], "count": 1}
 
 
-async def test_the_database_holds_no_key_in_clear(
+async def test_the_database_stores_no_key_in_plain_text(
     client: httpx2.AsyncClient, resources: Resources, ada: Person
 ) -> None:
     key = (await create(client, ada)).json()["key"]
     async with resources.unit_of_work() as uow:
         rows = "".join(await uow.session.scalars(text("SELECT k::text FROM api_keys AS k")))
 
-    assert key[:8] in rows
+    assert key[:HINT_LENGTH] in rows
     assert key not in rows
     assert key.encode().hex() not in rows
 
 
-async def test_a_key_may_do_no_more_than_its_scopes_say(
+async def test_a_key_may_do_no_more_than_its_scopes_allow(
     client: httpx2.AsyncClient, resources: Resources, root: Person
 ) -> None:
-    _, key = await an_api_key(resources, root, scopes=["audit:read"])
+    _, key = await create_api_key(resources, root, scopes=["audit:read"])
 
     assert await status_of(client, key, f"{API}/audit-events/") == 200
     assert await status_of(client, key) == 403
@@ -79,7 +83,7 @@ async def test_a_key_may_do_no_more_than_its_scopes_say(
 async def test_a_key_may_do_no_more_than_its_owner(
     client: httpx2.AsyncClient, resources: Resources, ada: Person
 ) -> None:
-    _, key = await an_api_key(resources, ada)
+    _, key = await create_api_key(resources, ada)
     assert await status_of(client, key) == 403
 
     await allow(resources, ada, "reports:read")
@@ -89,12 +93,12 @@ async def test_a_key_may_do_no_more_than_its_owner(
     assert await status_of(client, key) == 403
 
 
-async def test_a_key_follows_the_reports_that_it_asked_for_where_its_scopes_say_so(
+async def test_a_key_follows_its_own_reports_if_its_scopes_allow_it(
     client: httpx2.AsyncClient, resources: Resources, ada: Person
 ) -> None:
     await allow(resources, ada, "reports:create")
-    _, author = await an_api_key(resources, ada, scopes=["reports:create", "jobs:read"])
-    _, auditor = await an_api_key(resources, ada, scopes=["audit:read"])
+    _, author = await create_api_key(resources, ada, scopes=["reports:create", "jobs:read"])
+    _, auditor = await create_api_key(resources, ada, scopes=["audit:read"])
     accepted = await client.post(f"{REPORTS}signups", json={}, headers=bearer(author))
 
     assert accepted.status_code == 202
@@ -103,11 +107,11 @@ async def test_a_key_follows_the_reports_that_it_asked_for_where_its_scopes_say_
     assert await status_of(client, ada.access_token, accepted.headers["location"]) == 200
 
 
-async def test_a_revoked_key_is_worth_nothing_at_once(
+async def test_a_revoked_key_stops_working_at_once(
     client: httpx2.AsyncClient, resources: Resources, root: Person
 ) -> None:
-    key_id, key = await an_api_key(resources, root)
-    _, other = await an_api_key(resources, root)
+    key_id, key = await create_api_key(resources, root)
+    _, other = await create_api_key(resources, root)
     assert await status_of(client, key) == 200
 
     answer = await client.delete(f"{KEYS}/{key_id}", headers=root.headers)
@@ -117,11 +121,11 @@ async def test_a_revoked_key_is_worth_nothing_at_once(
 
 
 @pytest.mark.parametrize("change", ["deactivated", "deleted"])
-async def test_with_its_owner_a_key_goes_at_once(
+async def test_a_key_stops_working_with_its_owner(
     client: httpx2.AsyncClient, resources: Resources, root: Person, change: str
 ) -> None:
-    owner = await someone(resources, "owner", superuser=True)
-    _, key = await an_api_key(resources, owner)
+    owner = await create_user(resources, "owner", superuser=True)
+    _, key = await create_api_key(resources, owner)
     path = f"{API}/users/{owner.id}"
     if change == "deleted":
         await client.delete(path, headers=root.headers)
@@ -131,10 +135,10 @@ async def test_with_its_owner_a_key_goes_at_once(
     assert await status_of(client, key) == 401
 
 
-async def test_nobody_revokes_somebody_elses_key(
+async def test_users_cannot_revoke_the_keys_of_others(
     client: httpx2.AsyncClient, resources: Resources, ada: Person, root: Person
 ) -> None:
-    key_id, key = await an_api_key(resources, root)
+    key_id, key = await create_api_key(resources, root)
     answer = await client.delete(f"{KEYS}/{key_id}", headers=ada.headers)
 
     assert (answer.status_code, answer.json()["detail"]) == (404, "API key not found")
@@ -149,10 +153,10 @@ async def last_use(resources: Resources, key_id: UUID) -> tuple[datetime | None,
     return last_used_at, version
 
 
-async def test_the_last_use_is_noted_once_a_minute(
+async def test_the_last_use_is_stored_once_per_minute(
     client: httpx2.AsyncClient, resources: Resources, root: Person
 ) -> None:
-    key_id, key = await an_api_key(resources, root)
+    key_id, key = await create_api_key(resources, root)
     assert (await last_use(resources, key_id))[0] is None
 
     await status_of(client, key)
@@ -169,16 +173,16 @@ async def test_the_last_use_is_noted_once_a_minute(
     assert (await last_use(resources, key_id))[0] != earlier
 
 
-async def test_a_use_that_is_refused_is_noted_too(
+async def test_a_refused_request_counts_as_a_use_of_the_key(
     client: httpx2.AsyncClient, resources: Resources, ada: Person
 ) -> None:
-    key_id, key = await an_api_key(resources, ada)
+    key_id, key = await create_api_key(resources, ada)
 
     assert await status_of(client, key, f"{API}/users/me") == 403
     assert (await last_use(resources, key_id))[0] is not None
 
 
-async def test_a_session_alone_creates_no_key(client: httpx2.AsyncClient, ada: Person) -> None:
+async def test_creating_a_key_needs_the_password(client: httpx2.AsyncClient, ada: Person) -> None:
     answers = [await create(client, ada, current_password="wrong horse") for _ in range(11)]
 
     assert [answer.status_code for answer in answers] == [400] * 10 + [429]
@@ -204,7 +208,7 @@ async def test_a_key_without_a_name_a_known_scope_or_an_end_is_refused(
     assert (await create(client, ada, **changes)).status_code == 422
 
 
-async def test_the_trail_tells_of_keys_but_not_what_they_are(
+async def test_the_audit_trail_shows_keys_but_never_their_value(
     client: httpx2.AsyncClient, ada: Person, root: Person
 ) -> None:
     created = (await create(client, ada)).json()
@@ -220,10 +224,37 @@ async def test_the_trail_tells_of_keys_but_not_what_they_are(
     assert created["hint"] not in answer.text
 
 
-async def test_a_superuser_who_owes_a_second_factor_has_no_use_of_a_key(
+async def test_a_key_of_a_superuser_without_the_required_second_factor_is_refused(
     resources: Resources, root: Person
 ) -> None:
-    _, key = await an_api_key(resources, root)
+    _, key = await create_api_key(resources, root)
     strict = with_settings(resources, superusers_need_second_factor=True)
     async with serve(strict) as client:
         assert await status_of(client, key) == 403
+
+
+async def test_a_user_has_a_limited_number_of_keys_that_work(
+    resources: Resources, ada: Person
+) -> None:
+    await create_api_key(resources, ada, expired=True)
+    async with serve(with_settings(resources, api_keys_per_user=2)) as client:
+        answers = [await create(client, ada) for _ in range(3)]
+        refusal = answers[-1].json()
+        await client.delete(f"{KEYS}/{answers[0].json()['id']}", headers=ada.headers)
+        again = await create(client, ada)
+
+    assert [answer.status_code for answer in answers] == [201, 201, 409]
+    assert refusal["detail"] == "You have 2 API keys, which is the limit. Revoke one first"
+    assert again.status_code == 201
+
+
+async def test_of_many_keys_created_at_once_no_more_than_the_limit_exist(
+    committing_resources: Resources,
+) -> None:
+    ada = await create_user(
+        committing_resources, password_hash=await CHEAP_PASSWORDS.hash(PASSWORD)
+    )
+    async with serve(with_settings(committing_resources, api_keys_per_user=2)) as client:
+        answers = await asyncio.gather(*(create(client, ada) for _ in range(6)))
+
+    assert sorted(answer.status_code for answer in answers) == [201] * 2 + [409] * 4

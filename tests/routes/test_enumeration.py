@@ -1,4 +1,4 @@
-"""Nobody learns from the time of an answer whether an address has an account."""
+"""A response does not reveal whether an address has an account, neither by words nor by time."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -9,24 +9,23 @@ import httpx2
 import pytest
 
 from app.core.resources import Resources
-from app.core.security import hash_password
-from app.core.throttle import open_throttle
-from tests.accounts import ADA, API, PASSWORD, SIGNUP, log_in, someone
-from tests.conftest import serve, with_settings
+from app.core.security.passwords import Passwords
+from app.core.security.throttle import open_throttle
+from tests.support.accounts import ADA, API, PASSWORD, SIGNUP, create_user, log_in
+from tests.support.limits import UNLIMITED, limits
+from tests.support.service import serve, with_settings
 
 ROUNDS = 24
 TRIES = 5
 Request = Callable[[int], Awaitable[httpx2.Response]]
-
-
 Clock = Callable[[], float]
 
 CLOCKS: tuple[Clock, ...] = (time.perf_counter, time.process_time)
-"""The clock on the wall, and the processor's: other work on the machine disturbs only the first."""
+"""Wall time, and the time of the processor, which other work on the machine does not disturb."""
 
 
 async def medians(requests: Mapping[str, Request]) -> list[dict[str, float]]:
-    """Measure requests in turns by each clock: whatever else the machine does meets them alike."""
+    """Measure the requests in turns by each clock, so that other work slows them all equally."""
     times: list[dict[str, list[float]]] = [{name: [] for name in requests} for _ in CLOCKS]
     for number in range(ROUNDS):
         for name, request in requests.items():
@@ -38,7 +37,7 @@ async def medians(requests: Mapping[str, Request]) -> list[dict[str, float]]:
 
 
 async def assert_alike(requests: Mapping[str, Request]) -> None:
-    """Compare medians. A busy machine may spoil one measurement, a leak spoils all of them."""
+    """Compare medians. Other work may spoil one measurement, but a leak spoils all of them."""
     ratios: list[dict[str, float]] = []
     for _ in range(TRIES):
         for measured in await medians(requests):
@@ -51,49 +50,60 @@ async def assert_alike(requests: Mapping[str, Request]) -> None:
 
 @pytest.fixture
 async def resources(resources: Resources) -> Resources:
-    """Attempts are not limited here, and only a confirmed address may log in."""
-    return with_settings(resources, login_requires_verified_email=True)
+    """A service where only a confirmed address may log in, with real passwords."""
+    changed = with_settings(resources, login_requires_verified_email=True)
+    return replace(changed, passwords=Passwords())
 
 
 @pytest.fixture
 async def client(resources: Resources) -> AsyncIterator[httpx2.AsyncClient]:
-    unlimited = with_settings(
-        resources, throttle_attempts=10**6, throttle_attempts_per_address=10**6
-    )
+    unlimited = with_settings(resources, **limits(account=UNLIMITED))
     async with open_throttle(unlimited.settings) as throttle:
         held = replace(unlimited, throttle=throttle)
         async with serve(held) as client:
             yield client
 
 
-async def test_a_login_takes_as_long_for_known_unknown_and_disabled_users(
-    client: httpx2.AsyncClient, resources: Resources
-) -> None:
-    password_hash = await hash_password(PASSWORD)
-    await someone(resources, "known", password_hash=password_hash)
-    await someone(resources, "passwordless")
-    disabled = await someone(resources, "disabled", password_hash=password_hash)
-    root = await someone(resources, "root", superuser=True)
+@pytest.fixture
+async def wrong_logins(client: httpx2.AsyncClient, resources: Resources) -> dict[str, Request]:
+    """Logins with a wrong password, by the kind of user."""
+    password_hash = await resources.passwords.hash(PASSWORD)
+    await create_user(resources, "known", password_hash=password_hash)
+    await create_user(resources, "passwordless")
+    disabled = await create_user(resources, "disabled", password_hash=password_hash)
+    root = await create_user(resources, "root", superuser=True)
     await client.patch(
         f"{API}/users/{disabled.id}", json={"is_active": False}, headers=root.headers
     )
 
-    def wrong(name: str) -> Request:
+    def log_in_as(name: str) -> Request:
         return lambda _: log_in(client, f"{name}@example.com", "wrong horse")
 
-    answers = [await wrong(name)(0) for name in ("known", "unknown", "disabled", "passwordless")]
+    return {name: log_in_as(name) for name in ("known", "unknown", "disabled", "passwordless")}
+
+
+async def test_a_wrong_login_gets_the_same_answer_for_known_unknown_and_disabled_users(
+    wrong_logins: dict[str, Request],
+) -> None:
+    answers = [await log_in_wrongly(0) for log_in_wrongly in wrong_logins.values()]
+
     assert {answer.status_code for answer in answers} == {400}
     assert {answer.json()["detail"] for answer in answers} == {"Incorrect email or password"}
-    await assert_alike(
-        {name: wrong(name) for name in ("known", "unknown", "disabled", "passwordless")}
-    )
 
 
+@pytest.mark.timing
+async def test_a_wrong_login_takes_as_long_for_known_unknown_and_disabled_users(
+    wrong_logins: dict[str, Request],
+) -> None:
+    await assert_alike(wrong_logins)
+
+
+@pytest.mark.timing
 @pytest.mark.parametrize("path", ["password-recovery", "verify-email"])
-async def test_asking_for_a_mail_takes_as_long_for_known_and_unknown_addresses(
+async def test_asking_for_an_email_takes_as_long_for_known_and_unknown_addresses(
     client: httpx2.AsyncClient, resources: Resources, path: str
 ) -> None:
-    await someone(resources, "known")
+    await create_user(resources, "known")
 
     await assert_alike(
         {
@@ -103,10 +113,11 @@ async def test_asking_for_a_mail_takes_as_long_for_known_and_unknown_addresses(
     )
 
 
-async def test_signing_up_takes_as_long_with_a_taken_address_as_with_a_free_one(
+@pytest.mark.timing
+async def test_signing_up_takes_as_long_with_a_taken_email_as_with_a_free_one(
     client: httpx2.AsyncClient, resources: Resources
 ) -> None:
-    await someone(resources, "taken")
+    await create_user(resources, "taken")
     numbers = iter(range(10**6))
 
     def free(_: int) -> Awaitable[httpx2.Response]:
@@ -118,3 +129,18 @@ async def test_signing_up_takes_as_long_with_a_taken_address_as_with_a_free_one(
             "free": free,
         }
     )
+
+
+@pytest.mark.timing
+async def test_asking_for_a_new_address_takes_as_long_if_it_is_taken(
+    client: httpx2.AsyncClient, resources: Resources
+) -> None:
+    password_hash = await resources.passwords.hash(PASSWORD)
+    ada = await create_user(resources, password_hash=password_hash)
+    await create_user(resources, "taken")
+
+    def ask(email: str) -> Request:
+        body = {"email": email, "current_password": PASSWORD}
+        return lambda _: client.patch(f"{API}/users/me", json=body, headers=ada.headers)
+
+    await assert_alike({"taken": ask("taken@example.com"), "free": ask("free@example.com")})

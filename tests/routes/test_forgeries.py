@@ -10,9 +10,9 @@ import pytest
 
 from app.core.config import Settings
 from app.core.resources import Resources
-from app.core.tokens import derive_key
-from tests.accounts import API, Person, bearer, someone
-from tests.tokens import HEADER, claims_of, expired, forged, signed
+from app.core.security.keys import Keys
+from tests.support.accounts import API, Person, bearer, create_user
+from tests.support.tokens import HEADER, claims_of, expired, forged, signed
 
 Forgery = Callable[[Settings, Person], str]
 
@@ -53,12 +53,12 @@ def with_the_secret_itself(settings: Settings, person: Person) -> str:
 
 
 def with_the_key_of_something_else(settings: Settings, person: Person) -> str:
-    key = derive_key(settings, "something else")
+    key = Keys.of(settings, "something else").current
     return signed(settings, claims_of(settings, person), key=key)
 
 
 def with_another_algorithm(settings: Settings, person: Person) -> str:
-    key = derive_key(settings, "access token") * 2
+    key = Keys.of(settings, "access token").current * 2
     return signed(settings, claims_of(settings, person), key=key, algorithm="HS512")
 
 
@@ -123,7 +123,7 @@ FORGERIES: dict[str, Forgery] = {
     "sub missing": with_claims(sub=None),
     "sub no id": with_claims(sub="1 OR 1=1"),
     "sid missing": with_claims(sid=None),
-    "somebody else's session": of_nobody,
+    "another user's session": of_nobody,
     "1 MB": of_one_megabyte,
     "refresh token": lambda _, person: person.refresh_token,
     "not even three parts": lambda *_: "a.b",
@@ -133,10 +133,10 @@ FORGERIES: dict[str, Forgery] = {
 
 @pytest.fixture
 async def ada(resources: Resources) -> Person:
-    return await someone(resources)
+    return await create_user(resources)
 
 
-async def test_the_token_that_the_forgeries_start_from_is_good(
+async def test_the_token_that_the_forgeries_start_from_is_valid(
     client: httpx2.AsyncClient, settings: Settings, ada: Person
 ) -> None:
     token = signed(settings, claims_of(settings, ada))
@@ -145,7 +145,7 @@ async def test_the_token_that_the_forgeries_start_from_is_good(
 
 
 @pytest.mark.parametrize("name", FORGERIES)
-async def test_a_forged_token_opens_nothing(
+async def test_a_forged_token_is_refused(
     client: httpx2.AsyncClient, settings: Settings, ada: Person, name: str
 ) -> None:
     token = FORGERIES[name](settings, ada)
@@ -157,7 +157,7 @@ async def test_a_forged_token_opens_nothing(
 @pytest.mark.parametrize(
     "header", ["", "Bearer", "Basic YTpi", "bearer  ", "Bearer a b c", "Token x"]
 )
-async def test_another_kind_of_credentials_opens_nothing(
+async def test_another_kind_of_credentials_is_refused(
     client: httpx2.AsyncClient, header: str
 ) -> None:
     answer = await client.get(f"{API}/users/me", headers={"Authorization": header})

@@ -8,15 +8,15 @@ from app.core.database import open_database
 from app.core.queue import EMAIL, QUEUES
 from app.core.redis import open_pools
 from app.core.resources import Resources
+from app.core.security.access_tokens import AccessToken, issue_access_token
 from app.core.setup import create_application
-from app.core.tokens import AccessToken, issue_access_token
-from tests.accounts import bearer
-from tests.conftest import given, serve
-from tests.core.worker.test_heartbeat import alive
-from tests.ports import CLOSED_PORT
+from tests.support.accounts import bearer
+from tests.support.heartbeat import beating_worker
+from tests.support.ports import CLOSED_PORT
+from tests.support.service import already_open, serve
 
 
-async def test_live_touches_nothing(settings: Settings) -> None:
+async def test_the_liveness_check_needs_no_other_server(settings: Settings) -> None:
     away = settings.model_copy(
         update={
             "database_url": f"postgresql+asyncpg://a:b@127.0.0.1:{CLOSED_PORT}/x",
@@ -36,13 +36,17 @@ async def test_ready_when_everything_answers(client: httpx2.AsyncClient) -> None
         "status": "ready",
         "database": {"status": "up", "error": None},
         "queues": {q.name: {"status": "up", "error": None, "workers": 0} for q in QUEUES},
+        "warnings": [],
     }
 
 
 async def test_ready_counts_the_live_workers_of_each_queue(
     client: httpx2.AsyncClient, settings: Settings
 ) -> None:
-    async with alive(EMAIL, settings, worker_id="a"), alive(EMAIL, settings, worker_id="b"):
+    async with (
+        beating_worker(EMAIL, settings, worker_id="a"),
+        beating_worker(EMAIL, settings, worker_id="b"),
+    ):
         during = (await client.get("/health/ready")).json()["queues"]
     after = (await client.get("/health/ready")).json()["queues"]
 
@@ -56,7 +60,9 @@ async def test_a_queue_whose_redis_is_down_is_named(
     own = {**settings.queue_redis_urls, "email": f"redis://127.0.0.1:{CLOSED_PORT}/2"}
     away = settings.model_copy(update={"queue_redis_urls": own})
     async with open_pools(away) as queues:
-        app = create_application(away, open_resources=given(replace(resources, queues=queues)))
+        app = create_application(
+            away, open_resources=already_open(replace(resources, queues=queues))
+        )
         async with serve(app) as client:
             answer = await client.get("/health/ready")
 
@@ -71,7 +77,9 @@ async def test_a_database_that_is_down_is_named(settings: Settings, resources: R
     away = settings.model_copy(update={"database_url": url})
     token = issue_access_token(settings, AccessToken(uuid4(), uuid4()))
     async with open_database(away) as database:
-        app = create_application(away, open_resources=given(replace(resources, database=database)))
+        app = create_application(
+            away, open_resources=already_open(replace(resources, database=database))
+        )
         async with serve(app) as client:
             answer = await client.get("/health/ready")
             users = await client.get("/api/v1/users/me", headers=bearer(token))

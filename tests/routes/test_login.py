@@ -1,7 +1,7 @@
 import httpx2
 import pytest
 
-from tests.accounts import ADA, API, SIGNUP, bearer, log_in
+from tests.support.accounts import ADA, API, SIGNUP, bearer, log_in
 
 
 @pytest.fixture
@@ -11,7 +11,7 @@ async def ada(client: httpx2.AsyncClient) -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("ada")
-async def test_who_knows_the_password_gets_tokens(client: httpx2.AsyncClient) -> None:
+async def test_the_right_password_gets_tokens(client: httpx2.AsyncClient) -> None:
     answer = await log_in(client)
 
     tokens = answer.json()
@@ -24,7 +24,7 @@ async def test_who_knows_the_password_gets_tokens(client: httpx2.AsyncClient) ->
 
 
 @pytest.mark.usefixtures("ada")
-async def test_an_address_is_the_same_in_any_case(client: httpx2.AsyncClient) -> None:
+async def test_the_case_of_an_email_does_not_matter(client: httpx2.AsyncClient) -> None:
     assert (await log_in(client, "ADA@EXAMPLE.com")).status_code == 200
 
 
@@ -40,7 +40,7 @@ async def test_an_address_is_the_same_in_any_case(client: httpx2.AsyncClient) ->
     ],
     ids=["wrong password", "unknown", "no address", "NUL", "1 MB"],
 )
-async def test_every_wrong_login_is_answered_alike(
+async def test_every_wrong_login_gets_the_same_answer(
     client: httpx2.AsyncClient, email: str, password: str
 ) -> None:
     answer = await log_in(client, email, password)

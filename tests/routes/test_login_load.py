@@ -1,29 +1,40 @@
-"""Logins are work for the processor: nobody else may feel it."""
+"""Logins keep the processor busy, but other requests do not wait for them."""
 
 import asyncio
 import time
 
 import httpx2
+import pytest
 
 from app.core.resources import Resources
-from app.core.security import hash_password
-from tests.accounts import API, PASSWORD, Person, log_in, someone
-from tests.processes import running
+from app.core.security.passwords import Passwords
+from tests.support.accounts import API, PASSWORD, Person, create_user, log_in
+from tests.support.limits import UNLIMITED, limits
+from tests.support.processes import run_process
+from tests.support.waiting import STALLED_AFTER
 
 LOGINS = 30
 LIMIT = 0.25
 TRIES = 3
 
+FLOOD = 100
+LONGEST_DELAY = 1.5
+"""Seconds that a flood of wrong logins may add to a right one."""
 
-async def test_thirty_logins_at_once_do_not_hold_up_other_requests(
-    committing: Resources,
+
+@pytest.mark.timing
+async def test_thirty_logins_at_once_do_not_slow_down_other_requests(
+    committing_resources: Resources,
 ) -> None:
-    """A machine that is busy otherwise may spoil a measurement, but not all of them."""
-    ada = await someone(committing, password_hash=await hash_password(PASSWORD))
+    """Other work on the machine may spoil one measurement, but not all of them."""
+    ada = await create_user(committing_resources, password_hash=await Passwords().hash(PASSWORD))
     command = ("-m", "uvicorn", "main:app", "--port", "0", "--no-proxy-headers")
-    async with running(committing.settings, *command) as api:
-        url = (await api.says("running on")).split("running on ")[1].split()[0]
-        async with api.heard_out(), httpx2.AsyncClient(base_url=url, timeout=60) as client:
+    async with run_process(committing_resources.settings, *command) as api:
+        url = (await api.wait_for_line("running on")).split("running on ")[1].split()[0]
+        async with (
+            api.reading_output(),
+            httpx2.AsyncClient(base_url=url, timeout=STALLED_AFTER) as client,
+        ):
             slowest: list[float] = []
             while len(slowest) < TRIES and min(slowest, default=1.0) > LIMIT:
                 slowest.append(await wait_beside_logins(client, ada))
@@ -32,14 +43,56 @@ async def test_thirty_logins_at_once_do_not_hold_up_other_requests(
 
 
 async def wait_beside_logins(client: httpx2.AsyncClient, ada: Person) -> float:
-    """Return the 99th percentile of the seconds that another route takes meanwhile."""
+    """Return the 99th percentile of the seconds that another route takes during the logins."""
     await client.get(f"{API}/users/me", headers=ada.headers)
-    logins = asyncio.gather(*(log_in(client, ada.email) for _ in range(LOGINS)))
+    logins = asyncio.gather(*(time_of_login(client, ada.email) for _ in range(LOGINS)))
     waits: list[float] = []
     while not logins.done():
         began = time.perf_counter()
         answer = await client.get(f"{API}/users/me", headers=ada.headers)
         waits.append(time.perf_counter() - began)
         assert answer.status_code == 200
-    assert {answer.status_code for answer in await logins} == {200}
+    await logins
     return sorted(waits)[int(len(waits) * 0.99)]
+
+
+@pytest.mark.timing
+async def test_a_hundred_wrong_logins_at_once_hardly_delay_a_right_one(
+    committing_resources: Resources,
+) -> None:
+    """The flood tries many accounts from many addresses, so no limit of attempts stops it."""
+    ada = await create_user(committing_resources, password_hash=await Passwords().hash(PASSWORD))
+    settings = committing_resources.settings.model_copy(update=limits(account=UNLIMITED))
+    command = ("-m", "uvicorn", "main:app", "--port", "0", "--no-proxy-headers")
+    async with run_process(settings, *command) as api:
+        url = (await api.wait_for_line("running on")).split("running on ")[1].split()[0]
+        limit = httpx2.Limits(max_connections=None)
+        async with (
+            api.reading_output(),
+            httpx2.AsyncClient(base_url=url, timeout=STALLED_AFTER, limits=limit) as client,
+        ):
+            alone = await time_of_login(client, ada.email)
+            delays: list[float] = []
+            while len(delays) < TRIES and min(delays, default=9.0) > LONGEST_DELAY:
+                delays.append(await time_beside_flood(client, ada) - alone)
+
+    assert min(delays) <= LONGEST_DELAY, delays
+
+
+async def time_beside_flood(client: httpx2.AsyncClient, person: Person) -> float:
+    flood = asyncio.gather(
+        *(log_in(client, f"user-{n}@example.com", "wrong horse") for n in range(FLOOD))
+    )
+    await asyncio.sleep(0)
+    taken = await time_of_login(client, person.email)
+    assert {answer.status_code for answer in await flood} <= {400, 503}
+    return taken
+
+
+async def time_of_login(client: httpx2.AsyncClient, email: str) -> float:
+    """Return the seconds until a login succeeds, repeated as the service asks for it."""
+    began = time.perf_counter()
+    while (answer := await log_in(client, email)).status_code == 503:
+        await asyncio.sleep(int(answer.headers["retry-after"]))
+    assert answer.status_code == 200
+    return time.perf_counter() - began

@@ -1,12 +1,16 @@
+from dataclasses import replace
+
+import bcrypt
 import httpx2
 import pytest
-from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import select
 
 from app.core.resources import Resources
+from app.core.security.passwords import Passwords
 from app.models import User
-from tests.accounts import ADA, API, PASSWORD, SIGNUP, Person, log_in, someone
-from tests.conftest import serve, with_settings
+from tests.support.accounts import ADA, API, PASSWORD, SIGNUP, Person, create_user, log_in
+from tests.support.passwords import hash_password
+from tests.support.service import serve, with_settings
 
 CHANGE = f"{API}/users/me/password"
 NEW = "a fresh battery"
@@ -54,7 +58,7 @@ async def test_a_change_is_refused_with_its_reason(
 async def test_a_user_without_a_password_cannot_log_in_or_change_it(
     client: httpx2.AsyncClient, resources: Resources
 ) -> None:
-    bob = await someone(resources, "bob")
+    bob = await create_user(resources, "bob")
 
     assert (await log_in(client, bob.email, "")).status_code in {400, 422}
     assert (await log_in(client, bob.email)).status_code == 400
@@ -87,7 +91,7 @@ async def test_the_minimum_length_is_a_setting(resources: Resources) -> None:
     ["x9" * 36 + "y", "🐎🔋📎✅🐎🔋📎✅", "cafe\u0301 au lait", "x9" * 64],
     ids=["73 bytes", "emoji", "NFD", "128"],
 )
-async def test_who_signs_up_with_any_characters_logs_in_with_them(
+async def test_a_password_may_contain_any_characters(
     client: httpx2.AsyncClient, password: str
 ) -> None:
     await client.post(SIGNUP, json=ADA | {"password": password})
@@ -96,7 +100,7 @@ async def test_who_signs_up_with_any_characters_logs_in_with_them(
     assert (await log_in(client, password=password[:-1])).status_code == 400
 
 
-async def test_logging_in_with_the_twin_of_a_letter_is_the_same_password(
+async def test_another_unicode_form_of_a_letter_is_the_same_password(
     client: httpx2.AsyncClient,
 ) -> None:
     await client.post(SIGNUP, json=ADA | {"password": "caf\u00e9 au lait"})
@@ -105,14 +109,29 @@ async def test_logging_in_with_the_twin_of_a_letter_is_the_same_password(
 
 
 async def test_a_login_renews_a_hash_of_older_parameters(
+    resources: Resources,
+) -> None:
+    await create_user(resources, password_hash=await hash_password(PASSWORD))
+
+    async with serve(replace(resources, passwords=Passwords())) as client:
+        assert (await log_in(client)).status_code == 200
+        async with resources.unit_of_work() as uow:
+            stored = await uow.session.scalar(select(User.password_hash))
+        assert stored is not None
+        assert "m=19456,t=2,p=1" in stored
+        assert (await log_in(client)).status_code == 200
+
+
+async def test_an_imported_user_logs_in_with_a_bcrypt_hash_which_is_upgraded(
     client: httpx2.AsyncClient, resources: Resources
 ) -> None:
-    old = Argon2Hasher(memory_cost=8_192, time_cost=1, parallelism=1).hash(PASSWORD)
-    await someone(resources, password_hash=old)
+    imported = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+    await create_user(resources, password_hash=imported)
 
+    assert (await log_in(client, password="a wrong one")).status_code == 400
     assert (await log_in(client)).status_code == 200
     async with resources.unit_of_work() as uow:
         stored = await uow.session.scalar(select(User.password_hash))
     assert stored is not None
-    assert "m=19456,t=2,p=1" in stored
+    assert stored.startswith("$argon2id$")
     assert (await log_in(client)).status_code == 200

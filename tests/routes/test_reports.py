@@ -6,26 +6,26 @@ from sqlalchemy import text
 
 from app.core.resources import Resources
 from app.core.worker.base_settings import WorkerSettings
-from tests.accounts import someone
-from tests.conftest import WorkOff
+from tests.support.accounts import create_user
+from tests.support.workers import RunWorker
 
 REQUEST = "/api/v1/reports/signups"
 
 
 @pytest.fixture
-def resources(committing: Resources) -> Resources:
-    """Commits that the worker and its sweeper see on connections of their own."""
-    return committing
+def resources(committing_resources: Resources) -> Resources:
+    """Commits that the worker and its outbox relay see on connections of their own."""
+    return committing_resources
 
 
 @pytest.fixture
 async def root(resources: Resources) -> dict[str, str]:
     """The headers of a superuser, who may ask for reports."""
-    return (await someone(resources, "root", superuser=True)).headers
+    return (await create_user(resources, "root", superuser=True)).headers
 
 
 async def test_a_report_is_accepted_built_and_read(
-    client: httpx2.AsyncClient, resources: Resources, work_off: WorkOff, root: dict[str, str]
+    client: httpx2.AsyncClient, resources: Resources, run_worker: RunWorker, root: dict[str, str]
 ) -> None:
     async with resources.unit_of_work() as uow:
         await uow.session.execute(
@@ -42,7 +42,7 @@ async def test_a_report_is_accepted_built_and_read(
     where = accepted.headers["location"]
     assert (await client.get(where, headers=root)).json()["state"] == "queued"
 
-    await work_off(WorkerSettings)
+    await run_worker(WorkerSettings)
 
     job = (await client.get(where, headers=root)).json()
     assert (job["state"], job["progress"]) == ("succeeded", 1.0)
@@ -64,10 +64,10 @@ async def test_a_report_is_accepted_built_and_read(
 
 
 async def test_days_without_signups_count_as_zero(
-    client: httpx2.AsyncClient, work_off: WorkOff, root: dict[str, str]
+    client: httpx2.AsyncClient, run_worker: RunWorker, root: dict[str, str]
 ) -> None:
     job = (await client.post(REQUEST, json={"days": 8}, headers=root)).json()
-    await work_off(WorkerSettings)
+    await run_worker(WorkerSettings)
 
     report = (await client.get(f"/api/v1/reports/{job['id']}", headers=root)).json()
     assert [day["signups"] for day in report["days"]] == [0] * 7 + [1]
@@ -85,9 +85,11 @@ async def test_a_report_is_not_found_before_it_is_built(
 async def test_an_unknown_job_is_not_found(
     client: httpx2.AsyncClient, root: dict[str, str]
 ) -> None:
-    answer = await client.get(f"/api/v1/jobs/{uuid4()}", headers=root)
+    job_id = uuid4()
+    answer = await client.get(f"/api/v1/jobs/{job_id}", headers=root)
 
-    assert (answer.status_code, answer.json()["detail"]) == (404, "Job not found")
+    assert answer.status_code == 404
+    assert answer.json()["detail"].startswith(f"There is no job {job_id}")
 
 
 @pytest.mark.parametrize("days", [0, -1, 367, 10**30, "many", None, 1.5])

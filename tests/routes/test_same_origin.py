@@ -1,30 +1,21 @@
-from dataclasses import replace
-
 import httpx2
 import pytest
 
-from app.core.config import Settings
 from app.core.resources import Resources
-from app.core.setup import create_application
-from app.routes.same_origin import SameOrigin
-from tests.conftest import given, serve
+from tests.support.accounts import API
+from tests.support.service import serve, with_settings
 
 OURS = "https://service.example.com"
 FRONT = "https://front.example.com"
 FOREIGN = "https://evil.example.com"
 
 
-async def call(
-    settings: Settings, resources: Resources, headers: dict[str, str]
+async def ask_to_refresh(
+    resources: Resources, headers: dict[str, str], **changes: object
 ) -> httpx2.Response:
-    app = create_application(settings, open_resources=given(replace(resources, settings=settings)))
-
-    @app.post("/logout", dependencies=[SameOrigin], status_code=204)
-    async def logout() -> None:
-        pass
-
-    async with serve(app) as client:
-        return await client.post("/logout", headers=headers)
+    """Call a route that acts on a cookie, without one, of a service with changed settings."""
+    async with serve(with_settings(resources, **changes)) as client:
+        return await client.post(f"{API}/login/refresh", headers=headers)
 
 
 @pytest.mark.parametrize(
@@ -39,12 +30,12 @@ async def call(
     ],
     ids=str,
 )
-async def test_our_pages_listed_front_ends_and_programs_may_call(
-    settings: Settings, resources: Resources, headers: dict[str, str]
+async def test_our_pages_listed_front_ends_and_programs_are_allowed(
+    resources: Resources, headers: dict[str, str]
 ) -> None:
-    ours = settings.model_copy(update={"cors_origins": [FRONT], "cors_credentials": True})
+    answer = await ask_to_refresh(resources, headers, cors_origins=[FRONT], cors_credentials=True)
 
-    assert (await call(ours, resources, headers)).status_code == 204
+    assert answer.status_code == 401, "there is no cookie"
 
 
 @pytest.mark.parametrize(
@@ -63,19 +54,15 @@ async def test_our_pages_listed_front_ends_and_programs_may_call(
     ],
     ids=str,
 )
-async def test_a_foreign_page_may_not(
-    settings: Settings, resources: Resources, headers: dict[str, str]
+async def test_a_page_of_another_site_is_refused(
+    resources: Resources, headers: dict[str, str]
 ) -> None:
-    open_to_all = settings.model_copy(update={"cors_origins": ["*"], "cors_credentials": True})
-
-    answer = await call(open_to_all, resources, headers)
+    answer = await ask_to_refresh(resources, headers, cors_origins=["*"], cors_credentials=True)
 
     assert (answer.status_code, answer.json()["status"]) == (403, 403)
 
 
-async def test_a_front_end_that_may_send_no_cookies_may_not(
-    settings: Settings, resources: Resources
-) -> None:
-    reading = settings.model_copy(update={"cors_origins": [FRONT]})
+async def test_a_front_end_without_credentials_is_refused(resources: Resources) -> None:
+    answer = await ask_to_refresh(resources, {"Origin": FRONT}, cors_origins=[FRONT])
 
-    assert (await call(reading, resources, {"Origin": FRONT})).status_code == 403
+    assert answer.status_code == 403

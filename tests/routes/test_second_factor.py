@@ -1,18 +1,28 @@
-"""Setting a second factor up, and taking it away."""
+"""Setting up a second factor, and removing it."""
 
 import asyncio
 
 import httpx2
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 from app.core.resources import Resources
-from app.core.security import hash_password
 from app.models import TotpFactor, User
-from app.services.session_service import SessionService
-from tests.accounts import API, CALLER, PASSWORD, Person, bearer, log_in, someone
-from tests.authenticator import Authenticator, read_secret, set_up_app
-from tests.conftest import serve, waits_for_a_lock
+from app.services.auth.actor import lock_user
+from app.services.auth.session_service import SessionService
+from tests.support.accounts import (
+    API,
+    PASSWORD,
+    Person,
+    bearer,
+    create_user,
+    log_in,
+    open_anonymous_scope,
+)
+from tests.support.authenticator import Authenticator, enroll_authenticator, read_secret
+from tests.support.passwords import hash_password
+from tests.support.service import serve
+from tests.support.waiting import wait_for_blocked_transaction
 
 FACTOR = f"{API}/users/me/second-factor"
 PROOF = {"current_password": PASSWORD}
@@ -54,7 +64,7 @@ async def test_a_secret_counts_once_a_first_code_has_confirmed_it(
     assert (await log_in(client)).json()["detail"] == "Second factor required"
 
 
-async def test_the_secret_is_shown_once_also_as_an_uri(
+async def test_the_secret_is_shown_once_also_as_a_uri(
     client: httpx2.AsyncClient, ada: Person
 ) -> None:
     answer = (await client.post(FACTOR, json=PROOF, headers=ada.headers)).json()
@@ -69,10 +79,10 @@ async def test_the_secret_is_shown_once_also_as_an_uri(
     assert answer["secret"] not in (await client.get(FACTOR, headers=ada.headers)).text
 
 
-async def test_a_factor_that_counts_is_not_replaced_before_it_is_removed(
+async def test_a_confirmed_factor_must_be_removed_before_it_is_replaced(
     client: httpx2.AsyncClient, resources: Resources, ada: Person
 ) -> None:
-    app = await set_up_app(resources, ada)
+    app = await enroll_authenticator(resources, ada)
     for answer in (
         await client.post(FACTOR, json=PROOF, headers=ada.headers),
         await confirm(client, ada, app.code()),
@@ -81,7 +91,7 @@ async def test_a_factor_that_counts_is_not_replaced_before_it_is_removed(
         assert answer.json()["detail"] == "Second factor is set up already"
 
 
-async def test_sessions_that_began_without_the_factor_end_when_it_is_set_up(
+async def test_sessions_that_started_without_the_factor_end_when_it_is_confirmed(
     client: httpx2.AsyncClient, ada: Person
 ) -> None:
     other = (await log_in(client)).json()
@@ -93,30 +103,48 @@ async def test_sessions_that_began_without_the_factor_end_when_it_is_set_up(
     assert (await client.get(me, headers=ada.headers)).status_code == 200
 
 
-async def test_a_session_that_begins_while_the_factor_is_confirmed_does_not_outlive_it(
-    committing: Resources,
+async def test_a_session_that_starts_while_the_factor_is_confirmed_ends(
+    committing_resources: Resources,
 ) -> None:
-    """A login has found no second factor, and is about to begin a session without it."""
-    ada = await someone(committing, password_hash=await hash_password(PASSWORD))
-    async with serve(committing) as client:
+    """A login has found no second factor, and is about to start a session without it."""
+    ada = await create_user(committing_resources, password_hash=await hash_password(PASSWORD))
+    async with serve(committing_resources) as client:
         app = await begin(client, ada)
-        async with committing.unit_of_work() as login:
-            user = await login.session.get(User, ada.id, with_for_update=True)
+        async with open_anonymous_scope(committing_resources) as login:
+            user = await login.uow.session.get(User, ada.id, with_for_update=True)
             assert user is not None
             confirming = asyncio.create_task(confirm(client, ada, app.code()))
-            await waits_for_a_lock(committing)
-            tokens = await SessionService(login, committing.settings, CALLER).open(user)
+            await wait_for_blocked_transaction(committing_resources)
+            tokens = await SessionService(login).open(user)
         assert (await confirming).status_code == 200
         me = await client.get(f"{API}/users/me", headers=bearer(tokens.access_token))
 
     assert me.status_code == 401
 
 
+async def test_a_login_that_waits_while_the_factor_is_confirmed_needs_it(
+    committing_resources: Resources,
+) -> None:
+    """A statement that waits for a lock sees other tables as they were before."""
+    ada = await create_user(committing_resources, password_hash=await hash_password(PASSWORD))
+    async with serve(committing_resources) as client:
+        async with open_anonymous_scope(committing_resources) as confirming:
+            await lock_user(confirming, ada.id)
+            factor = TotpFactor(user_id=ada.id, encrypted_secret=b"x", confirmed_at=func.now())
+            confirming.uow.session.add(factor)
+            await confirming.uow.session.flush()
+            login = asyncio.create_task(log_in(client))
+            await wait_for_blocked_transaction(committing_resources)
+        answer = await login
+
+    assert (answer.status_code, answer.json()["detail"]) == (400, "Second factor required")
+
+
 @pytest.mark.parametrize("path", ["", "/recovery-codes", "/disable"])
-async def test_a_session_alone_changes_no_second_factor(
+async def test_changing_the_second_factor_needs_the_password(
     client: httpx2.AsyncClient, resources: Resources, ada: Person, path: str
 ) -> None:
-    app = await set_up_app(resources, ada) if path else None
+    app = await enroll_authenticator(resources, ada) if path else None
     wrong = {"current_password": "wrong horse"}
     answers = [
         await client.post(f"{FACTOR}{path}", json=wrong, headers=ada.headers) for _ in range(11)
@@ -127,10 +155,12 @@ async def test_a_session_alone_changes_no_second_factor(
     assert await status(client, ada) == ((True, 10) if app else (False, 0))
 
 
-async def test_of_recovery_codes_renewed_twice_at_once_ten_are_good(committing: Resources) -> None:
-    ada = await someone(committing, password_hash=await hash_password(PASSWORD))
-    await set_up_app(committing, ada)
-    async with serve(committing) as client:
+async def test_of_recovery_codes_renewed_twice_at_once_ten_work(
+    committing_resources: Resources,
+) -> None:
+    ada = await create_user(committing_resources, password_hash=await hash_password(PASSWORD))
+    await enroll_authenticator(committing_resources, ada)
+    async with serve(committing_resources) as client:
         path = f"{FACTOR}/recovery-codes"
         await asyncio.gather(
             *(client.post(path, json=PROOF, headers=ada.headers) for _ in range(4))
@@ -139,7 +169,7 @@ async def test_of_recovery_codes_renewed_twice_at_once_ten_are_good(committing: 
 
 
 @pytest.mark.parametrize("path", ["confirm", "recovery-codes", "disable"])
-async def test_without_a_second_factor_there_is_none_to_change(
+async def test_a_second_factor_that_does_not_exist_is_not_found(
     client: httpx2.AsyncClient, ada: Person, path: str
 ) -> None:
     body = {"code": "123456"} if path == "confirm" else PROOF
@@ -158,10 +188,10 @@ async def test_guesses_of_the_first_code_are_counted(
     assert (await confirm(client, ada, app.code())).status_code == 429
 
 
-async def test_who_removes_the_factor_logs_in_with_the_password_alone(
+async def test_without_the_factor_the_password_alone_logs_in(
     client: httpx2.AsyncClient, resources: Resources, ada: Person
 ) -> None:
-    await set_up_app(resources, ada)
+    await enroll_authenticator(resources, ada)
     answer = await client.post(f"{FACTOR}/disable", json=PROOF, headers=ada.headers)
 
     assert answer.json() == {"message": "Second factor removed"}
@@ -169,10 +199,10 @@ async def test_who_removes_the_factor_logs_in_with_the_password_alone(
     assert (await log_in(client)).status_code == 200
 
 
-async def test_a_superuser_removes_the_factor_of_who_has_lost_it(
+async def test_a_superuser_removes_the_factor_of_a_user_who_has_lost_it(
     client: httpx2.AsyncClient, resources: Resources, ada: Person, root: Person
 ) -> None:
-    await set_up_app(resources, ada)
+    await enroll_authenticator(resources, ada)
     path = f"{API}/users/{ada.id}/second-factor"
     answers = [await client.delete(path, headers=root.headers) for _ in range(2)]
 
@@ -181,7 +211,7 @@ async def test_a_superuser_removes_the_factor_of_who_has_lost_it(
     assert await events(client, root, ada) == ["second_factor.removed", "login.succeeded"]
 
 
-async def test_the_trail_tells_of_every_change(
+async def test_the_audit_trail_shows_every_change(
     client: httpx2.AsyncClient, ada: Person, root: Person
 ) -> None:
     app = await begin(client, ada)
@@ -198,12 +228,12 @@ async def test_the_trail_tells_of_every_change(
     ]
 
 
-async def test_the_database_holds_neither_secret_nor_codes_in_clear(
+async def test_the_database_stores_neither_secret_nor_codes_in_plain_text(
     resources: Resources, ada: Person
 ) -> None:
-    app = await set_up_app(resources, ada)
+    app = await enroll_authenticator(resources, ada)
     async with resources.unit_of_work() as uow:
-        [sealed] = await uow.session.scalars(select(TotpFactor.sealed_secret))
+        [sealed] = await uow.session.scalars(select(TotpFactor.encrypted_secret))
         hashes = await uow.session.scalars(text("SELECT length(code_hash) FROM recovery_codes"))
         rows = await uow.session.scalars(text("SELECT c::text FROM recovery_codes AS c"))
 

@@ -7,11 +7,11 @@ import httpx2
 import pytest
 
 from app.core.resources import Resources
-from app.core.security import hash_password
-from tests.accounts import API, PASSWORD, Person, someone
-from tests.authenticator import read_secret
-from tests.conftest import serve, with_settings
-from tests.routes.operations import BODIES, GUARDED, QUERIES
+from tests.routes.operations import GUARDED, QUERIES
+from tests.support.accounts import API, PASSWORD, Person, create_user
+from tests.support.authenticator import read_secret
+from tests.support.passwords import hash_password
+from tests.support.service import serve, with_settings
 
 FACTOR = f"{API}/users/me/second-factor"
 ALLOWED = {
@@ -20,10 +20,15 @@ ALLOWED = {
     f"POST {FACTOR}/confirm",
     f"POST {FACTOR}/recovery-codes",
     f"POST {FACTOR}/disable",
+    f"GET {API}/users/me/passkeys",
+    f"POST {API}/users/me/passkeys",
+    f"POST {API}/users/me/passkeys/options",
+    f"POST {API}/login/reauthenticate",
+    f"POST {API}/login/reauthenticate/options",
     f"POST {API}/logout",
     f"POST {API}/logout/all",
 }
-"""What somebody may do who has yet to set the factor up."""
+"""The routes that a superuser may use before setting up the factor."""
 
 
 @pytest.fixture
@@ -36,7 +41,7 @@ async def client(resources: Resources) -> AsyncIterator[httpx2.AsyncClient]:
 @pytest.fixture
 async def root(resources: Resources) -> Person:
     password_hash = await hash_password(PASSWORD)
-    return await someone(resources, "root", superuser=True, password_hash=password_hash)
+    return await create_user(resources, "root", superuser=True, password_hash=password_hash)
 
 
 async def test_a_superuser_without_the_factor_may_only_set_it_up(
@@ -50,7 +55,7 @@ async def test_a_superuser_without_the_factor_may_only_set_it_up(
             operation.method,
             operation.path.format_map(ids),
             headers=root.headers,
-            json=BODIES.get(operation.id),
+            json=operation.body,
             params=QUERIES.get(operation.id),
         )
         assert answer.status_code == 403, operation
@@ -75,7 +80,7 @@ async def test_once_it_is_set_up_a_superuser_may_do_everything_at_once(
 async def test_others_need_no_second_factor(
     client: httpx2.AsyncClient, resources: Resources
 ) -> None:
-    ada = await someone(resources)
+    ada = await create_user(resources)
 
     assert (await client.get(f"{API}/users/me", headers=ada.headers)).status_code == 200
 

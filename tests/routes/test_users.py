@@ -8,8 +8,8 @@ from sqlalchemy import select
 from app.core.queue import EMAIL, QueuePools
 from app.core.resources import Resources
 from app.models import User
-from tests.accounts import ADA, API, SIGNUP, Person, someone
-from tests.conftest import serve
+from tests.support.accounts import ADA, API, SIGNUP, Person, create_user
+from tests.support.service import serve
 
 USERS = f"{API}/users/"
 
@@ -40,30 +40,33 @@ async def test_a_password_is_stored_as_an_argon2id_hash(
     assert ADA["password"] not in stored
 
 
-async def test_signing_up_has_a_welcome_mail_sent(
+async def test_signing_up_sends_a_welcome_email(
     client: httpx2.AsyncClient, queues: QueuePools
 ) -> None:
     answer = await client.post(SIGNUP, json=ADA)
 
     [job] = await queues[EMAIL].queued_jobs()
-    assert (job.function, job.args[0]) == ("SendWelcomeEmail", {"user_id": answer.json()["id"]})
+    assert (job.function, job.args[0]) == (
+        "SendWelcomeEmail",
+        {"user_id": answer.json()["id"], "email": ADA["email"]},
+    )
 
 
-async def test_an_address_is_taken_whatever_its_case(
+async def test_an_email_is_taken_whatever_its_case(
     client: httpx2.AsyncClient, queues: QueuePools
 ) -> None:
     await client.post(SIGNUP, json=ADA)
     answer = await client.post(SIGNUP, json=ADA | {"email": "ADA@Example.com"})
 
     assert answer.status_code == 409
-    assert answer.json()["detail"] == "User with this email already exists"
+    assert answer.json()["detail"] == "The user with this email already exists in the system"
     assert len(await queues[EMAIL].queued_jobs()) == 1
 
 
-async def test_of_simultaneous_signups_with_one_address_one_succeeds(
-    committing: Resources, queues: QueuePools
+async def test_of_simultaneous_sign_ups_with_one_email_one_succeeds(
+    committing_resources: Resources, queues: QueuePools
 ) -> None:
-    async with serve(committing) as client:
+    async with serve(committing_resources) as client:
         answers = await asyncio.gather(*(client.post(SIGNUP, json=ADA) for _ in range(5)))
 
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409]
@@ -86,10 +89,10 @@ async def test_users_are_listed_newest_first_in_pages(
     assert [page["count"] for page in pages] == [4, 4]
 
 
-async def test_users_read_themselves_by_id_and_superusers_anybody(
+async def test_users_read_themselves_by_id_and_superusers_read_any_user(
     client: httpx2.AsyncClient, resources: Resources, root: Person
 ) -> None:
-    bob = await someone(resources, "bob")
+    bob = await create_user(resources, "bob")
     own = await client.get(f"{USERS}{bob.id}", headers=bob.headers)
     by_root = await client.get(f"{USERS}{bob.id}", headers=root.headers)
     refused = await client.get(f"{USERS}{root.id}", headers=bob.headers)
@@ -102,13 +105,20 @@ async def test_users_read_themselves_by_id_and_superusers_anybody(
     assert (unknown.status_code, unknown.json()["detail"]) == (403, detail)
 
 
-@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+@pytest.mark.parametrize(
+    ("method", "detail"),
+    [
+        ("GET", "User not found"),
+        ("PATCH", "The user with this id does not exist in the system"),
+        ("DELETE", "User not found"),
+    ],
+)
 async def test_an_unknown_user_is_not_found(
-    client: httpx2.AsyncClient, root: Person, method: str
+    client: httpx2.AsyncClient, root: Person, method: str, detail: str
 ) -> None:
     answer = await client.request(method, f"{USERS}{uuid4()}", json={}, headers=root.headers)
 
-    assert (answer.status_code, answer.json()["detail"]) == (404, "User not found")
+    assert (answer.status_code, answer.json()["detail"]) == (404, detail)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +157,7 @@ async def test_unusable_fields_are_refused_and_named(
     ],
     ids=lambda body: repr(body[:20]),
 )
-async def test_a_broken_body_is_the_callers_fault(client: httpx2.AsyncClient, body: bytes) -> None:
+async def test_a_broken_body_is_a_client_error(client: httpx2.AsyncClient, body: bytes) -> None:
     answer = await client.post(SIGNUP, content=body, headers={"content-type": "application/json"})
 
     assert answer.status_code in {400, 422}

@@ -1,21 +1,49 @@
-"""What an operator asks of the queues and does to them, whichever way: command line or console.
+"""What operators can ask about queues and jobs, and what they can do, from any interface.
 
-All of it works on running systems and takes effect within a second or so. What does not answer
-raises DatabaseUnavailable or QueueUnavailable, whose `cause` names the server and the cure.
+Everything works on a running system and takes effect within about a second. A server that does not
+answer raises DatabaseUnavailable or QueueUnavailable, whose `cause` names the server and the cure.
 """
 
-from app.core.control.cancellation import cancel
-from app.core.control.decisions import Retried, discard, discard_all, retry, retry_all
-from app.core.control.figures import QueueFigures, Throughput, queue_figures
-from app.core.control.finding import find_job
-from app.core.control.letters import (
+from app.core.control.bulk import (
+    BulkAction,
+    BulkResult,
+    DeadLetterGroup,
+    OnlyDeadLetters,
+    change_dead_letters,
+    group_dead_letters,
+)
+from app.core.control.cancellation import JobEnded, cancel
+from app.core.control.dead_letters import (
     DeadLetter,
     DeadLetterDetails,
     DeadLetterNotFound,
     DeadLetterPage,
-    dead_kinds,
-    dead_letter,
-    dead_letters,
+    count_dead_letters,
+    get_dead_letter,
+    list_dead_letters,
+)
+from app.core.control.details import JobDetails, job_details
+from app.core.control.diagnostics import collect_server_warnings, collect_warnings
+from app.core.control.found_jobs import (
+    FoundJob,
+    FoundJobs,
+    InvalidArgument,
+    InvalidCursor,
+    JobFilter,
+    JobView,
+    SearchTooBroad,
+    SensitiveArgument,
+    UnknownArguments,
+    arguments_of,
+)
+from app.core.control.job_classes import (
+    ActivitySummary,
+    JobClass,
+    JobClassDetails,
+    JobClassNotFound,
+    JobField,
+    job_class,
+    list_job_classes,
 )
 from app.core.control.limits import (
     QueueLimits,
@@ -25,36 +53,97 @@ from app.core.control.limits import (
     set_concurrency,
     set_rate,
 )
-from app.core.control.reach import QueueUnavailable, queue_named
-from app.core.control.workers import RunningJob, WorkerRecord, live_workers
+from app.core.control.lookup import JobNotFound, find_job
+from app.core.control.overview import (
+    LastHour,
+    Overview,
+    QueueOverview,
+    Throughput,
+    UnknownQueue,
+    overview,
+    queue_overview,
+)
+from app.core.control.queues import QueueNotFound, QueueUnavailable, find_queue
+from app.core.control.retries import RetryResult, discard, discard_all, retry, retry_all
+from app.core.control.row_counts import Count
+from app.core.control.schedule import CronNotFound, CronStatus, list_crons, run_cron_now
+from app.core.control.search import search_jobs
+from app.core.control.workers import CronRecord, RunningJob, WorkerRecord, live_workers
+from app.core.job_store.activity import Activity, Histogram, Percentiles
+from app.core.job_store.attempts import RecordedTry
 
 __all__ = [
+    "Activity",
+    "ActivitySummary",
+    "BulkAction",
+    "BulkResult",
+    "Count",
+    "CronNotFound",
+    "CronRecord",
+    "CronStatus",
     "DeadLetter",
     "DeadLetterDetails",
+    "DeadLetterGroup",
     "DeadLetterNotFound",
     "DeadLetterPage",
-    "QueueFigures",
+    "FoundJob",
+    "FoundJobs",
+    "Histogram",
+    "InvalidArgument",
+    "InvalidCursor",
+    "JobClass",
+    "JobClassDetails",
+    "JobClassNotFound",
+    "JobDetails",
+    "JobEnded",
+    "JobField",
+    "JobFilter",
+    "JobNotFound",
+    "JobView",
+    "LastHour",
+    "OnlyDeadLetters",
+    "Overview",
+    "Percentiles",
     "QueueLimits",
+    "QueueNotFound",
+    "QueueOverview",
     "QueueUnavailable",
-    "Retried",
+    "RecordedTry",
+    "RetryResult",
     "RunningJob",
+    "SearchTooBroad",
+    "SensitiveArgument",
     "Throughput",
+    "UnknownArguments",
+    "UnknownQueue",
     "WorkerRecord",
+    "arguments_of",
     "cancel",
-    "dead_kinds",
-    "dead_letter",
-    "dead_letters",
+    "change_dead_letters",
+    "collect_server_warnings",
+    "collect_warnings",
+    "count_dead_letters",
     "discard",
     "discard_all",
     "find_job",
+    "find_queue",
+    "get_dead_letter",
+    "group_dead_letters",
+    "job_class",
+    "job_details",
+    "list_crons",
+    "list_dead_letters",
+    "list_job_classes",
     "live_workers",
+    "overview",
     "pause",
-    "queue_figures",
     "queue_limits",
-    "queue_named",
+    "queue_overview",
     "resume",
     "retry",
     "retry_all",
+    "run_cron_now",
+    "search_jobs",
     "set_concurrency",
     "set_rate",
 ]

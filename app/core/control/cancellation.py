@@ -1,17 +1,22 @@
-"""Cancelling a job that has not ended."""
+"""Cancel a job that has not ended."""
 
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
-from app.core import outbox
-from app.core.control.finding import JobNotFound, find_job
-from app.core.control.reach import keys_of, queue_named, reaching
+from app.core.broker.connection import Argument
+from app.core.broker.keys import QueueKeys
+from app.core.broker.scripts import Call, run_scripts
+from app.core.control.lookup import JobNotFound, find_job
+from app.core.control.queues import find_queue, queue_client
+from app.core.database import Sessions
 from app.core.exceptions import Conflict
-from app.core.job_record import JobRecord, JobState
-from app.core.job_store import cancelled_result
-from app.core.resources import Resources
-from app.core.scripts import Call, run_scripts
-from app.core.wire import Argument
+from app.core.job_store import outbox
+from app.core.job_store.live import cancelled_result
+from app.core.job_store.record import JobRecord, JobState
+from app.core.queue import QueuePools
+
+RESULT_LIFETIME = timedelta(days=1)
 
 ENDED = {
     JobState.SUCCEEDED: "it succeeded",
@@ -25,29 +30,32 @@ class JobEnded(Conflict):
         super().__init__(f"The job {job.id} cannot be cancelled: {ENDED[job.state]}")
 
 
-async def cancel(resources: Resources, job_id: UUID) -> JobRecord:
-    """Keep a job from being done, and return how it stood: it was queued, scheduled or running.
+async def cancel(
+    sessions: Sessions,
+    queues: QueuePools,
+    job_id: UUID,
+    *,
+    result_lifetime: timedelta = RESULT_LIFETIME,
+) -> JobRecord:
+    """Prevent a job from running, or stop it, and return its state: queued, scheduled, or running.
 
-    One that waits is gone at once. One that runs is cancelled by its worker within a second or so.
-    Either way its row goes first, and without it no effect through `ctx.completion()` can follow.
+    A waiting job is removed at once. A running job is cancelled by its worker within a second.
+    In both cases its row is deleted first: without it, no effect through `ctx.completion()` can
+    follow. The job counts as cancelled for `result_lifetime`.
 
-    Raises JobNotFound, JobEnded, QueueUnavailable (its row may be gone then: cancel it again),
-    DatabaseUnavailable.
+    Raises JobNotFound, JobEnded, DatabaseUnavailable, and QueueUnavailable (the row may be deleted
+    already then: cancel the job again).
     """
-    job = await find_job(resources, job_id)
+    job = await _find(sessions, queues, job_id)
     if job.state in ENDED:
         raise JobEnded(job)
-    async with resources.unit_of_work() as uow:
-        decided = await outbox.remove(uow.session, job_id)
-    queue = queue_named(resources.queues, job.queue)
-    keys = keys_of(queue, "running", "crashes", "priority", "later")
-    lifetime = resources.settings.job_result_ttl * 1000
-    arguments: list[Argument] = [str(job_id), cancelled_result(job), lifetime, int(decided)]
-    with reaching(queue, resources.queues) as redis:
-        [was] = await run_scripts(redis.wire, Call("cancel", keys, arguments))
-    match was:
+    async with sessions.begin() as session:
+        row_deleted = await outbox.remove(session, job_id)
+    if job.queue not in {queue.name for queue in queues}:
+        return job  # its queue is not in the code, so only the row existed
+    match await _cancel_in_redis(queues, job, row_deleted, result_lifetime):
         case b"ended":
-            raise JobEnded(await find_job(resources, job_id))
+            raise JobEnded(await _find(sessions, queues, job_id))
         case b"unknown":
             raise JobNotFound(job_id)
         case b"running":
@@ -56,3 +64,19 @@ async def cancel(resources: Resources, job_id: UUID) -> JobRecord:
             return replace(job, state=JobState.QUEUED)
         case _:
             return job
+
+
+async def _find(sessions: Sessions, queues: QueuePools, job_id: UUID) -> JobRecord:
+    async with sessions() as session:
+        return await find_job(session, queues, job_id)
+
+
+async def _cancel_in_redis(
+    queues: QueuePools, job: JobRecord, row_deleted: bool, result_lifetime: timedelta
+) -> bytes:
+    queue = find_queue(queues, job.queue)
+    lifetime = round(result_lifetime.total_seconds() * 1000)
+    arguments: list[Argument] = [str(job.id), cancelled_result(job), lifetime, int(row_deleted)]
+    with queue_client(queues, queue) as redis:
+        [state] = await run_scripts(redis.multiplexed, Call("cancel", QueueKeys(queue), arguments))
+    return bytes(state)

@@ -1,28 +1,28 @@
-"""Pausing a queue, and limits that hold for all of its workers together.
+"""Pause a queue, and limit all of its workers together.
 
-They are kept in the queue's Redis: one that loses its data loses them, too.
+The limits are stored in the queue's Redis. If that Redis loses its data, the limits are lost, too.
 """
 
 from dataclasses import dataclass
 
-from app.core.control.reach import reaching
-from app.core.queue import Queue
-from app.core.resources import Resources
+from app.core.broker.keys import QueueKeys
+from app.core.control.queues import queue_client
+from app.core.queue import Queue, QueuePools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueLimits:
-    """`rate` is in jobs per second, `concurrency` in jobs at once; None means no limit."""
+    """`rate` is in jobs per second, `concurrency` in jobs at once. None means no limit."""
 
     paused: bool
     rate: float | None
     concurrency: int | None
 
     @classmethod
-    def read(
+    def parse(
         cls, paused: bytes | None, rate: bytes | None, concurrency: bytes | None
     ) -> "QueueLimits":
-        """Read what Redis holds; empty means not set."""
+        """Parse what Redis stores. An empty value means that the limit is not set."""
         return cls(
             paused=bool(paused),
             rate=float(rate) if rate else None,
@@ -30,60 +30,56 @@ class QueueLimits:
         )
 
 
-async def queue_limits(resources: Resources, queue: Queue) -> QueueLimits:
-    """Tell what holds for a queue. Raises QueueUnavailable."""
-    with reaching(queue, resources.queues) as redis:
+async def queue_limits(queues: QueuePools, queue: Queue) -> QueueLimits:
+    """Return the limits of a queue. Raises QueueUnavailable."""
+    with queue_client(queues, queue) as redis:
         async with redis.pipeline(transaction=False) as pipe:
-            pipe.hmget(_key(queue), ["paused", "rate", "concurrency"])
+            pipe.hmget(QueueKeys(queue).limits, ["paused", "rate", "concurrency"])
             [values] = await pipe.execute()
-    return QueueLimits.read(*values)
+    return QueueLimits.parse(*values)
 
 
-async def pause(resources: Resources, queue: Queue) -> QueueLimits:
-    """Have no further job of a queue begun; those that run go on. Raises QueueUnavailable."""
-    return await _set(resources, queue, paused=1)
+async def pause(queues: QueuePools, queue: Queue) -> QueueLimits:
+    """Start no further job of a queue. Running jobs go on. Raises QueueUnavailable."""
+    return await _set(queues, queue, paused=1)
 
 
-async def resume(resources: Resources, queue: Queue) -> QueueLimits:
+async def resume(queues: QueuePools, queue: Queue) -> QueueLimits:
     """End a pause. Raises QueueUnavailable."""
-    return await _set(resources, queue, paused=None)
+    return await _set(queues, queue, paused=None)
 
 
-async def set_rate(resources: Resources, queue: Queue, per_second: float | None) -> QueueLimits:
-    """Let at most so many jobs begin per second, over all workers; None lifts the limit.
+async def set_rate(queues: QueuePools, queue: Queue, per_second: float | None) -> QueueLimits:
+    """Limit how many jobs start per second, over all workers. None removes the limit.
 
-    Raises ValueError unless it is more than 0, QueueUnavailable.
+    Raises ValueError unless the rate is above 0, QueueUnavailable.
     """
     if per_second is not None and not 0 < per_second < float("inf"):
         raise ValueError(f"a rate is a number of jobs per second above 0, not {per_second}")
-    return await _set(resources, queue, rate=per_second, tokens=None, refilled=None)
+    return await _set(queues, queue, rate=per_second, tokens=None, refilled=None)
 
 
-async def set_concurrency(resources: Resources, queue: Queue, jobs: int | None) -> QueueLimits:
-    """Let at most so many jobs run at once, over all workers; None lifts the limit.
+async def set_concurrency(queues: QueuePools, queue: Queue, jobs: int | None) -> QueueLimits:
+    """Limit how many jobs run at once, over all workers. None removes the limit.
 
-    Raises ValueError unless it is more than 0, QueueUnavailable.
+    Raises ValueError unless the concurrency is at least 1, QueueUnavailable.
     """
     if jobs is not None and jobs < 1:
         raise ValueError(f"a concurrency is a number of jobs from 1, not {jobs}")
-    return await _set(resources, queue, concurrency=jobs)
+    return await _set(queues, queue, concurrency=jobs)
 
 
-async def _set(resources: Resources, queue: Queue, **fields: float | None) -> QueueLimits:
-    """Change fields, remove those that are None, and wake a worker to look at once."""
-    wake = f"{queue.key}:wake"
-    with reaching(queue, resources.queues) as redis:
+async def _set(queues: QueuePools, queue: Queue, **fields: float | None) -> QueueLimits:
+    """Change fields, remove those that are None, and wake a worker to check at once."""
+    keys = QueueKeys(queue)
+    with queue_client(queues, queue) as redis:
         async with redis.pipeline(transaction=True) as pipe:
             for name, value in fields.items():
                 if value is None:
-                    pipe.hdel(_key(queue), name)
+                    pipe.hdel(keys.limits, name)
                 else:
-                    pipe.hset(_key(queue), name, str(value))
-            pipe.lpush(wake, 1)
-            pipe.ltrim(wake, 0, 0)
+                    pipe.hset(keys.limits, name, str(value))
+            pipe.lpush(keys.wake, 1)
+            pipe.ltrim(keys.wake, 0, 0)
             await pipe.execute()
-    return await queue_limits(resources, queue)
-
-
-def _key(queue: Queue) -> str:
-    return f"{queue.key}:control"
+    return await queue_limits(queues, queue)

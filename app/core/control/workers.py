@@ -1,14 +1,16 @@
-"""Which workers are alive, as they describe themselves with every heartbeat."""
+"""The live workers, as each describes itself with every heartbeat."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import cast
 
 import pydantic_core
-from pydantic import TypeAdapter
+from pydantic import JsonValue, TypeAdapter
 
-from app.core.control.reach import reaching
-from app.core.queue import Queue
-from app.core.resources import Resources
+from app.core.broker.keys import WORKER_LIFETIME, QueueKeys
+from app.core.control.queues import queue_client
+from app.core.queue import Queue, QueuePools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +21,24 @@ class RunningJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CronRecord:
+    """A cron of a worker: its job, and when it runs next."""
+
+    name: str
+    job: str
+    queue: str
+    payload: dict[str, JsonValue]
+    schedule: str
+    next: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRecord:
-    """A worker process; `rss` is its memory in bytes, the last three count jobs since its start."""
+    """A worker process. `rss` is its memory in bytes.
+
+    `succeeded`, `failed`, and `retried` count tries since its start. `handlers` has the place in
+    the code for each job class.
+    """
 
     id: str
     queue: str
@@ -34,20 +52,32 @@ class WorkerRecord:
     succeeded: int
     failed: int
     retried: int
+    handlers: dict[str, str] = field(default_factory=dict)
+    crons: tuple[CronRecord, ...] = ()
 
 
 record = TypeAdapter(WorkerRecord)
 
 
-async def live_workers(resources: Resources, queue: Queue) -> list[WorkerRecord]:
-    """List the workers of a queue that were heard of lately. Raises QueueUnavailable."""
-    workers = f"{queue.key}:workers"
-    with reaching(queue, resources.queues) as redis:
-        ids = [each.decode() for each in await redis.zrange(workers, 0, -1)]
-        # What a worker says of itself expires with its last sign of life.
-        texts = await redis.mget([f"{queue.key}:worker:{each}" for each in ids]) if ids else []
+async def live_workers(queues: QueuePools, queue: Queue) -> list[WorkerRecord]:
+    """List the workers of a queue that are alive. Raises QueueUnavailable."""
+    keys = QueueKeys(queue)
+    with queue_client(queues, queue) as redis:
+        found = cast("list[bytes]", await redis.zrange(keys.workers, 0, -1))
+        ids = [each.decode() for each in found]
+        # The description of a worker expires with its last heartbeat.
+        texts = await redis.mget([keys.worker(each) for each in ids]) if ids else []
     return [
         record.validate_python({**pydantic_core.from_json(text), "id": each, "queue": queue.name})
         for each, text in zip(ids, texts, strict=True)
         if text is not None
     ]
+
+
+async def count_live_workers(queue: Queue, queues: QueuePools) -> int:
+    """Count the workers of a queue that are alive.
+
+    Raises redis.exceptions.RedisError while the queue's Redis does not answer.
+    """
+    alive_since = time.time() - WORKER_LIFETIME
+    return int(await queues[queue].zcount(QueueKeys(queue).workers, alive_since, "+inf"))

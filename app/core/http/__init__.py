@@ -1,4 +1,4 @@
-"""What stands between the socket and the routes, one pure ASGI middleware per module.
+"""The layers between the server and the routes: one pure ASGI middleware per module.
 
-None is built on Starlette's BaseHTTPMiddleware, which costs each request a task of its own.
+None of them uses Starlette's BaseHTTPMiddleware, which creates a task for each request.
 """

@@ -1,4 +1,4 @@
-"""How large a body may be, and how long it may take."""
+"""Limits for the size of a request body, and for the time that it takes."""
 
 import asyncio
 from contextlib import suppress
@@ -7,16 +7,15 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core.problems import ProblemResponse
+from app.core.http.problems import ProblemResponse
 
 
 class BodyLimits:
-    """Answers 413 to a body of more than `max_size` bytes, 408 to one that takes `timeout` seconds.
+    """Answer 413 to a body of more than `max_size` bytes, and 408 after `timeout` seconds.
 
-    A body that announces its length is refused unread, before a route runs; one that comes in
-    chunks, with the chunk that passes the limit. FastAPI's own `max_body_size` lets the route run
-    first, and answers in plain text outside of every middleware; use it for a route that takes
-    less than the others.
+    A body that announces its length is rejected unread, before a route runs. A body in chunks is
+    rejected with the chunk that exceeds the limit. FastAPI's `max_body_size` runs the route first
+    and answers in plain text outside of all middleware. Use it for a route with a lower limit.
     """
 
     def __init__(self, app: ASGIApp, *, max_size: int, timeout: float) -> None:
@@ -36,7 +35,7 @@ class BodyLimits:
             return
 
         async def send_and_linger(message: Message) -> None:
-            """Tell the client to send no more, but hear it out: cut off, it may lose the answer."""
+            """Close after the body has arrived: earlier, the client may lose the response."""
             if not body.complete:
                 if message["type"] == "http.response.start":
                     MutableHeaders(scope=message)["Connection"] = "close"
@@ -53,9 +52,9 @@ class BodyLimits:
 
 
 class Body:
-    """The body of one request, on its way in.
+    """The incoming body of one request.
 
-    Its time is that of the whole body: one byte a second would outwit a time per chunk.
+    The timeout is for the whole body: a byte per second would circumvent one per chunk.
     """
 
     def __init__(self, receive: Receive, max_size: int, timeout: float) -> None:
@@ -67,7 +66,7 @@ class Body:
         self.complete = False
 
     async def receive(self) -> Message:
-        """Pass a message on. Raises HTTPException when the body is too large or too slow."""
+        """Return the next message. Raises HTTPException if the body is too large or too slow."""
         if self.complete:
             return await self._receive()
         try:
@@ -80,7 +79,7 @@ class Body:
         return message
 
     async def discard(self) -> None:
-        """Read what is left without keeping it, until it ends or its time is up."""
+        """Read and drop the rest of the body, until it ends or the time is up."""
         with suppress(TimeoutError):
             while not self.complete:
                 await self._receive_in_time()

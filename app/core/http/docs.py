@@ -1,10 +1,12 @@
-"""The interactive documentation, served from our own files: it needs no internet."""
+"""The OpenAPI document and its pages, served from our own files: they need no internet."""
 
+from copy import deepcopy
 from os import PathLike, stat_result
 from pathlib import Path
+from typing import Any
 
-from fastapi import FastAPI
-from starlette.responses import FileResponse, Response
+from fastapi import FastAPI, Request
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -14,11 +16,11 @@ OUR_FILES_RUN = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Swagger UI runs, calls this service, and reaches nothing else."""
+"""Swagger UI runs, calls this service, and can reach nothing else."""
 
 
 class Assets(StaticFiles):
-    """Files that a browser may keep, as long as it asks whether they are still the same."""
+    """Files that a browser may cache if it revalidates them."""
 
     def file_response(
         self,
@@ -33,7 +35,11 @@ class Assets(StaticFiles):
 
 
 def add_docs(app: FastAPI) -> None:
-    """Serve Swagger UI at /docs, on the app's own OpenAPI."""
+    """Serve the OpenAPI document at /openapi.json, and Swagger UI at /docs."""
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def read_openapi(request: Request) -> JSONResponse:
+        return JSONResponse(_below(request.scope.get("root_path", ""), app.openapi()))
 
     @app.get("/docs", include_in_schema=False)
     async def read_docs() -> FileResponse:
@@ -42,3 +48,15 @@ def add_docs(app: FastAPI) -> None:
         )
 
     app.mount("/docs/assets", Assets(directory=FILES))
+
+
+def _below(prefix: str, openapi: dict[str, Any]) -> dict[str, Any]:
+    """Return the document as it is below a prefix that a proxy removes from paths."""
+    if not prefix:
+        return openapi
+    schemes = deepcopy(openapi["components"].get("securitySchemes", {}))
+    for scheme in schemes.values():
+        for flow in scheme.get("flows", {}).values():
+            flow["tokenUrl"] = prefix + flow["tokenUrl"]
+    components = openapi["components"] | {"securitySchemes": schemes}
+    return openapi | {"servers": [{"url": prefix}], "components": components}

@@ -1,44 +1,52 @@
-"""Who the client is, when proxies stand in between."""
+"""The IP address of the client behind proxies."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
+TRUSTED = "app.trusted_proxy"
+"""In the scope of a request that came through a trusted proxy."""
 
-class ForwardedClient:
-    """Puts the true client into the scope, where `request.client.host` and logs find it.
 
-    `X-Forwarded-For` and `X-Forwarded-Proto` count only where a trusted proxy has sent them.
+def find_client(scope: Scope, proxies: Sequence[Network]) -> None:
+    """Put the address of the client into the scope, for `request.client.host` and the log.
+
+    `X-Forwarded-For` and `X-Forwarded-Proto` count only if a trusted proxy has sent them.
     """
+    client = scope.get("client")
+    if client and (peer := _address(client[0])) and _is_any_of(proxies, peer):
+        scope[TRUSTED] = True
+        headers = Headers(scope=scope)
+        true_client = client_address(peer, headers.getlist("x-forwarded-for"), proxies)
+        if true_client != peer:
+            scope["client"] = (str(true_client), 0)
+        if (scheme := headers.get("x-forwarded-proto")) in {"http", "https"}:
+            scope["scheme"] = scheme
 
-    def __init__(self, app: ASGIApp, *, proxies: Sequence[Network]) -> None:
-        self.app = app
-        self.proxies = proxies
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        client = scope.get("client")
-        if client and (peer := _address(client[0])) and _is_any_of(self.proxies, peer):
-            headers = Headers(scope=scope)
-            true_client = client_address(peer, headers.getlist("x-forwarded-for"), self.proxies)
-            if true_client != peer:
-                scope["client"] = (str(true_client), 0)
-            if (scheme := headers.get("x-forwarded-proto")) in {"http", "https"}:
-                scope["scheme"] = scheme
-        await self.app(scope, receive, send)
+def comes_from(proxies: Sequence[Network], scope: Scope) -> bool:
+    """Return whether one of these proxies has sent a request to this process."""
+    client = scope.get("client")
+    peer = _address(client[0]) if client else None
+    return peer is not None and _is_any_of(proxies, peer)
+
+
+def came_from_trusted_proxy(scope: Scope) -> bool:
+    return scope.get(TRUSTED, False) is True
 
 
 def client_address(
     peer: Address, forwarded_for: Sequence[str], proxies: Sequence[Network]
 ) -> Address:
-    """Walk back from the peer, through the proxies that we trust, to the first that we don't.
+    """Follow the proxies backward from the peer to the first address that is not trusted.
 
-    Each proxy appends who it heard from, so only what trusted ones have appended is known to be
-    true. What stands to the left of the first stranger, the stranger may have written himself.
+    Each proxy appends the address of its client, so only entries of trusted proxies are true. The
+    first untrusted client may have written everything to the left of its own address.
     """
     address = peer
     for hop in reversed(",".join(forwarded_for).split(",")):
@@ -56,7 +64,10 @@ def _is_any_of(networks: Sequence[Network], address: Address) -> bool:
 
 
 def _address(text: str) -> Address | None:
-    """Read `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1` or `[2001:db8::1]:4711`."""
+    """Read `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1` or `[2001:db8::1]:4711`.
+
+    A zone, as in `fe80::1%eth0`, has a meaning on one machine only.
+    """
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -66,5 +77,7 @@ def _address(text: str) -> Address | None:
         address = ip_address(text)
     except ValueError:
         return None
-    # A socket for both families names an IPv4 client in IPv6 terms.
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        return None
+    # A socket for both families shows an IPv4 client as an IPv6 address.
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address

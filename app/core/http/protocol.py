@@ -1,15 +1,15 @@
-"""uvicorn's HTTP, with bounds to what comes before a request reaches the application.
+"""uvicorn's HTTP with limits for the head of a request.
 
-uvicorn takes a head of any size and waits for it for ever, and its parser's time grows with the
-square of a header's length. Give it this class: `--http app.core.http.protocol:BoundedHttp`.
+uvicorn accepts a head of any size and waits for it forever, and the time of its parser grows with
+the square of a header's length. Start it with `--http app.core.http.protocol:BoundedHttp`.
 """
 
 import asyncio
 from typing import ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-REFUSAL = (
+REJECTION = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"Connection: close\r\n"
     b"Content-Length: 0\r\n\r\n"
@@ -17,10 +17,10 @@ REFUSAL = (
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """Closes connections whose request lines, headers or chunk sizes are too large or too slow."""
+    """Close connections whose request lines, headers, or chunk sizes are too large or too slow."""
 
     max_head_size: ClassVar[int] = 65_536
-    """In bytes. Front ends and proxies send a few thousand; nginx takes 32 KiB by default."""
+    """In bytes. Front ends and proxies send a few thousand; nginx accepts 32 KiB by default."""
 
     head_timeout: ClassVar[float] = 10
     """In seconds, from the connection or from the first byte of a further request."""
@@ -33,34 +33,58 @@ class BoundedHttp(HttpToolsProtocol):
         self._start_head_timer()
 
     def data_received(self, data: bytes) -> None:
+        if self._is_overloaded() and (rejection := self.app_state["admission"].rejection_of(data)):
+            self._reject(rejection)
+            return
         self._head_size += len(data)
         super().data_received(data)
         if self._head_size > self.max_head_size and not self.transport.is_closing():
-            self.transport.write(REFUSAL)
+            self.transport.write(REJECTION)
             self.transport.close()
         elif self._head_size and self._head_timer is None:
             self._start_head_timer()
 
     def on_headers_complete(self) -> None:
-        self._head_has_ended()
+        self._end_head()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        self._head_has_ended()
+        self._end_head()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._head_has_ended()
+        self._end_head()
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_has_ended()
+        self._end_head()
         super().connection_lost(exc)
+
+    def _is_overloaded(self) -> bool:
+        """Return whether a request that starts with the next byte will be rejected."""
+        admission = self.app_state.get("admission")
+        return (
+            admission is not None
+            and admission.is_full
+            and not self.app_state["shutdown"].begun
+            and not self._head_size
+            and (self.cycle is None or self._has_ended(self.cycle))
+        )
+
+    def _has_ended(self, cycle: RequestResponseCycle) -> bool:
+        """Return whether the request was read to its end, and answered."""
+        return cycle.response_complete and not cycle.more_body
+
+    def _reject(self, rejection: bytes) -> None:
+        """Answer without the parser, the task, and the layers of a request."""
+        self._end_head()
+        self.transport.write(rejection)
+        self.on_response_complete()
 
     def _start_head_timer(self) -> None:
         self._head_timer = self.loop.call_later(self.head_timeout, self.transport.close)
 
-    def _head_has_ended(self) -> None:
+    def _end_head(self) -> None:
         self._head_size = 0
         if self._head_timer is not None:
             self._head_timer.cancel()

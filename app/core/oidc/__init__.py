@@ -1,1 +1,1 @@
-"""OpenID Connect, as one who relies on a provider: discovery, code flow, ID tokens."""
+"""OpenID Connect as a relying party: discovery, authorization code flow, and ID tokens."""

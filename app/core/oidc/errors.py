@@ -1,13 +1,15 @@
-from app.core.exceptions import Refused, Unavailable
+from app.core.exceptions import BadRequest, Unavailable
+
+MAX_REASON = 200
 
 
-class InvalidAnswer(Refused):
-    """A provider's answer does not prove what it should. `reason` is for operators only."""
+class InvalidResponse(BadRequest):
+    """A provider's response does not prove what it should. `reason` is for operators only."""
 
     def __init__(self, reason: str) -> None:
         super().__init__("The answer of the provider could not be verified. Start again.")
-        # A provider may have chosen it, and PostgreSQL does not store every character.
-        self.reason = reason.encode("ascii", "replace").decode().replace("\x00", "?")[:200]
+        # The provider may have chosen the text, and PostgreSQL cannot store every character.
+        self.reason = reason.encode("ascii", "replace").decode().replace("\x00", "?")[:MAX_REASON]
 
 
 class ProviderUnavailable(Unavailable):

@@ -5,7 +5,7 @@ from pydantic import BaseModel, HttpUrl, model_validator
 
 
 class ProviderMetadata(BaseModel):
-    """What a provider's discovery document says, as far as we need it."""
+    """The part of a provider's discovery document that we need."""
 
     issuer: str
     authorization_endpoint: str
@@ -17,13 +17,13 @@ class ProviderMetadata(BaseModel):
 
     @property
     def client_authentication(self) -> str:
-        """How a client shows its secret; the default where both are understood."""
+        """How to authenticate at the token endpoint; the default where both ways are supported."""
         methods = self.token_endpoint_auth_methods_supported
         return "client_secret_basic" if "client_secret_basic" in methods else "client_secret_post"
 
     @model_validator(mode="after")
     def _encrypted(self) -> Self:
-        """Refuse an unencrypted endpoint, but for an issuer that is itself unencrypted."""
+        """Reject an unencrypted endpoint, unless the issuer itself is unencrypted."""
         schemes = {"https", urlsplit(self.issuer).scheme}
         endpoints = (
             self.authorization_endpoint,

@@ -1,6 +1,6 @@
 """The worker runtime: what stands between arq and a handler."""
 
-from app.core.worker.cron import cron
+from app.core.worker.cron.schedule import cron
 from app.core.worker.runner import run
 from app.core.worker.settings import worker_settings
 

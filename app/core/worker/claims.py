@@ -1,19 +1,19 @@
-"""What a worker holds: jobs under lease, and what became of them as long as Redis has not heard."""
+"""The jobs that a worker has under lease, and the outcomes that Redis does not know yet."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Ending = Literal["succeeded", "failed", "cancelled"]
+Kind = Literal["succeeded", "failed", "cancelled", "retry", "release"]
 
 
 @dataclass(slots=True)
 class Claim:
-    """A job that this worker holds, as the claim brought it.
+    """A job under lease.
 
-    `crashes` counts the workers that died while they ran it; those tries are not in `tries`.
-    `claimed_ms` is by this machine's clock. `ending` is what the end of the job will count
-    as; None says that it never came to its handler.
+    `crashes` counts the workers that died while they ran the job. Those tries are not in `tries`.
+    `claimed_ms` is by the clock of this machine. `waited_ms` is the time since the job was due,
+    by the clock of Redis. `cancelled` says that an operator cancelled it.
     """
 
     job_id: str
@@ -22,88 +22,89 @@ class Claim:
     tries: int
     crashes: int
     claimed_ms: int
-    ending: Ending | None = None
+    waited_ms: int = 0
+    cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a job; `number` is the lifetime of its result or its pause, in ms."""
+    """What became of a job. `number` is the lifetime of its result, or the pause, in ms.
+
+    'retry' counts the try. 'release' gives the job back as if it had not been tried.
+    """
 
     claim: Claim
-    kind: Ending | Literal["retry", "release"]
+    kind: Kind
     number: int = 0
     result: bytes = b""
 
 
 class Claims:
-    """The jobs of one worker, which has a number of slots.
+    """The claims of one worker, which has a number of slots.
 
-    A job that may take its worker along runs `alone`: then nothing else runs.
+    A job in quarantine, which may crash its worker, runs `solo`: nothing else runs then.
     """
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
-        self._held: dict[str, Claim] = {}
+        self._claims: dict[str, Claim] = {}
         self._outcomes: dict[str, Outcome] = {}
-        self.alone: str | None = None
+        self.solo: str | None = None
 
     def __len__(self) -> int:
-        return len(self._held)
-
-    def __getitem__(self, job_id: str) -> Claim:
-        return self._held[job_id]
+        return len(self._claims)
 
     def get(self, job_id: str) -> Claim | None:
-        return self._held.get(job_id)
+        return self._claims.get(job_id)
 
-    def held(self) -> list[Claim]:
-        """List all of them; the heartbeat's thread may ask, since `list` copies in one step."""
-        return list(self._held.values())
+    def all(self) -> list[Claim]:
+        """Return all claims. The heartbeat's thread may call it: `list` copies in one step."""
+        return list(self._claims.values())
 
     @property
     def busy(self) -> int:
-        """How many jobs run."""
-        return len(self._held) - len(self._outcomes)
+        """Return how many jobs run."""
+        return len(self._claims) - len(self._outcomes)
 
     @property
     def free(self) -> int:
-        """How many more may be claimed."""
-        if self.alone is not None:
+        """Return how many more jobs may be claimed."""
+        if self.solo is not None:
             return 0 if self.busy else 1
         return max(0, self._slots - self.busy)
 
-    def holds_alone(self) -> bool:
-        """Tell whether the job that must run alone is held."""
-        return self.alone in self._held
+    def has_solo(self) -> bool:
+        """Return whether the job that must run solo is claimed."""
+        return self.solo in self._claims
 
-    def hold(self, claim: Claim) -> None:
-        """Hold a job, also one that is held already: its lease had ended, and begins anew."""
-        self._held[claim.job_id] = claim
+    def add(self, claim: Claim) -> None:
+        """Add a claim, also of a job that is here already: its lease ended and starts anew."""
+        self._claims[claim.job_id] = claim
         if outcome := self._outcomes.get(claim.job_id):
             self._outcomes[claim.job_id] = replace(outcome, claim=claim)
 
-    def note(self, outcome: Outcome) -> None:
-        """Note what became of a job."""
+    def record(self, outcome: Outcome) -> None:
+        """Record what became of a job until Redis has acknowledged it."""
         self._outcomes[outcome.claim.job_id] = outcome
 
     def outcomes(self) -> list[Outcome]:
-        """List what Redis has not heard."""
+        """Return the outcomes that Redis has not acknowledged."""
         return list(self._outcomes.values())
 
     def has_outcome(self, job_id: str) -> bool:
         return job_id in self._outcomes
 
-    def settle(self, outcomes: Sequence[Outcome]) -> None:
-        """Let go of what Redis has heard."""
+    def acknowledge(self, outcomes: Sequence[Outcome]) -> None:
+        """Release the claims whose outcomes Redis has taken."""
         for outcome in outcomes:
-            self.lose(outcome.claim)
+            self.release(outcome.claim)
 
-    def lose(self, claim: Claim) -> bool:
-        """Let go of a job; False when it is held by a newer claim, or no longer."""
-        if self._held.get(claim.job_id) is not claim:
+    def release(self, claim: Claim) -> bool:
+        """Remove a claim. Return False when it is gone or a newer one has taken its place."""
+        if self._claims.get(claim.job_id) is not claim:
             return False
-        del self._held[claim.job_id]
+        del self._claims[claim.job_id]
         self._outcomes.pop(claim.job_id, None)
-        if self.alone == claim.job_id:
-            self.alone = None
+        if self.solo == claim.job_id:
+            self.solo = None
         return True

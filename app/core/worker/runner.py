@@ -1,35 +1,89 @@
-"""Runs one worker process until a signal ends it."""
+"""Runs a worker, in one process or in several, until a signal ends it."""
 
+import argparse
 import asyncio
+import logging
+import os
+import signal
 import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
+import structlog
+
+from app.core.broker.errors import describe
+from app.core.gc import tune_garbage_collection
 from app.core.logging import configure_logging
-from app.core.memory import freeze_imports
+from app.core.worker.engine.worker import Worker
 from app.core.worker.settings import WorkerSettings
-from app.core.worker.worker import Worker
+from app.core.worker.supervisor import is_supervised, supervise, watch_supervisor
+
+log = structlog.stdlib.get_logger("app.worker")
+
+THREADS_PATIENCE = 0.5
+"""Seconds in which threads that are done go by themselves."""
 
 
-def run(worker_settings: WorkerSettings) -> None:
+def run(worker_settings: WorkerSettings, arguments: Sequence[str] | None = None) -> None:
     """Serve a queue; returns after SIGTERM or SIGINT, when the running jobs have ended."""
+    options = _parse(worker_settings, arguments)
     configure_logging(worker_settings.settings)
-    freeze_imports()
+    if options.processes > 1 and not is_supervised():
+        sys.exit(supervise(options.processes, worker_settings.job_completion_wait))
+    tune_garbage_collection()
     # Not asyncio.run: at its end it would wait for a job that cannot be cancelled.
     loop = _new_event_loop()
     asyncio.set_event_loop(loop)
-    loop.run_until_complete(_serve(worker_settings))
+    threads = ThreadPoolExecutor()
+    loop.set_default_executor(threads)
+    _run_to_the_end(loop, loop.create_task(_serve(worker_settings)))
+    threads.shutdown(wait=False, cancel_futures=True)
+    _end_without(_busy_threads())
 
 
-def create_worker(worker_settings: WorkerSettings, **options: float) -> Worker:
-    """Build the worker of a queue in the running event loop; `options` as arq's Worker has them."""
-    return Worker(worker_settings, **options)
+def _run_to_the_end(loop: asyncio.AbstractEventLoop, serving: asyncio.Task[None]) -> None:
+    """Run a task although handlers call `sys.exit` in tasks of their own, which ends the loop."""
+    while not serving.done():
+        try:
+            loop.run_until_complete(serving)
+        except (SystemExit, KeyboardInterrupt) as error:
+            if serving.done():
+                raise
+            log.error("worker.exit_ignored", error=describe(error))  # noqa: TRY400
+
+
+def _parse(worker_settings: WorkerSettings, arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=f"Run the jobs of the queue {worker_settings.queue.name!r} until SIGTERM."
+    )
+    parser.add_argument(
+        "--processes",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="the number of worker processes, under one supervisor (default: 1)",
+    )
+    return parser.parse_args(arguments)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
 
 
 async def _serve(worker_settings: WorkerSettings) -> None:
-    worker = create_worker(worker_settings)
-    try:
-        await worker.async_run()
-    finally:
-        await worker.close()
+    worker, loop = Worker(worker_settings), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # Windows
+            loop.add_signal_handler(number, worker.stop, number)
+    if is_supervised():
+        watch_supervisor(lambda: loop.call_soon_threadsafe(worker.stop, signal.SIGTERM))
+    await worker.run()
 
 
 def _new_event_loop() -> asyncio.AbstractEventLoop:
@@ -38,3 +92,29 @@ def _new_event_loop() -> asyncio.AbstractEventLoop:
     import uvloop  # noqa: PLC0415  there is none for Windows
 
     return uvloop.new_event_loop()
+
+
+def _busy_threads() -> list[threading.Thread]:
+    """Return the threads that would hold up the end of the process, after a moment to end."""
+    deadline = time.monotonic() + THREADS_PATIENCE
+    others = [
+        thread
+        for thread in threading.enumerate()
+        if thread is not threading.current_thread() and not thread.daemon
+    ]
+    for thread in others:
+        thread.join(max(0, deadline - time.monotonic()))
+    return [thread for thread in others if thread.is_alive()]
+
+
+def _end_without(threads: Sequence[threading.Thread]) -> None:
+    """End the process although handlers' threads still run: their jobs have been handed over.
+
+    Python would wait for them, and no thread can be stopped from outside.
+    """
+    if threads:
+        log.warning("worker.left_threads", threads=[thread.name for thread in threads])
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)

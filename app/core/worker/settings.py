@@ -1,9 +1,9 @@
-"""Joins a queue and its handlers into what arq's command line, too, can read."""
+"""Joins a queue and its handlers to what a worker, our own or arq's, needs to know."""
 
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
 
 import structlog
 from arq.connections import RedisSettings
@@ -11,14 +11,21 @@ from arq.jobs import Deserializer, Serializer
 from arq.typing import StartupShutdown
 from arq.worker import Function
 
+from app.core.broker.keys import QueueKeys
+from app.core.broker.serializer import from_json, to_json
 from app.core.config import Settings, load_settings
 from app.core.queue import Queue
-from app.core.redis import JOB_LIFETIME_MS, from_json, redis_settings, to_json
-from app.core.resources import OpenResources, open_resources
-from app.core.worker.cron import Cron, refuse_equal_names
-from app.core.worker.handler import Handler, as_arq_function
-from app.core.worker.sweeper import sweeping
-from app.core.worker.ticker import ticking
+from app.core.redis import JOB_LIFETIME_MS, redis_settings
+from app.core.resources import OpenResources, Resources, open_resources
+from app.core.worker.cron.schedule import Cron, check_names
+from app.core.worker.cron.scheduler import running_crons
+from app.core.worker.engine.arq_bridge import Serving, as_arq_function, startup_and_shutdown
+from app.core.worker.execution.observers import Observers
+from app.core.worker.execution.registry import Definition, Handlers, definitions_of, handlers_in
+from app.core.worker.execution.traced_tries import describe_try
+from app.core.worker.metrics import measuring
+from app.core.worker.outbox_relay import relaying
+from app.core.worker.recorder import recording
 
 log = structlog.stdlib.get_logger("app.worker")
 
@@ -31,12 +38,18 @@ DATABASE_PATIENCE = 30
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSettings:
-    """A queue, its settings and its handlers; below them what arq reads of it, by arq's names."""
+    """A queue and what its workers run. The second part is read by stock arq, by arq's names.
+
+    `observers` get a report of each try.
+    """
 
     queue: Queue
     settings: Settings
-    handlers: Sequence[Handler[Any]]
+    handlers: Handlers
     crons: Sequence[Cron]
+    definitions: Sequence[Definition]
+    serving: Serving
+    observers: Observers
 
     functions: Sequence[Function]
     queue_name: str
@@ -55,44 +68,58 @@ class WorkerSettings:
 def worker_settings(
     queue: Queue,
     *,
-    handlers: Sequence[Handler[Any]],
+    handlers: ModuleType | Handlers,
     crons: Sequence[Cron] = (),
     settings: Settings | None = None,
     open_resources: OpenResources = open_resources,
 ) -> WorkerSettings:
-    """Join a queue and its handlers.
+    """Return what a worker of a queue needs to know.
 
-    Raises TypeError for a handler whose job belongs to another queue, ValueError for two crons of
-    one name.
+    `handlers` is the module that defines them, or a list of handlers of this queue.
+
+    Raises TypeError for a handler that does not fit, for two handlers of one job, and for a job of
+    the queue without a handler. Raises ValueError for two crons with one name.
     """
     settings = settings or load_settings()
-    refuse_equal_names(crons)
-    functions = [as_arq_function(handler, queue) for handler in handlers]
-    stack = AsyncExitStack()
+    check_names(crons)
+    if isinstance(handlers, ModuleType):
+        handlers = handlers_in(handlers, queue)
+    definitions = definitions_of(handlers, queue)
+    observers = Observers()
+    if settings.traces:
+        observers.append(describe_try)
 
-    async def open_all(ctx: dict[Any, Any]) -> None:
+    @asynccontextmanager
+    async def serving() -> AsyncIterator[Resources]:
+        """Open what jobs need, and run what a worker does besides jobs."""
         patience = max(DATABASE_PATIENCE, settings.database_pool_timeout)
         patient = settings.model_copy(update={"database_pool_timeout": patience})
-        ctx["resources"] = resources = await stack.enter_async_context(open_resources(patient))
-        await stack.enter_async_context(sweeping(queue, resources))
-        await stack.enter_async_context(ticking(crons, resources))
-        log.info("worker.started", queue=queue.name, jobs=[function.name for function in functions])
-
-    async def close_all(ctx: dict[Any, Any]) -> None:  # noqa: ARG001  arq's signature
-        await stack.aclose()
+        async with (
+            open_resources(patient) as resources,
+            recording(resources.queues[queue], observers, [each.name for each in definitions]),
+            measuring(queue, definitions, observers, resources),
+            relaying(queue, resources),
+            running_crons(crons, resources),
+        ):
+            log.info("worker.started", queue=queue.name, jobs=[each.name for each in definitions])
+            yield resources
         log.info("worker.stopped", queue=queue.name)
 
+    on_startup, on_shutdown = startup_and_shutdown(serving, observers)
     return WorkerSettings(
         queue=queue,
         settings=settings,
         handlers=handlers,
         crons=crons,
-        functions=functions,
-        queue_name=queue.key,
+        definitions=definitions,
+        serving=serving,
+        observers=observers,
+        functions=[as_arq_function(each) for each in definitions],
+        queue_name=QueueKeys(queue).queue,
         max_jobs=queue.concurrency,
         redis_settings=redis_settings(queue, settings),
         job_completion_wait=settings.worker_grace_period,
         keep_result=settings.job_result_ttl,
-        on_startup=open_all,
-        on_shutdown=close_all,
+        on_startup=on_startup,
+        on_shutdown=on_shutdown,
     )

@@ -11,7 +11,7 @@ from benchmarks.queue.measures.isolation import isolation
 from benchmarks.queue.measures.memory import memory
 from benchmarks.queue.measures.naps import naps
 from benchmarks.queue.measures.outbox import outbox
-from benchmarks.queue.measures.pickup import pickup
+from benchmarks.queue.measures.pickup import pickup, pickup_after_rest
 from benchmarks.queue.measures.sending import sending
 from benchmarks.queue.measures.throughput import throughput
 from benchmarks.queue.rounds import Scale
@@ -22,6 +22,7 @@ MEASURES: dict[str, Measure] = {
     measure.__name__: measure
     for measure in (
         pickup,
+        pickup_after_rest,
         throughput,
         naps,
         commands,

@@ -1,4 +1,4 @@
-"""Whether a long queue makes its worker slow."""
+"""Measures whether a long queue slows its worker down."""
 
 import asyncio
 import time
@@ -17,16 +17,16 @@ WAITING = 1_000_000
 SAMPLES = 1_000
 JOBS = 5_000
 FAR = 4_000_000_000_000
-"""Some day in 2096, in ms."""
+"""A day in 2096, in ms."""
 
 NAPS = 20_000
-"""So many keep a worker busy for as long as it takes to measure."""
+"""Enough jobs to keep a worker busy during a measure."""
 
 HOUR = 60
 
 
 async def backlog(ground: Ground, scale: Scale) -> list[Figure]:
-    """Pickup and cost of a job with 1,000,000 waiting in the same queue, and with few or none."""
+    """Measure pickup and cost of a job behind 1,000,000 waiting jobs, and behind few or none."""
     waiting, samples, jobs = scale.of(WAITING), scale.of(SAMPLES), scale.of(JOBS)
     later = await interleaved(
         scale.rounds,
@@ -104,7 +104,7 @@ async def pickup_ahead(ground: Ground, waiting: int, samples: int) -> list[float
 
 
 async def cost_of_a_job(ground: Ground, jobs: int, waiting: int) -> float:
-    """Tell the µs from one small job to the next, the others waiting behind them."""
+    """Return the µs from one small job to the next while the others wait behind them."""
     task = Task("increment", {"first": 1, "last": jobs, "every": 0})
     async with stage(ground, OURS) as its:
         await its.fill(task, waiting)

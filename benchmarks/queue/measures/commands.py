@@ -1,4 +1,4 @@
-"""What a job costs Redis."""
+"""Measures what a job costs Redis."""
 
 from functools import partial
 
@@ -14,7 +14,7 @@ WARM_UP = 3
 
 
 async def commands(ground: Ground, scale: Scale) -> list[Figure]:
-    """Commands from the send to the end of a job, its own INCR not counted."""
+    """Count the commands from the send to the end of a job, without its own INCR."""
     single: dict[Contender, int] = {OURS: 200, DEFAULT: 20, TUNED: 100}
     many: dict[Contender, int] = {OURS: 1_000, DEFAULT: 400, TUNED: 1_000}
     alone = {
@@ -53,7 +53,7 @@ async def one_by_one(ground: Ground, contender: Contender, jobs: int) -> Traffic
 
 
 async def at_once(ground: Ground, contender: Contender, jobs: int) -> Traffic:
-    """Send all, one call a job, without waiting for any."""
+    """Send all jobs, one call per job, without waiting for any."""
     task = Task("increment", {"first": jobs, "last": jobs, "every": 0})
     async with stage(ground, contender) as its, contender.sender(ground.settings) as send:
         async with watching(its.redis) as traffic:

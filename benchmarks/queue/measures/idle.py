@@ -1,4 +1,4 @@
-"""What a worker costs while there is nothing to do."""
+"""Measures what a worker costs while there is nothing to do."""
 
 import asyncio
 from functools import partial
@@ -14,7 +14,7 @@ SECONDS = 20.0
 
 
 async def idle(ground: Ground, scale: Scale) -> list[Figure]:
-    """Commands a second of one worker with an empty queue."""
+    """Count the commands per second of one worker with an empty queue."""
     seconds = SECONDS * scale.share
     turns = {
         contender.name: partial(idle_worker, ground, contender, seconds)

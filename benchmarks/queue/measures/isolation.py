@@ -1,4 +1,4 @@
-"""Whether one queue feels the load of another."""
+"""Measures whether one queue feels the load of another."""
 
 from functools import partial
 
@@ -16,7 +16,7 @@ IDLE = "base idle"
 
 
 async def isolation(ground: Ground, scale: Scale) -> list[Figure]:
-    """Pickup on `email` while 100,000 jobs wait and run on `base`, a worker process for each."""
+    """Measure the pickup on `email` while 100,000 jobs wait and run on `base`."""
     samples = scale.of(SAMPLES)
     turns = {
         "ours": partial(beside_work, ground, samples, scale.of(JOBS)),

@@ -1,4 +1,4 @@
-"""Whether a worker stays as small as it was."""
+"""Measures whether the memory of a worker grows."""
 
 from benchmarks.queue.contenders import OURS
 from benchmarks.queue.figures import Figure, at_most
@@ -13,7 +13,7 @@ MIB = 2**20
 
 
 async def memory(ground: Ground, scale: Scale) -> list[Figure]:
-    """A worker's resident memory over 100,000 jobs; growth is what the last 80,000 add."""
+    """Measure the memory of a worker over 100,000 jobs. Growth is what the last 80,000 add."""
     jobs = scale.of(JOBS, least=2 * STEPS)
     every = jobs // STEPS
     async with stage(ground, OURS) as its:

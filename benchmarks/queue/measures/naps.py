@@ -1,4 +1,4 @@
-"""How well many jobs overlap that wait for something, as most jobs do."""
+"""Measures how well jobs overlap that wait for something, as most jobs do."""
 
 from functools import partial
 
@@ -14,7 +14,7 @@ NAP = 0.05
 
 
 async def naps(ground: Ground, scale: Scale) -> list[Figure]:
-    """5,000 jobs of 50 ms by one worker, 100 at once: 2,000 a second would be ideal."""
+    """Measure 5,000 jobs of 50 ms in one worker, 100 at once. 2,000 per second would be ideal."""
     turns = {
         contender.name: partial(drain, ground, contender, scale.of(5_000))
         for contender in (OURS, TUNED, TUNED_UVLOOP)

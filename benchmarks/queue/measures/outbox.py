@@ -1,4 +1,4 @@
-"""How long a job takes that is a row first: from the commit to its handler."""
+"""Measures how long a job takes from the commit of its row to its handler."""
 
 import asyncio
 import random
@@ -11,7 +11,7 @@ from benchmarks.queue import ours
 from benchmarks.queue.contenders import OURS
 from benchmarks.queue.figures import Figure, at_most, quantile
 from benchmarks.queue.ground import Ground
-from benchmarks.queue.measures.pickup import LONGEST_PAUSE, WARM_UP
+from benchmarks.queue.measures.pickup import PAUSE, WARM_UP
 from benchmarks.queue.rounds import Scale
 from benchmarks.queue.stage import Stage, stage
 
@@ -20,7 +20,7 @@ MANY = 3_000
 
 
 async def outbox(ground: Ground, scale: Scale) -> list[Figure]:
-    """Time to the first line of the handler, and how many a second are done."""
+    """Measure the time to the first line of the handler, and the jobs per second."""
     rounds = [await one_round(ground, scale.of(JOBS)) for _ in range(scale.rounds)]
     after, in_all = zip(*rounds, strict=True)
     rates = [await throughput(ground, scale.of(MANY)) for _ in range(scale.rounds)]
@@ -32,7 +32,7 @@ async def outbox(ground: Ground, scale: Scale) -> list[Figure]:
 
 
 async def throughput(ground: Ground, count: int) -> float:
-    """Tell how many jobs a second are done that are rows, from the first to the last."""
+    """Return the jobs per second that pass through the outbox, from the first to the last."""
     async with (
         stage(ground, OURS) as its,
         ours.open_resources(ground.settings) as resources,
@@ -60,8 +60,8 @@ async def one_round(ground: Ground, count: int) -> tuple[float, float]:
 
 
 async def one_job(its: Stage, resources: Resources) -> tuple[float, float]:
-    """Tell the ms from the commit and from the end of the block, to the handler."""
-    await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311  no secret
+    """Return the ms from the commit, and from the end of the block, to the handler."""
+    await asyncio.sleep(random.uniform(*PAUSE))  # noqa: S311  no secret
     committed: list[float] = []
     async with resources.unit_of_work() as uow:
         event.listen(

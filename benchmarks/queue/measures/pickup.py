@@ -1,4 +1,4 @@
-"""How long an idle worker takes to start a job that has just been sent."""
+"""Measures how soon an idle worker starts a job that has just been sent."""
 
 import asyncio
 import random
@@ -14,12 +14,17 @@ from benchmarks.queue.stage import Stage, stage
 from benchmarks.queue.tasks import Task
 
 WARM_UP = 20
-LONGEST_PAUSE = 0.03
-"""Seconds; a random pause, so that every moment between two polls has its turn."""
+PAUSE = (0.0, 0.03)
+REST = (0.2, 3.0)
+"""Seconds between two jobs, at least and at most. They are random, so that every moment between two
+polls has its turn. In a rest, what a worker needs to wake up leaves the caches of the machine."""
+
+RESTED = 30
+"""Jobs of each contender in one round."""
 
 
 async def pickup(ground: Ground, scale: Scale) -> list[Figure]:
-    """Time from the call of `send` to the first line of the handler."""
+    """Measure the time from the call of `send` to the first line of the handler."""
     samples: dict[Contender, int] = {
         OURS: 400,
         DEFAULT: 40,
@@ -40,22 +45,47 @@ async def pickup(ground: Ground, scale: Scale) -> list[Figure]:
     ]
 
 
+async def pickup_after_rest(ground: Ground, scale: Scale) -> list[Figure]:
+    """Measure the same with rests between the jobs. All contenders rest at the same time."""
+    rounds = [await by_rested_workers(ground, scale.of(RESTED)) for _ in range(scale.rounds)]
+    by_name = {name: [times[name] for times in rounds] for name in rounds[0]}
+    return [
+        Figure("pickup after a rest of 0.2-3 s, p50", "ms", shares(by_name, 0.5), at_most(3)),
+        Figure("pickup after a rest of 0.2-3 s, p99", "ms", shares(by_name, 0.99), at_most(10)),
+    ]
+
+
+async def by_rested_workers(ground: Ground, count: int) -> dict[str, list[float]]:
+    contenders: tuple[Contender, ...] = (OURS, TUNED_UVLOOP, RAW)
+    turns = (by_idle_worker(ground, each, count, REST, warm_up=2) for each in contenders)
+    times = await asyncio.gather(*turns)
+    return {each.name: its for each, its in zip(contenders, times, strict=True)}
+
+
 def shares(rounds: dict[str, list[list[float]]], share: float) -> dict[str, Sequence[float]]:
-    """Take from each round the pickup that a share of its jobs did not exceed."""
+    """Return for each round the pickup that this share of its jobs did not exceed."""
     return {name: [quantile(times, share) for times in each] for name, each in rounds.items()}
 
 
-async def by_idle_worker(ground: Ground, contender: Contender, count: int) -> list[float]:
+async def by_idle_worker(
+    ground: Ground,
+    contender: Contender,
+    count: int,
+    pause: tuple[float, float] = PAUSE,
+    warm_up: int = WARM_UP,
+) -> list[float]:
     async with stage(ground, contender) as its, contender.sender(ground.settings) as send:
-        await pickups(its, send, WARM_UP)
-        return await pickups(its, send, count)
+        await pickups(its, send, warm_up)
+        return await pickups(its, send, count, pause)
 
 
-async def pickups(its: Stage, send: Send, count: int) -> list[float]:
-    """Send jobs one after another and tell for each in how many ms it was started."""
+async def pickups(
+    its: Stage, send: Send, count: int, pause: tuple[float, float] = PAUSE
+) -> list[float]:
+    """Send jobs one after another and return for each in how many ms it was started."""
     times = []
     for _ in range(count):
-        await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311  no secret
+        await asyncio.sleep(random.uniform(*pause))  # noqa: S311  no secret
         sent = time.monotonic()
         await send(Task("report", {}))
         times.append((await its.report()).moment - sent)

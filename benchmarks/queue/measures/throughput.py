@@ -1,4 +1,4 @@
-"""How many small jobs a second are done while many wait."""
+"""Measures how many small jobs per second are done while many wait."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ WARM_UP = 100
 
 @dataclass(frozen=True)
 class Pace:
-    """Jobs a second, and the µs of processor that a job took its worker."""
+    """Jobs per second, and the µs of processor time per job in its worker."""
 
     rate: float
     cpu: float
 
 
 async def throughput(ground: Ground, scale: Scale) -> list[Figure]:
-    """Jobs that do one INCR, by one worker and by four."""
+    """Measure jobs that do one INCR, with one worker and with four."""
     one = await interleaved(scale.rounds, turns(ground, scale, 1))
     four = await interleaved(scale.rounds, turns(ground, scale, 4))
     rates = {name: [pace.rate for pace in paces] for name, paces in one.items()}

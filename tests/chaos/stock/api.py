@@ -14,7 +14,7 @@ from starlette.responses import Response
 from app.core.config import load_settings
 from app.core.database import create_engine
 from app.core.queue import EMAIL
-from app.core.redis import queue_url
+from app.core.redis import queue_address
 from app.models import User
 
 
@@ -22,7 +22,7 @@ from app.models import User
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = load_settings()
     app.state.engine = create_engine(settings)
-    app.state.redis = await create_pool(RedisSettings.from_dsn(queue_url(EMAIL, settings)))
+    app.state.redis = await create_pool(RedisSettings.from_dsn(queue_address(EMAIL, settings).url))
     yield
     await app.state.redis.aclose()
     await app.state.engine.dispose()

@@ -11,9 +11,9 @@ from arq.connections import RedisSettings
 from app.core.config import load_settings
 from app.core.database import create_engine
 from app.core.queue import BASE
-from app.core.redis import queue_url
+from app.core.redis import queue_address
 from tests.chaos.ledger import INSERTS
-from tests.chaos.programs import CONCURRENCY
+from tests.chaos.processes import CONCURRENCY
 
 Context = dict[Any, Any]
 
@@ -51,4 +51,4 @@ class WorkerSettings:
     functions = (func(work, name="Work"), func(explode, name="Bomb"))
     on_startup = open_engine
     max_jobs = int(os.environ.get(CONCURRENCY, "10"))
-    redis_settings = RedisSettings.from_dsn(queue_url(BASE, load_settings()))
+    redis_settings = RedisSettings.from_dsn(queue_address(BASE, load_settings()).url)

@@ -4,6 +4,6 @@ from app.core.resources import Resources
 
 
 @pytest.fixture
-def resources(committing: Resources) -> Resources:
-    """Commits that a worker and its sweeper see on connections of their own."""
-    return committing
+def resources(committing_resources: Resources) -> Resources:
+    """Resources whose commits a worker and its outbox relay can see."""
+    return committing_resources

@@ -1,23 +1,35 @@
-"""Jobs to be steered, and workers that run them in this process."""
+"""Jobs for these tests, and workers that run them in this process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from uuid import UUID
 
 from arq.utils import timestamp_ms
+from sqlalchemy import text, update
 
-from app.core import outbox
-from app.core.queue import BASE, EMAIL, Job, address
-from app.core.redis import open_client, to_json
+from app.core import control
+from app.core.broker.keys import QueueKeys
+from app.core.control import QueueOverview
+from app.core.job_store import outbox
+from app.core.job_store.record import JobRecord, JobState
+from app.core.queue import BASE, EMAIL, Job, Queue, to_message
+from app.core.redis import open_client
 from app.core.resources import Resources
 from app.core.worker.claims import Claim
-from app.core.worker.description import describe_worker
-from app.core.worker.heartbeat import Heart, beating
-from app.core.worker.runner import create_worker
+from app.core.worker.engine.heartbeat import Heartbeat, sending
+from app.core.worker.engine.worker import Worker
+from app.core.worker.engine.worker_info import Counters, worker_info
 from app.core.worker.settings import worker_settings
 from app.workers.context import JobContext
-from tests.conftest import given
+from tests.support.service import already_open
+
+KEYS = QueueKeys(BASE)
+
+MANY_DEAD_LETTERS = text("""\
+INSERT INTO outbox (id, queue, name, payload, failed_at)
+SELECT gen_random_uuid(), 'base', 'Paint', '{}', now() FROM generate_series(1, :rows)""")
 
 
 class Paint(Job, queue=BASE, max_tries=3, final=(ZeroDivisionError,)):
@@ -39,35 +51,32 @@ async def working(resources: Resources, painter: Painter) -> AsyncIterator[None]
         return await painter(ctx, job)
 
     settings = worker_settings(
-        BASE, handlers=[paint], settings=resources.settings, open_resources=given(resources)
+        BASE, handlers=[paint], settings=resources.settings, open_resources=already_open(resources)
     )
-    worker = create_worker(settings, handle_signals=False)
-    task = asyncio.create_task(worker.async_run())
+    task = asyncio.create_task(Worker(settings).run())
     try:
         yield
     finally:
         task.cancel()
         await asyncio.wait([task])
-        await worker.close()
 
 
 @asynccontextmanager
 async def describing_itself(resources: Resources, job_id: UUID) -> AsyncIterator[None]:
-    """Let the heart of a worker beat that runs a job."""
-    payload = to_json({"f": "Paint", "a": []})
+    """Send the heartbeats of a worker that runs a job."""
+    payload, counters = to_message(Paint()).encode(), Counters(succeeded=7, failed=2, retried=1)
     claim = Claim(str(job_id), "w/1", payload, 1, 0, claimed_ms=timestamp_ms())
     with open_client(BASE, resources.settings) as client:
-        heart = Heart(
+        heartbeat = Heartbeat(
             client,
-            queue=BASE.key,
+            keys=KEYS,
             worker_id="w",
-            held=lambda: [claim],
-            describe=lambda: describe_worker(
-                [claim], concurrency=5, succeeded=7, failed=2, retried=1
-            ),
+            claims=lambda: [claim],
+            worker_info=lambda: worker_info([claim], counters, concurrency=5),
             on_lost=list.clear,
+            is_stuck=lambda: False,
         )
-        async with beating(heart):
+        async with sending(heartbeat):
             yield
 
 
@@ -76,14 +85,39 @@ async def enqueue(resources: Resources, job: Job, *, key: str | None = None) -> 
         return uow.enqueue(job, key=key)
 
 
+async def enqueue_on_unknown_queue(resources: Resources) -> UUID:
+    """Store a job of a queue that an earlier release had."""
+    message = replace(to_message(Paint(), durable=True), queue="media")
+    async with resources.sessions.begin() as session:
+        await outbox.store(session, [message])
+    return message.id
+
+
+async def cancel(resources: Resources, job_id: UUID) -> JobState:
+    """Cancel a job, and return the state that it had."""
+    return (await control.cancel(resources.sessions, resources.queues, job_id)).state
+
+
+async def overview_of(resources: Resources, queue: Queue) -> QueueOverview:
+    return await control.queue_overview(resources.reader, resources.queues, queue.name)
+
+
+async def job_of(resources: Resources, job_id: UUID) -> JobRecord:
+    async with resources.sessions() as session:
+        return await control.find_job(session, resources.queues, job_id)
+
+
 async def bury(
     resources: Resources, job: Job, *, key: str | None = None, error: str = "no paint"
 ) -> UUID:
-    """Have a job failed for good, as a worker does."""
-    envelope = address(job, kept=True)
+    """Turn a job into a dead letter, as a worker does."""
+    envelope = to_message(job, durable=True)
     async with resources.database.sessions.begin() as session:
-        await outbox.keep(session, [(envelope, key)])
-        await outbox.bury(
+        await outbox.store(session, [envelope])
+        await session.execute(
+            update(outbox.outbox).where(outbox.outbox.c.id == envelope.id).values(key=key)
+        )
+        await outbox.dead_letter(
             session, envelope, attempts=3, crashes=1, error=error, traceback="Traceback: …"
         )
     return envelope.id

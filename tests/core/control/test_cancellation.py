@@ -1,21 +1,37 @@
 import asyncio
 from contextlib import suppress
 from datetime import timedelta
+from typing import cast
 from uuid import UUID, uuid4
 
 import pytest
+from arq.jobs import Job as StockJob
+from arq.jobs import SerializationError
 from sqlalchemy import func, select
 
-from app.core import control, outbox
+from app.core import control
+from app.core.broker.keys import QueueKeys
 from app.core.control.cancellation import JobEnded
-from app.core.control.finding import JobNotFound
-from app.core.job_record import JobState
+from app.core.control.lookup import JobNotFound
+from app.core.job_store import outbox
+from app.core.job_store.reconciliation import read_messages
+from app.core.job_store.record import JobState
 from app.core.queue import BASE
 from app.core.resources import Resources
-from app.core.worker.sweeper import sweep
+from app.core.worker.outbox_relay import Relay
 from app.workers.context import JobContext
-from tests.conftest import until
-from tests.core.control.jobs import Paint, bury, enqueue, working
+from tests.core.control.jobs import (
+    Paint,
+    bury,
+    cancel,
+    enqueue,
+    enqueue_on_unknown_queue,
+    job_of,
+    working,
+)
+from tests.support.waiting import wait_until
+
+KEYS = QueueKeys(BASE)
 
 
 async def rows(resources: Resources) -> int:
@@ -25,64 +41,76 @@ async def rows(resources: Resources) -> int:
 
 async def ends_as(resources: Resources, job_id: UUID, state: JobState) -> None:
     async def ended() -> bool:
-        return not await resources.queues[BASE].exists(f"arq:in-progress:{job_id}")
+        return not await resources.queues[BASE].exists(KEYS.in_progress(job_id))
 
-    await until(ended)
-    assert (await control.find_job(resources, job_id)).state is state
+    await wait_until(ended)
+    assert (await job_of(resources, job_id)).state is state
 
 
-async def test_a_waiting_job_that_is_cancelled_is_gone_and_says_so(resources: Resources) -> None:
+async def test_a_cancelled_waiting_job_is_removed_and_shown_as_cancelled(
+    resources: Resources,
+) -> None:
     job_id = await enqueue(resources, Paint())
 
-    assert (await control.cancel(resources, job_id)).state is JobState.QUEUED
+    assert await cancel(resources, job_id) is JobState.QUEUED
 
-    job = await control.find_job(resources, job_id)
+    job = await job_of(resources, job_id)
     assert (job.state, job.error, job.started_at) == (JobState.CANCELLED, None, None)
     assert (job.name, job.queue) == ("Paint", "base")
     assert await rows(resources) == 0
     redis = resources.queues[BASE]
-    assert {key.decode() for key in await redis.keys("*")} <= {
-        f"arq:result:{job_id}",
-        f"{BASE.key}:wake",
+    assert {key.decode() for key in cast("list[bytes]", await redis.keys("*"))} <= {
+        KEYS.result(job_id),
+        KEYS.wake,
     }
-    assert 0 < await redis.ttl(f"arq:result:{job_id}") <= resources.settings.job_result_ttl
+    assert 0 < await redis.ttl(KEYS.result(job_id)) <= resources.settings.job_result_ttl
 
 
-async def test_a_job_for_later_can_be_cancelled(resources: Resources) -> None:
+async def test_a_scheduled_job_can_be_cancelled(resources: Resources) -> None:
     async with resources.unit_of_work() as uow:
         job_id = uow.enqueue(Paint(), delay=timedelta(hours=1), priority=5)
 
-    assert (await control.cancel(resources, job_id)).state is JobState.SCHEDULED
-    assert not await resources.queues[BASE].exists(
-        BASE.key, f"{BASE.key}:later", f"{BASE.key}:priority"
-    )
+    assert await cancel(resources, job_id) is JobState.SCHEDULED
+    assert not await resources.queues[BASE].exists(KEYS.queue, KEYS.later, KEYS.priority)
 
 
 async def test_a_job_that_was_never_sent_can_be_cancelled(resources: Resources) -> None:
     job_id = await enqueue(resources, Paint())
     await resources.queues[BASE].flushdb()
 
-    await control.cancel(resources, job_id)
+    await cancel(resources, job_id)
 
-    assert (await control.find_job(resources, job_id)).state is JobState.CANCELLED
+    assert (await job_of(resources, job_id)).state is JobState.CANCELLED
 
 
-async def test_a_sweeper_that_has_read_the_row_cannot_bring_a_cancelled_job_back(
+async def test_a_relay_that_has_read_the_row_cannot_bring_a_cancelled_job_back(
     resources: Resources,
 ) -> None:
     job_id = await enqueue(resources, Paint())
+    async with resources.database.engine.connect() as connection:
+        [message] = await read_messages(connection, [job_id])
+
+    await cancel(resources, job_id)
+    await resources.queues.post([message])
+    await Relay(BASE, resources).look()
+
+    assert await resources.queues[BASE].zcard(KEYS.queue) == 0
+
+
+async def test_a_job_that_is_due_much_later_can_be_cancelled(resources: Resources) -> None:
     async with resources.unit_of_work() as uow:
-        await outbox.check_now(uow.session, BASE)
-        [envelope] = await outbox.take_overdue(uow.session, BASE)
+        job_id = uow.enqueue(Paint(), delay=timedelta(days=30))
 
-    await control.cancel(resources, job_id)
-    await resources.queues.post([envelope])
+    assert await cancel(resources, job_id) is JobState.SCHEDULED
 
-    assert await resources.queues[BASE].zcard(BASE.key) == 0
-    assert await sweep(BASE, resources) == 0
+    assert (await job_of(resources, job_id)).state is JobState.CANCELLED
+    assert await rows(resources) == 0
 
 
-async def test_the_worker_stops_a_running_job_within_seconds(resources: Resources) -> None:
+@pytest.mark.timing
+async def test_a_running_job_stops_within_seconds_of_its_cancellation(
+    resources: Resources,
+) -> None:
     began, stopped = asyncio.Event(), asyncio.Event()
 
     async def paint(_: JobContext, __: Paint) -> None:
@@ -94,14 +122,31 @@ async def test_the_worker_stops_a_running_job_within_seconds(resources: Resource
 
     job_id = await enqueue(resources, Paint())
     async with working(resources, paint):
-        await asyncio.wait_for(began.wait(), 10)
-        assert (await control.cancel(resources, job_id)).state is JobState.RUNNING
+        await began.wait()
+        await cancel(resources, job_id)
         await asyncio.wait_for(stopped.wait(), 3)
+
+
+async def test_the_worker_stops_a_running_job(resources: Resources) -> None:
+    began, stopped = asyncio.Event(), asyncio.Event()
+
+    async def paint(_: JobContext, __: Paint) -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    job_id = await enqueue(resources, Paint())
+    async with working(resources, paint):
+        await began.wait()
+        assert await cancel(resources, job_id) is JobState.RUNNING
+        await stopped.wait()
         await ends_as(resources, job_id, JobState.CANCELLED)
 
     assert await rows(resources) == 0
-    assert await resources.queues[BASE].zcard("arq:abort") == 0
-    assert (await control.dead_letters(resources)).count == 0
+    assert await resources.queues[BASE].zcard(KEYS.abort) == 0
+    assert (await control.list_dead_letters(resources.sessions)).count == 0
 
 
 async def test_a_running_job_without_a_row_can_be_cancelled(resources: Resources) -> None:
@@ -113,12 +158,12 @@ async def test_a_running_job_without_a_row_can_be_cancelled(resources: Resources
 
     job_id = await resources.queues.send(Paint())
     async with working(resources, paint):
-        await asyncio.wait_for(began.wait(), 10)
-        await control.cancel(resources, job_id)
+        await began.wait()
+        await cancel(resources, job_id)
         await ends_as(resources, job_id, JobState.CANCELLED)
 
 
-async def test_a_cancelled_job_has_no_effect_and_stays_cancelled_whatever_its_handler_does(
+async def test_a_cancelled_job_has_no_effect_whatever_its_handler_does(
     resources: Resources,
 ) -> None:
     began, effects = asyncio.Event(), []
@@ -132,12 +177,65 @@ async def test_a_cancelled_job_has_no_effect_and_stays_cancelled_whatever_its_ha
 
     job_id = await enqueue(resources, Paint())
     async with working(resources, paint):
-        await asyncio.wait_for(began.wait(), 10)
-        await control.cancel(resources, job_id)
-        assert (await control.find_job(resources, job_id)).state is JobState.CANCELLED
+        await began.wait()
+        await cancel(resources, job_id)
+        assert (await job_of(resources, job_id)).state is JobState.CANCELLED
         await ends_as(resources, job_id, JobState.CANCELLED)
 
     assert effects == []
+
+
+async def test_a_running_job_that_is_aborted_with_arq_starts_once_and_is_cancelled(
+    resources: Resources,
+) -> None:
+    began = asyncio.Semaphore(0)
+    starts: list[UUID] = []
+
+    async def paint(ctx: JobContext, _: Paint) -> None:
+        starts.append(ctx.job_id)
+        began.release()
+        await asyncio.Event().wait()
+
+    job_id = await enqueue(resources, Paint())
+    async with working(resources, paint):
+        await began.acquire()
+        for _ in range(3):
+            await abort(resources, job_id)
+        await wait_until(lambda: has_ended(resources, job_id))
+
+    assert starts == [job_id]
+    assert (await job_of(resources, job_id)).state is JobState.CANCELLED
+    assert await rows(resources) == 0
+    assert await resources.queues[BASE].hlen(KEYS.crashes) == 0
+
+
+async def test_a_waiting_job_that_is_aborted_with_arq_never_starts(resources: Resources) -> None:
+    starts: list[UUID] = []
+
+    async def paint(ctx: JobContext, _: Paint) -> None:
+        starts.append(ctx.job_id)
+
+    async with resources.unit_of_work() as uow:
+        later = uow.enqueue(Paint(), delay=timedelta(minutes=5))
+    now = await enqueue(resources, Paint())
+    for job_id in (now, later):
+        await abort(resources, job_id)
+    async with working(resources, paint):
+        await wait_until(lambda: has_ended(resources, now))
+        await wait_until(lambda: has_ended(resources, later))
+
+    assert starts == []
+    assert (await job_of(resources, later)).state is JobState.CANCELLED
+    assert await rows(resources) == 0
+
+
+async def abort(resources: Resources, job_id: UUID) -> None:
+    """Abort a job with the function of arq's own client."""
+    redis = resources.queues[BASE]
+    job = StockJob(str(job_id), redis, _queue_name=KEYS.queue, _deserializer=redis.job_deserializer)
+    # What it raises says whether the job has ended by now.
+    with suppress(TimeoutError, asyncio.CancelledError, SerializationError):
+        await job.abort(timeout=0)
 
 
 async def test_the_other_jobs_of_the_worker_go_on(resources: Resources) -> None:
@@ -150,8 +248,8 @@ async def test_the_other_jobs_of_the_worker_go_on(resources: Resources) -> None:
     cancelled, other = [await enqueue(resources, Paint()) for _ in range(2)]
     async with working(resources, paint):
         for _ in range(2):
-            await asyncio.wait_for(running.acquire(), 10)
-        await control.cancel(resources, cancelled)
+            await running.acquire()
+        await cancel(resources, cancelled)
         await ends_as(resources, cancelled, JobState.CANCELLED)
         may_end.set()
         await ends_as(resources, other, JobState.SUCCEEDED)
@@ -162,20 +260,30 @@ async def test_a_job_that_has_ended_cannot_be_cancelled(resources: Resources) ->
 
     done, dead = await enqueue(resources, Paint()), await bury(resources, Paint())
     cancelled = await enqueue(resources, Paint())
-    await control.cancel(resources, cancelled)
+    await cancel(resources, cancelled)
     async with working(resources, paint):
-        await until(lambda: has_ended(resources, done))
+        await wait_until(lambda: has_ended(resources, done))
 
     for job_id, reason in ((done, "succeeded"), (dead, "dead letter"), (cancelled, "before")):
         with pytest.raises(JobEnded, match=f"{job_id} .*{reason}"):
-            await control.cancel(resources, job_id)
-    assert await resources.queues[BASE].zcard("arq:abort") == 0
+            await cancel(resources, job_id)
+    assert await resources.queues[BASE].zcard(KEYS.abort) == 0
 
 
 async def has_ended(resources: Resources, job_id: UUID) -> bool:
-    return bool(await resources.queues[BASE].exists(f"arq:result:{job_id}"))
+    return bool(await resources.queues[BASE].exists(KEYS.result(job_id)))
 
 
-async def test_a_job_that_nobody_knows_cannot_be_cancelled(resources: Resources) -> None:
+async def test_a_job_of_a_queue_that_is_not_in_the_code_can_be_shown_and_cancelled(
+    resources: Resources,
+) -> None:
+    job_id = await enqueue_on_unknown_queue(resources)
+
+    assert (await job_of(resources, job_id)).queue == "media"
+    assert await cancel(resources, job_id) is JobState.QUEUED
+    assert await rows(resources) == 0
+
+
+async def test_an_unknown_job_cannot_be_cancelled(resources: Resources) -> None:
     with pytest.raises(JobNotFound):
-        await control.cancel(resources, uuid4())
+        await cancel(resources, uuid4())

@@ -5,18 +5,22 @@ from contextlib import AsyncExitStack
 import pytest
 
 from app.core import control
+from app.core.broker.keys import QueueKeys
 from app.core.control import QueueLimits
 from app.core.queue import BASE, EMAIL
 from app.core.resources import Resources
 from app.workers.context import JobContext
-from tests.conftest import until
 from tests.core.control.jobs import Paint, working
+from tests.support.waiting import wait_until
+
+KEYS = QueueKeys(BASE)
+
 
 UNLIMITED = QueueLimits(paused=False, rate=None, concurrency=None)
 
 
 class Painter:
-    """Notes when each begins, how many paint at once, and how many are done."""
+    """Records when each job starts, how many run at once, and how many have ended."""
 
     def __init__(self) -> None:
         self.begun: list[float] = []
@@ -34,58 +38,83 @@ class Painter:
         async def done() -> bool:
             return self.done >= jobs
 
-        await until(done)
+        await wait_until(done)
 
 
-async def test_limits_are_told_and_lifted(resources: Resources) -> None:
-    assert await control.queue_limits(resources, BASE) == UNLIMITED
+async def test_limits_are_returned_and_removed(resources: Resources) -> None:
+    assert await control.queue_limits(resources.queues, BASE) == UNLIMITED
 
-    await control.pause(resources, BASE)
-    await control.set_rate(resources, BASE, 2.5)
-    limits = await control.set_concurrency(resources, BASE, 3)
+    await control.pause(resources.queues, BASE)
+    await control.set_rate(resources.queues, BASE, 2.5)
+    limits = await control.set_concurrency(resources.queues, BASE, 3)
     assert limits == QueueLimits(paused=True, rate=2.5, concurrency=3)
-    assert await control.queue_limits(resources, EMAIL) == UNLIMITED
+    assert await control.queue_limits(resources.queues, EMAIL) == UNLIMITED
 
-    await control.resume(resources, BASE)
-    await control.set_rate(resources, BASE, None)
-    assert await control.set_concurrency(resources, BASE, None) == UNLIMITED
+    await control.resume(resources.queues, BASE)
+    await control.set_rate(resources.queues, BASE, None)
+    assert await control.set_concurrency(resources.queues, BASE, None) == UNLIMITED
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("inf"), float("nan")])
-async def test_a_rate_is_more_than_nothing(resources: Resources, rate: float) -> None:
+async def test_a_rate_is_above_zero(resources: Resources, rate: float) -> None:
     with pytest.raises(ValueError, match="above 0"):
-        await control.set_rate(resources, BASE, rate)
+        await control.set_rate(resources.queues, BASE, rate)
 
 
-async def test_a_concurrency_is_more_than_nothing(resources: Resources) -> None:
+async def test_a_concurrency_is_at_least_one(resources: Resources) -> None:
     with pytest.raises(ValueError, match="from 1"):
-        await control.set_concurrency(resources, BASE, 0)
+        await control.set_concurrency(resources.queues, BASE, 0)
 
 
-async def test_a_paused_queue_begins_nothing_until_it_is_resumed(resources: Resources) -> None:
+async def is_listening(resources: Resources) -> bool:
+    """Return whether the worker has taken the last wakeup."""
+    return not await resources.queues[BASE].exists(KEYS.wake)
+
+
+async def test_a_paused_queue_starts_no_job_until_it_is_resumed(resources: Resources) -> None:
     painter = Painter()
-    redis, wake = resources.queues[BASE], f"{BASE.key}:wake"
-
-    async def has_been_rung() -> bool:
-        return not await redis.exists(wake)
-
-    await control.pause(resources, BASE)
+    await control.pause(resources.queues, BASE)
     async with working(resources, painter):
         await resources.queues.send(Paint())
         for _ in range(2):  # the worker listens again when it has looked at the queue
-            await until(has_been_rung)
-            await control.pause(resources, BASE)  # rings, as every change does
+            await wait_until(lambda: is_listening(resources))
+            await control.pause(resources.queues, BASE)  # rings, as every change does
         assert painter.begun == []
 
-        resumed = time.monotonic()
-        await control.resume(resources, BASE)
+        await control.resume(resources.queues, BASE)
         await painter.has_done(1)
+
+
+@pytest.mark.timing
+async def test_a_resumed_queue_starts_its_jobs_at_once(resources: Resources) -> None:
+    painter = Painter()
+    await control.pause(resources.queues, BASE)
+    await resources.queues.send(Paint())
+    async with working(resources, painter):
+        await wait_until(lambda: is_listening(resources))
+
+        resumed = time.monotonic()
+        await control.resume(resources.queues, BASE)
+        await painter.has_done(1)
+
     assert painter.begun[0] - resumed < 0.5
 
 
 async def test_a_rate_holds_over_all_workers(resources: Resources) -> None:
-    painter, per_second, jobs = Painter(), 20, 8
-    await control.set_rate(resources, BASE, per_second)
+    per_second, jobs = 20, 8
+    assert await seconds_of(jobs, resources, per_second) > 0.9 * (jobs - 1) / per_second
+
+
+@pytest.mark.timing
+async def test_a_rate_is_used_up(resources: Resources) -> None:
+    per_second, jobs = 20, 8
+    assert await seconds_of(jobs, resources, per_second) < 3 * jobs / per_second
+
+
+async def seconds_of(jobs: int, resources: Resources, per_second: float) -> float:
+    """Run jobs on two workers at a limited rate, and return the seconds between the starts."""
+    painter = Painter()
+    await control.set_rate(resources.queues, BASE, per_second)
     for _ in range(jobs):
         await resources.queues.send(Paint())
 
@@ -94,14 +123,26 @@ async def test_a_rate_holds_over_all_workers(resources: Resources) -> None:
             await stack.enter_async_context(working(resources, painter))
         await painter.has_done(jobs)
 
-    took = painter.begun[-1] - painter.begun[0]
-    assert took > 0.9 * (jobs - 1) / per_second
-    assert took < 3 * jobs / per_second
+    return painter.begun[-1] - painter.begun[0]
 
 
 async def test_a_concurrency_holds_over_all_workers(resources: Resources) -> None:
-    painter, jobs = Painter(), 12
-    await control.set_concurrency(resources, BASE, 2)
+    painter = await paint_with_two_workers(resources, jobs=12, concurrency=2)
+    assert painter.busiest == 2
+
+
+@pytest.mark.timing
+async def test_under_a_concurrency_the_next_job_starts_as_soon_as_one_ends(
+    resources: Resources,
+) -> None:
+    painter = await paint_with_two_workers(resources, jobs=12, concurrency=2)
+    assert painter.begun[-1] - painter.begun[0] < 1
+
+
+async def paint_with_two_workers(resources: Resources, *, jobs: int, concurrency: int) -> Painter:
+    """Run jobs of a queue with a concurrency, and return who painted them."""
+    painter = Painter()
+    await control.set_concurrency(resources.queues, BASE, concurrency)
     for _ in range(jobs):
         await resources.queues.send(Paint())
 
@@ -110,4 +151,4 @@ async def test_a_concurrency_holds_over_all_workers(resources: Resources) -> Non
             await stack.enter_async_context(working(resources, painter))
         await painter.has_done(jobs)
 
-    assert painter.busiest == 2
+    return painter

@@ -3,10 +3,8 @@ import re
 import httpx2
 import pytest
 
-from app.core.config import Settings
 from app.core.resources import Resources
-from app.core.setup import create_application
-from tests.conftest import given, serve
+from tests.support.service import serve, with_settings
 
 PATHS = ("/docs", "/docs/assets/start.js", "/openapi.json")
 
@@ -21,7 +19,7 @@ async def test_the_documentation_needs_no_internet(client: httpx2.AsyncClient) -
         assert (await client.get(f"/{address}")).status_code == 200
 
 
-async def test_the_documentation_runs_its_own_scripts_and_no_others(
+async def test_the_documentation_runs_only_its_own_scripts(
     client: httpx2.AsyncClient,
 ) -> None:
     page = await client.get("/docs")
@@ -33,7 +31,7 @@ async def test_the_documentation_runs_its_own_scripts_and_no_others(
     assert not re.search(r"<script[^>]*>[^<]", page.text)
 
 
-async def test_a_browser_keeps_the_files_of_the_documentation(client: httpx2.AsyncClient) -> None:
+async def test_a_browser_caches_the_files_of_the_documentation(client: httpx2.AsyncClient) -> None:
     first = await client.get("/docs/assets/start.js")
     again = await client.get(
         "/docs/assets/start.js", headers={"If-None-Match": first.headers["etag"]}
@@ -52,14 +50,9 @@ async def test_a_browser_keeps_the_files_of_the_documentation(client: httpx2.Asy
         ("development", False, 404),
     ],
 )
-async def test_production_documents_itself_only_when_asked_to(
-    settings: Settings,
-    resources: Resources,
-    environment: str,
-    wanted: bool | None,
-    status: int,
+async def test_production_serves_the_documentation_only_if_configured(
+    resources: Resources, environment: str, wanted: bool | None, status: int
 ) -> None:
-    changes = {"environment": environment, "api_docs": wanted}
-    app = create_application(settings.model_copy(update=changes), open_resources=given(resources))
-    async with serve(app, "https://service.example.com") as client:
+    changed = with_settings(resources, environment=environment, api_docs=wanted)
+    async with serve(changed, "https://service.example.com") as client:
         assert {(await client.get(path)).status_code for path in PATHS} == {status}

@@ -10,13 +10,18 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from app.core.http.protocol import BoundedHttp
+from tests.support.waiting import STALLED_AFTER, stall_limit
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
 
 
-class Impatient(BoundedHttp):
+class SmallHeads(BoundedHttp):
     max_head_size = 1000
+    head_timeout = STALLED_AFTER
+
+
+class QuickHeads(SmallHeads):
     head_timeout = 0.1
 
 
@@ -29,11 +34,11 @@ Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @asynccontextmanager
-async def connected() -> AsyncIterator[Connection]:
+async def connected(protocol: type[BoundedHttp] = SmallHeads) -> AsyncIterator[Connection]:
     config = Config(measure, log_config=None, lifespan="off")
     state = ServerState()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Impatient(config, state, {}), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: protocol(config, state, {}), "127.0.0.1", 0)
     async with server:
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         try:
@@ -45,12 +50,12 @@ async def connected() -> AsyncIterator[Connection]:
 
 async def everything(reader: asyncio.StreamReader) -> bytes:
     """Read until the server closes the connection."""
-    async with asyncio.timeout(5):
+    async with stall_limit("the end of the connection"):
         return await reader.read()
 
 
 async def answer(reader: asyncio.StreamReader) -> bytes:
-    async with asyncio.timeout(5):
+    async with stall_limit("an answer"):
         return await reader.readuntil(b">")
 
 
@@ -65,33 +70,33 @@ async def answer(reader: asyncio.StreamReader) -> bytes:
     ],
     ids=["a header", "headers", "a path", "a chunk's extension", "a trailer"],
 )
-async def test_a_head_without_an_end_is_refused(beginning: bytes, rest: bytes) -> None:
+async def test_an_endless_request_head_is_rejected(beginning: bytes, rest: bytes) -> None:
     async with connected() as (reader, writer):
         writer.write(beginning)
         await asyncio.sleep(0.01)  # two packets
         writer.write(rest)
-        refusal = await everything(reader)
+        rejection = await everything(reader)
 
-    assert refusal.startswith(b"HTTP/1.1 431 ")
+    assert rejection.startswith(b"HTTP/1.1 431 ")
 
 
 @pytest.mark.parametrize("beginning", [b"", b"GET / HT", GET], ids=["nothing", "a line", "a head"])
-async def test_a_head_that_does_not_come_is_given_up(beginning: bytes) -> None:
-    async with connected() as (reader, writer):
+async def test_a_connection_without_a_complete_request_head_is_closed(beginning: bytes) -> None:
+    async with connected(QuickHeads) as (reader, writer):
         writer.write(beginning)
 
         assert await everything(reader) == b""
 
 
-async def test_a_second_head_has_the_same_bounds() -> None:
-    async with connected() as (reader, writer):
+async def test_the_second_request_of_a_connection_has_the_same_limits() -> None:
+    async with connected(QuickHeads) as (reader, writer):
         writer.write(GET + b"\r\n")
         assert (await answer(reader)).endswith(b"<0>")
         writer.write(GET)
         assert await everything(reader) == b""
 
 
-async def test_many_requests_and_a_large_body_pass_on_one_connection() -> None:
+async def test_many_requests_and_a_large_body_work_on_one_connection() -> None:
     async with connected() as (reader, writer):
         for _ in range(50):
             writer.write(GET + b"\r\n")

@@ -3,13 +3,11 @@ from typing import Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI, Response
+from fastapi import APIRouter, Response
 from pydantic import HttpUrl
 
-from app.core.config import Settings
 from app.core.resources import Resources
-from app.core.setup import create_application
-from tests.conftest import given, serve
+from tests.support.service import serve, with_settings
 
 FRONT = "https://front.example.com"
 
@@ -18,25 +16,25 @@ def preflight(origin: str) -> dict[str, str]:
     return {"Origin": origin, "Access-Control-Request-Method": "GET"}
 
 
-@pytest.fixture
-def app(settings: Settings, resources: Resources) -> FastAPI:
-    changes = {"cors_origins": [FRONT], "allowed_hosts": ["test"], "max_body_size": 1000}
-    app = create_application(settings.model_copy(update=changes), open_resources=given(resources))
+routes = APIRouter()
 
-    @app.get("/crash")
-    async def crash() -> None:
-        raise RuntimeError
 
-    @app.get("/kept")
-    async def kept(response: Response) -> None:
-        response.headers["Cache-Control"] = "private, max-age=60"
+@routes.get("/crash")
+async def crash() -> None:
+    raise RuntimeError
 
-    return app
+
+@routes.get("/kept")
+async def kept(response: Response) -> None:
+    response.headers["Cache-Control"] = "private, max-age=60"
 
 
 @pytest.fixture
-async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
-    async with serve(app) as client:
+async def client(resources: Resources) -> AsyncIterator[httpx2.AsyncClient]:
+    strict = with_settings(
+        resources, cors_origins=[FRONT], allowed_hosts=["test"], max_body_size=1000
+    )
+    async with serve(strict, routes=routes) as client:
         yield client
 
 
@@ -56,30 +54,30 @@ async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
         ("GET", "/crash", {}, 500),
     ],
 )
-async def test_every_answer_tells_browsers_to_keep_run_and_embed_nothing(
+async def test_every_response_has_the_security_headers(
     client: httpx2.AsyncClient, method: str, path: str, more: dict[str, Any], status: int
 ) -> None:
-    answer = await client.request(method, path, **more)
+    response = await client.request(method, path, **more)
 
-    assert answer.status_code == status
-    assert answer.headers["cache-control"] == "no-store"
-    policy = answer.headers["content-security-policy"]
+    assert response.status_code == status
+    assert response.headers["cache-control"] == "no-store"
+    policy = response.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'")
     assert "frame-ancestors 'none'" in policy
-    assert answer.headers["x-frame-options"] == "DENY"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["referrer-policy"] == "no-referrer"
-    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
-    assert answer.headers["cross-origin-opener-policy"] == "same-origin"
-    assert "camera=()" in answer.headers["permissions-policy"]
-    assert "x-request-id" in answer.headers
-    assert "strict-transport-security" not in answer.headers
+    assert response.headers["x-frame-options"] == "DENY"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["referrer-policy"] == "no-referrer"
+    assert response.headers["cross-origin-resource-policy"] == "same-origin"
+    assert response.headers["cross-origin-opener-policy"] == "same-origin"
+    assert "camera=()" in response.headers["permissions-policy"]
+    assert "x-request-id" in response.headers
+    assert "strict-transport-security" not in response.headers
 
 
-async def test_what_a_route_says_itself_stands(client: httpx2.AsyncClient) -> None:
-    answer = await client.get("/kept")
+async def test_a_header_that_a_route_sets_is_kept(client: httpx2.AsyncClient) -> None:
+    response = await client.get("/kept")
 
-    assert answer.headers.get_list("cache-control") == ["private, max-age=60"]
+    assert response.headers.get_list("cache-control") == ["private, max-age=60"]
 
 
 @pytest.mark.parametrize(
@@ -90,12 +88,11 @@ async def test_what_a_route_says_itself_stands(client: httpx2.AsyncClient) -> No
         ("test", "https://service.example.com", False),
     ],
 )
-async def test_browsers_are_told_to_stay_on_https_where_it_is_production_and_https(
-    settings: Settings, resources: Resources, environment: str, public_url: str, *, told: bool
+async def test_browsers_must_use_https_in_a_production_with_https(
+    resources: Resources, environment: str, public_url: str, *, told: bool
 ) -> None:
-    changes = {"environment": environment, "public_url": HttpUrl(public_url)}
-    app = create_application(settings.model_copy(update=changes), open_resources=given(resources))
-    async with serve(app) as client:
-        answer = await client.get("/health/live")
+    changed = with_settings(resources, environment=environment, public_url=HttpUrl(public_url))
+    async with serve(changed) as client:
+        response = await client.get("/health/live")
 
-    assert ("strict-transport-security" in answer.headers) is told
+    assert ("strict-transport-security" in response.headers) is told

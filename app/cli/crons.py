@@ -1,0 +1,40 @@
+"""`crons`: show what runs by the clock, and run it at once."""
+
+from app.cli.command import Arguments, Backends, Subparsers, add_command, answer
+from app.cli.tables import since, table
+from app.core import control
+
+HEADERS = ("CRON", "JOB", "QUEUE", "LAST", "NEXT", "SCHEDULE")
+
+
+class CronArguments(Arguments):
+    name: str
+
+
+def register(commands: Subparsers) -> None:
+    crons = add_command(commands, "crons", show, help="show what runs by the clock")
+    actions = crons.add_subparsers(title="actions", metavar="ACTION")
+    now = add_command(actions, "run", run, help="enqueue the job of a cron once more, at once")
+    now.add_argument("name")
+
+
+async def show(backends: Backends, arguments: Arguments) -> int:
+    crons = await control.list_crons(backends.sessions, backends.queues)
+    rows = [
+        (
+            cron.name,
+            cron.job,
+            cron.queue,
+            since(cron.last_run) if cron.last_run else None,
+            f"{cron.next_run:%Y-%m-%d %H:%M:%S}" if cron.next_run else None,
+            cron.schedule or "no live worker has it",
+        )
+        for cron in crons
+    ]
+    text = table(HEADERS, rows, right=("LAST",)) if rows else "No live worker has a cron."
+    return answer(arguments, crons, text)
+
+
+async def run(backends: Backends, arguments: CronArguments) -> int:
+    job_id = await control.run_cron_now(backends.sessions, backends.queues, arguments.name)
+    return answer(arguments, {"id": job_id}, f"Enqueued: {arguments.name} as job {job_id}.")

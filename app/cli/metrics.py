@@ -1,0 +1,71 @@
+"""`metrics`: show Prometheus the queues, and whether their servers answer."""
+
+import asyncio
+import signal
+from contextlib import suppress
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.cli.command import DONE, Arguments, Backends, Subparsers, add_command, complain
+from app.core import control
+from app.core.control import Overview
+from app.core.exceptions import DatabaseUnavailable
+from app.schemas.health import Readiness
+from app.services.health_service import check_readiness
+
+PORT = 9463
+INTERVAL = 5.0
+"""Seconds between two looks at the queues, however often Prometheus asks."""
+
+DESCRIPTION = """\
+Show Prometheus the queues and the outbox, and whether PostgreSQL and Redis answer. One such process
+is enough, and a second one does no harm. It goes on while a server is away.
+"""
+
+
+class MetricsArguments(Arguments):
+    port: int
+
+
+def register(commands: Subparsers) -> None:
+    metrics = add_command(commands, "metrics", serve, help="show the queues to Prometheus")
+    metrics.description = DESCRIPTION
+    metrics.add_argument("--port", type=int, default=PORT, help=f"by default {PORT}")
+
+
+async def serve(backends: Backends, arguments: MetricsArguments) -> int:
+    from app.cli.queue_gauges import QueueGauges  # noqa: PLC0415  no other command needs Prometheus
+    from app.core.telemetry.metrics_server import listen, serving  # noqa: PLC0415
+
+    host = backends.settings.metrics_host
+    listener = listen(host, arguments.port, ports=1)
+    if listener is None:
+        return complain(
+            f"Port {arguments.port} of {host} cannot be used. Choose another: --port, METRICS_HOST"
+        )
+    stopping, gauges = asyncio.Event(), QueueGauges()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # Windows
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    with serving(gauges.registry, listener):
+        while not stopping.is_set():
+            gauges.show(*await look(backends))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), INTERVAL)
+    return DONE
+
+
+async def look(backends: Backends) -> tuple[Readiness, Overview | None]:
+    """Ask the servers which of them answer in time, and how the queues are."""
+    return await asyncio.gather(
+        check_readiness(backends.database, backends.queues, backends.settings, shutting_down=False),
+        _overview(backends),
+    )
+
+
+async def _overview(backends: Backends) -> Overview | None:
+    try:
+        async with asyncio.timeout(backends.settings.health_timeout):
+            return await control.overview(backends.reader, backends.queues)
+    except (DatabaseUnavailable, SQLAlchemyError, OSError):
+        return None

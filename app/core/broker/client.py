@@ -1,0 +1,44 @@
+"""arq's client of one queue's Redis, which sends many jobs in one step."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+from arq import ArqRedis
+
+from app.core.broker.connection import Argument, MultiplexedConnection
+from app.core.broker.keys import QueueKeys
+from app.core.broker.message import Envelope
+from app.core.broker.scripts import Call, run_scripts
+
+BATCH = 100
+"""Jobs in one call of a script. This process and Redis do nothing else for about a millisecond."""
+
+
+class QueueRedis(ArqRedis):
+    queue_keys: QueueKeys
+
+    @cached_property
+    def multiplexed(self) -> MultiplexedConnection:
+        """Return the fast way to the same server."""
+        return MultiplexedConnection(self.connection_pool)
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        await self.multiplexed.aclose()
+        await super().aclose(close_connection_pool)
+
+    async def send(self, envelopes: Sequence[Envelope]) -> None:
+        """Send jobs in this order, each id once, and wake a worker.
+
+        Raises redis.exceptions.RedisError; some of the jobs may have been sent then.
+        """
+        for first in range(0, len(envelopes), BATCH):
+            batch = envelopes[first : first + BATCH]
+            arguments = [each for envelope in batch for each in _arguments(envelope)]
+            await run_scripts(self.multiplexed, Call("send", self.queue_keys, arguments))
+
+
+def _arguments(envelope: Envelope) -> Iterator[Argument]:
+    yield str(envelope.id)
+    yield envelope.encode()
+    yield round(envelope.due_at.timestamp() * 1000) if envelope.due_at else 0
+    yield envelope.priority

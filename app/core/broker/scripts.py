@@ -1,0 +1,75 @@
+"""The Lua scripts in `lua/`. Each does in one step what must not be done by halves."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha1
+from importlib.resources import files
+
+from redis.exceptions import NoScriptError, RedisError
+
+from app.core.broker.connection import Argument, Command, MultiplexedConnection, Reply
+from app.core.broker.keys import QueueKeys
+
+KEYS = re.compile(rb"^local ([\w,\s]+?) = unpack\(KEYS\)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script, and the keys that it names in `local … = unpack(KEYS)`."""
+
+    source: bytes
+    sha: str
+    keys: tuple[str, ...]
+
+
+@cache
+def script(name: str) -> Script:
+    """Read `lua/<name>.lua`. Raises LookupError when it names no keys."""
+    source = files("app.core.broker").joinpath("lua", f"{name}.lua").read_bytes()
+    if (declared := KEYS.search(source)) is None:
+        raise LookupError(f"lua/{name}.lua must name its keys: local queue, … = unpack(KEYS)")
+    names = (each.strip() for each in declared[1].decode().split(","))
+    return Script(source, sha1(source, usedforsecurity=False).hexdigest(), tuple(names))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A script with its arguments, and the queue whose keys it is given."""
+
+    name: str
+    keys: QueueKeys
+    arguments: Sequence[Argument]
+
+    def command(self) -> list[Argument]:
+        return ["EVALSHA", script(self.name).sha, *self._keys_and_arguments()]
+
+    def command_with_source(self) -> list[Argument]:
+        return ["EVAL", script(self.name).source, *self._keys_and_arguments()]
+
+    def _keys_and_arguments(self) -> list[Argument]:
+        keys = self.keys.named(script(self.name).keys)
+        return [len(keys), *keys, *self.arguments]
+
+
+async def run_scripts(
+    connection: MultiplexedConnection, *calls: Call, after: Command | None = None
+) -> list[Reply]:
+    """Run scripts one after the other in one round trip and return their replies.
+
+    With `after`, they run after a command of the same packet, which may wait. A server that was
+    restarted has forgotten the scripts. It is given their source again.
+
+    Raises redis.exceptions.RedisError.
+    """
+    commands: list[Command] = [] if after is None else [after]
+    first = len(commands)
+    replies = await connection.execute(*commands, *(call.command() for call in calls))
+    for number, call in enumerate(calls, first):
+        if isinstance(replies[number], NoScriptError):
+            [replies[number]] = await connection.execute(call.command_with_source())
+    for reply in replies:
+        if isinstance(reply, RedisError):
+            raise reply
+    return replies[first:]

@@ -1,0 +1,221 @@
+"""All queues at one glance, however many jobs and dead letters there are.
+
+It asks each queue's Redis once and PostgreSQL once, all at the same time. Redis knows exactly how
+many jobs are due, run, and wait. Rows are counted up to a limit, because an exact count of a
+million rows takes a third of a second.
+"""
+
+from asyncio import create_task, wait
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.core.broker.keys import WORKER_LIFETIME, QueueKeys
+from app.core.broker.scripts import Call, run_scripts
+from app.core.control.limits import QueueLimits
+from app.core.control.queues import QueueUnavailable, find_queue, queue_client
+from app.core.control.row_counts import NOTHING, Count, RowCounts, count_rows
+from app.core.job_store.activity import Activity, Percentiles, jobs_ended, parse_counts
+from app.core.postgres.reader import Reader
+from app.core.queue import Queue, QueuePools
+
+MINUTES = 60
+"""The period of the sparkline and of the percentiles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """The number of jobs that ended in a period."""
+
+    succeeded: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastHour:
+    """The tries of the last 60 minutes, of which the current one is the last.
+
+    `ended` has the number of jobs that ended in each minute.
+    """
+
+    succeeded: int
+    failed: int
+    retried: int
+    cancelled: int
+    pickup: Percentiles
+    duration: Percentiles
+    ended: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueOverview:
+    """A queue that is in the code. Ages are in seconds.
+
+    `due` jobs wait for a worker. `scheduled` jobs wait for their time, or for their next try if
+    they are among the `retrying` ones. `slots` is how many jobs the live workers can run at once
+    within the limit. `rate` counts the jobs that ended per second in the last full minute. Minutes
+    are full minutes of the clock.
+    `postponed` counts the jobs that wait for a worker of another release, by name.
+    """
+
+    queue: str
+    due: int
+    oldest_due_age: float | None
+    running: int
+    slots: int
+    scheduled: Count
+    retrying: int
+    workers: int
+    rate: float
+    last_minute: Throughput
+    last_five_minutes: Throughput
+    last_hour: LastHour
+    limits: QueueLimits
+    dead: Count
+    outbox: Count
+    oldest_outbox_age: float | None
+    postponed: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownQueue:
+    """The rows of a queue that is not in the code. No worker of this release runs its jobs."""
+
+    queue: str
+    dead: Count
+    outbox: Count
+    oldest_outbox_age: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """`unavailable` are the queues whose Redis does not answer."""
+
+    queues: Sequence[QueueOverview]
+    unknown: Sequence[UnknownQueue]
+    unavailable: Sequence[QueueUnavailable]
+
+    @property
+    def workers(self) -> int:
+        return sum(queue.workers for queue in self.queues)
+
+    @property
+    def dead(self) -> Count:
+        return Count.sum(each.dead for each in self._all)
+
+    @property
+    def outbox(self) -> Count:
+        return Count.sum(each.outbox for each in self._all)
+
+    @property
+    def oldest_outbox_age(self) -> float | None:
+        ages = (each.oldest_outbox_age for each in self._all)
+        return max((age for age in ages if age is not None), default=None)
+
+    @property
+    def _all(self) -> list[QueueOverview | UnknownQueue]:
+        return [*self.queues, *self.unknown]
+
+
+async def overview(reader: Reader, queues: QueuePools) -> Overview:
+    """Return the state of all queues. Raises DatabaseUnavailable."""
+    rows, replies = await _collect(reader, queues, [*queues])
+    known = {queue.name for queue in queues}
+    return Overview(
+        queues=[
+            _queue_overview(queue, reply, rows.get(queue.name, NOTHING))
+            for queue, reply in zip(queues, replies, strict=True)
+            if not isinstance(reply, QueueUnavailable)
+        ],
+        unknown=[
+            UnknownQueue(
+                queue=name,
+                dead=counts.dead,
+                outbox=counts.alive,
+                oldest_outbox_age=counts.oldest_age,
+            )
+            for name, counts in sorted(rows.items())
+            if name not in known
+        ],
+        unavailable=[reply for reply in replies if isinstance(reply, QueueUnavailable)],
+    )
+
+
+async def queue_overview(reader: Reader, queues: QueuePools, name: str) -> QueueOverview:
+    """Return the state of one queue.
+
+    Raises QueueNotFound, QueueUnavailable, DatabaseUnavailable.
+    """
+    queue = find_queue(queues, name)
+    rows, [reply] = await _collect(reader, queues, [queue])
+    if isinstance(reply, QueueUnavailable):
+        raise reply
+    return _queue_overview(queue, reply, rows.get(queue.name, NOTHING))
+
+
+async def _collect(
+    reader: Reader, queues: QueuePools, chosen: Sequence[Queue]
+) -> tuple[dict[str, RowCounts], Sequence[list[Any] | QueueUnavailable]]:
+    """Ask all servers at the same time, and wait for all of them: some may be down."""
+    asking = [create_task(_ask(queues, queue)) for queue in chosen]
+    try:
+        rows = await count_rows(reader)
+    finally:
+        await wait(asking)
+    return rows, [task.result() for task in asking]
+
+
+async def _ask(queues: QueuePools, queue: Queue) -> list[Any] | QueueUnavailable:
+    """Return what the Redis of a queue replies, or why it does not."""
+    stats = Call("stats", QueueKeys(queue), [WORKER_LIFETIME, MINUTES])
+    try:
+        with queue_client(queues, queue) as redis:
+            [reply] = await run_scripts(redis.multiplexed, stats)
+    except QueueUnavailable as failure:
+        return failure
+    return list(reply)
+
+
+def _queue_overview(queue: Queue, reply: list[Any], rows: RowCounts) -> QueueOverview:
+    due, oldest_ms, running, scheduled, workers, *ended = reply[:9]
+    limits, (retrying, slots, postponed, minutes) = QueueLimits.parse(*reply[9:12]), reply[12:]
+    last_minute, last_five_minutes = Throughput(*ended[:2]), Throughput(*ended[2:])
+    return QueueOverview(
+        queue=queue.name,
+        due=due,
+        oldest_due_age=oldest_ms / 1000 if oldest_ms >= 0 else None,
+        running=running,
+        slots=min(slots, limits.concurrency or slots),
+        scheduled=rows.beyond_horizon.plus(scheduled),
+        retrying=retrying,
+        workers=workers,
+        rate=(last_minute.succeeded + last_minute.failed) / 60,
+        last_minute=last_minute,
+        last_five_minutes=last_five_minutes,
+        last_hour=_last_hour(minutes),
+        limits=limits,
+        dead=rows.dead,
+        outbox=rows.alive,
+        oldest_outbox_age=rows.oldest_age,
+        postponed=_names_of(postponed),
+    )
+
+
+def _last_hour(replies: Sequence[Sequence[bytes]]) -> LastHour:
+    minutes = [parse_counts(reply) for reply in replies]
+    activity = Activity.of(minutes)
+    return LastHour(
+        succeeded=activity.succeeded,
+        failed=activity.failed,
+        retried=activity.retried,
+        cancelled=activity.cancelled,
+        pickup=Percentiles.of(activity.pickup),
+        duration=Percentiles.of(activity.duration),
+        ended=tuple(map(jobs_ended, minutes)),
+    )
+
+
+def _names_of(postponed: Sequence[bytes]) -> dict[str, int]:
+    names = (value.decode(errors="replace").partition("/")[2] for value in postponed)
+    return dict(Counter(names).most_common())

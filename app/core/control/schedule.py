@@ -1,0 +1,109 @@
+"""The crons: when they ran, when they run next, and "run now".
+
+Only workers know the crons. Each describes its own with every heartbeat, so that what is listed is
+what runs: a cron that no live worker has is listed with its last run only.
+"""
+
+from asyncio import gather
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy import select
+from uuid_utils.compat import uuid7
+
+from app.core.broker.message import Envelope
+from app.core.control.queues import find_queue
+from app.core.control.workers import CronRecord, live_workers
+from app.core.database import Sessions
+from app.core.exceptions import NotFound
+from app.core.job_store import outbox
+from app.core.job_store.cron_ticks import cron_ticks
+from app.core.logging import current_request_id
+from app.core.queue import QueuePools
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class CronNotFound(NotFound):
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"No live worker has a cron {name!r}. Start a worker whose settings have it"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CronStatus:
+    """A cron. What only its workers know is None while none of them is alive.
+
+    `last_run` is the last time by the clock for which a job was enqueued.
+    """
+
+    name: str
+    last_run: datetime | None
+    job: str | None = None
+    queue: str | None = None
+    schedule: str | None = None
+    next_run: datetime | None = None
+
+
+async def list_crons(sessions: Sessions, queues: QueuePools) -> list[CronStatus]:
+    """List the crons by name. Raises QueueUnavailable, DatabaseUnavailable."""
+    known = await _crons_of_workers(queues)
+    async with sessions() as session:
+        rows = await session.execute(select(cron_ticks.c.name, cron_ticks.c.ticked_at))
+        last_runs: dict[str, datetime] = {row.name: row.ticked_at for row in rows}
+    return [
+        _status(name, known.get(name), last_runs.get(name))
+        for name in sorted(known.keys() | last_runs.keys())
+    ]
+
+
+async def run_cron_now(sessions: Sessions, queues: QueuePools, name: str) -> UUID:
+    """Enqueue the job of a cron once more, at once, and return its id.
+
+    The schedule stays as it is. Raises CronNotFound, QueueNotFound, QueueUnavailable,
+    DatabaseUnavailable.
+    """
+    cron = (await _crons_of_workers(queues)).get(name)
+    if cron is None:
+        raise CronNotFound(name)
+    message = Envelope(
+        id=uuid7(),
+        queue=find_queue(queues, cron.queue).name,
+        name=cron.job,
+        payload=cron.payload,
+        request_id=current_request_id(),
+        durable=True,
+    )
+    async with sessions.begin() as session:
+        await outbox.store(session, [message])
+    try:
+        await queues.post([message])
+    except (RedisError, OSError) as error:
+        # Its row is there: the outbox relay sends it.
+        log.warning("jobs.not_sent_yet", job_ids=[str(message.id)], error=str(error))
+    return message.id
+
+
+async def _crons_of_workers(queues: QueuePools) -> dict[str, CronRecord]:
+    """Return the crons of the live workers. Where two releases run, the newer worker decides."""
+    found = await gather(*(live_workers(queues, queue) for queue in queues))
+    workers = [worker for each in found for worker in each]
+    workers.sort(key=lambda worker: worker.started)
+    return {cron.name: cron for worker in workers for cron in worker.crons}
+
+
+def _status(name: str, cron: CronRecord | None, last_run: datetime | None) -> CronStatus:
+    if cron is None:
+        return CronStatus(name=name, last_run=last_run)
+    return CronStatus(
+        name=name,
+        last_run=last_run,
+        job=cron.job,
+        queue=cron.queue,
+        schedule=cron.schedule,
+        next_run=cron.next,
+    )

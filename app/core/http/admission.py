@@ -1,0 +1,110 @@
+"""Admission control: reject at once what cannot be served soon.
+
+Without it, an overloaded service spends its time on requests whose clients have given up.
+"""
+
+import json
+import re
+import time
+from collections.abc import Iterable
+from http import HTTPStatus
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from app.core.http.concurrency import ConcurrencyLimiter
+from app.core.http.paths import HEALTH
+from app.core.http.problems import MEDIA_TYPE, Problem
+
+log = structlog.stdlib.get_logger("app.http")
+
+Headers = list[tuple[bytes, bytes]]
+
+RETRY_AFTER = 1
+"""In seconds: an overload ends as soon as clients slow down."""
+
+LONGEST_WAIT = 2.0
+"""Seconds that a request may wait for its turn. One that would wait longer is rejected at once."""
+
+LOG_INTERVAL = 5.0
+"""Seconds between two log lines about rejections: one line each would add to the overload."""
+
+PLAIN_REQUEST = re.compile(rb"(?:get|post|put|patch|delete) (?P<path>\S+) http/1\.1\r\n")
+NEEDS_PARSER = re.compile(rb"\r\n(?:transfer-encoding|upgrade|expect|origin|connection: *close)")
+CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)")
+
+
+class Admission:
+    """The requests in flight, and the response to those beyond the limit.
+
+    Health checks do not count: an orchestrator must not kill a process because it is busy.
+    """
+
+    def __init__(
+        self, limit: int, limiter: ConcurrencyLimiter, longest_wait: float = LONGEST_WAIT
+    ) -> None:
+        self.limit = limit
+        self.limiter = limiter
+        self.longest_wait = longest_wait
+        self.in_flight = 0
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+        problem = Problem(
+            title=status.phrase, status=status, detail="Too many requests at once. Try again soon."
+        )
+        self.body = json.dumps(problem.model_dump(exclude_none=True)).encode()
+        self.headers: Headers = [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", str(len(self.body)).encode()),
+            (b"retry-after", str(RETRY_AFTER).encode()),
+        ]
+        self.rejections = 0
+        self._rejection = b""
+        self._rejected = 0
+        self._next_line = 0.0
+
+    @property
+    def is_full(self) -> bool:
+        return self.in_flight >= self.limit or self.limiter.expected_wait > self.longest_wait
+
+    def prepare_rejection(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Write the response in advance, with the headers that every response has."""
+        lines = [b"HTTP/1.1 503 Service Unavailable"]
+        lines += [b"%b: %b" % header for header in (*self.headers, *headers)]
+        self._rejection = b"\r\n".join([*lines, b"", self.body])
+
+    def rejection_of(self, data: bytes) -> bytes | None:
+        """Return the response to a complete request, if it is rejected and needs no parser.
+
+        Parsing a request and running it through the layers costs ten times as much. At ten times
+        the capacity of the service, that would be all of its time.
+        """
+        head, end, body = data.lower().partition(b"\r\n\r\n")
+        request = PLAIN_REQUEST.match(head + b"\r\n") if end else None
+        if request is None or request["path"].startswith(HEALTH.encode()):
+            return None
+        if NEEDS_PARSER.search(head):
+            return None
+        length = CONTENT_LENGTH.search(head)
+        if len(body) != (int(length[1]) if length else 0):
+            return None
+        self.count_rejection()
+        return self._rejection
+
+    def count_rejection(self) -> None:
+        self.rejections += 1
+        self._rejected += 1
+        if (now := time.monotonic()) >= self._next_line:
+            log.warning("requests.rejected", count=self._rejected, limit=self.limit)
+            self._rejected, self._next_line = 0, now + LOG_INTERVAL
+
+
+class TooBusy:
+    """Answer 503: the same bytes to every request."""
+
+    def __init__(self, admission: Admission) -> None:
+        self.admission = admission
+
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+        headers = [*self.admission.headers]
+        await send({"type": "http.response.start", "status": 503, "headers": headers})
+        await send({"type": "http.response.body", "body": self.admission.body})

@@ -1,0 +1,67 @@
+"""A request and its response, while they pass the edge."""
+
+from collections.abc import Sequence
+
+from starlette.types import Message, Scope, Send
+
+EXCHANGE = "app.exchange"
+"""In the scope of every request."""
+
+Header = tuple[bytes, bytes]
+
+CLOSE: Header = (b"connection", b"close")
+SWITCHING_PROTOCOLS = 101
+
+
+class Exchange:
+    """Sends a response with the headers that every response has, and remembers its status."""
+
+    __slots__ = ("_headers", "_send", "_state", "is_stream", "request_id", "status")
+
+    def __init__(self, scope: Scope, send: Send, headers: Sequence[Header]) -> None:
+        self.request_id: str | None = None
+        self.status: int | None = None
+        self.is_stream = False
+        self._headers = headers
+        self._send = send
+        self._state = scope.get("state", {})
+
+    async def send(self, message: Message) -> None:
+        match message["type"]:
+            case "http.response.start":
+                self.status = message["status"]
+                message["headers"] = self._completed(message["headers"])
+            case "websocket.http.response.start":
+                self.status = message["status"]
+                message["headers"] = [*message["headers"], *self._id()]
+            case "websocket.accept":
+                self.status = SWITCHING_PROTOCOLS
+        await self._send(message)
+
+    def _completed(self, given: Sequence[Header]) -> Sequence[Header]:
+        """Add what the response has not set itself: a page may need a policy of its own."""
+        names = {name for name, _ in given}
+        missing = [header for header in self._headers if header[0] not in names]
+        shutdown = self._state.get("shutdown")
+        closing = (CLOSE,) if shutdown is not None and shutdown.begun else ()
+        return [
+            *(h for h in given if not closing or h[0] != CLOSE[0]),
+            *self._id(),
+            *missing,
+            *closing,
+        ]
+
+    def _id(self) -> Sequence[Header]:
+        return () if self.request_id is None else ((b"x-request-id", self.request_id.encode()),)
+
+
+def is_stream(scope: Scope) -> bool:
+    """Return whether the response lasts, because it tells what happens next."""
+    exchange = scope.get(EXCHANGE)
+    return isinstance(exchange, Exchange) and exchange.is_stream
+
+
+def status_of(scope: Scope) -> int | None:
+    """Return the status of the response, or None before it has begun."""
+    exchange = scope.get(EXCHANGE)
+    return exchange.status if isinstance(exchange, Exchange) else None

@@ -1,0 +1,29 @@
+"""Measures each request. Added only where someone reads the figures."""
+
+import time
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.core.http.exchange import is_stream, status_of
+from app.core.http.paths import route_template
+from app.core.telemetry.metrics import ObserveRequest
+
+
+class Measured:
+    """Reports the method, the route, the status, and the duration of each request."""
+
+    def __init__(self, app: ASGIApp, *, observe: ObserveRequest) -> None:
+        self.app = app
+        self.observe = observe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            seconds = time.perf_counter() - began
+            if not is_stream(scope):  # it lasts as long as its client likes
+                self.observe(scope["method"], route_template(scope), status_of(scope), seconds)

@@ -1,0 +1,109 @@
+"""Routes side by side: FastAPI nests included routers, and matches a request at every level."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from enum import Enum
+from itertools import takewhile
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
+
+from app.core.http.direct import TELEMETRY, DirectEndpoint, is_direct
+from app.core.http.paths import route_path
+
+Endpoint = TypeVar("Endpoint", bound=Callable[[], object])
+
+_constant: set[Callable[..., object]] = set()
+
+
+def constant(endpoint: Endpoint) -> Endpoint:
+    """Call an endpoint once, when the service starts, and answer every request with the result.
+
+    It takes no parameters and is no coroutine. FastAPI's part of a request is left out.
+    """
+    _constant.add(endpoint)
+    return endpoint
+
+
+class FlatRoute(APIRoute):
+    """A route that most requests pass after one comparison, instead of a regular expression."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401  FastAPI's own
+        super().__init__(path, endpoint, **options)
+        if endpoint in _constant:
+            self.app = JSONResponse(endpoint())
+        elif is_direct(self):
+            self.app = DirectEndpoint(self, self.app)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if self.path_format.partition("{")[0] not in scope["path"]:
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
+class RouteIndex:
+    """Tries only the routes whose paths begin as that of the request does, in their order.
+
+    What none of them answers goes to the router, which tries all routes.
+    """
+
+    def __init__(self, router: APIRouter) -> None:
+        self._router = router
+        self._app = router.middleware_stack
+        self._routes = defaultdict[str, list[FlatRoute]](list)
+        for route in takewhile(_can_be_indexed, router.routes):
+            assert isinstance(route, FlatRoute)
+            self._routes[_beginning(route.path_format)].append(route)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and TELEMETRY not in scope:
+            for route in self._routes.get(_beginning(route_path(scope)), ()):
+                match, found = route.matches(scope)
+                if match is Match.FULL:
+                    scope.update(found, router=self._router)
+                    await route.app(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
+
+
+def _beginning(path: str) -> str:
+    """Return the first three segments, such as `/api/v1/users`."""
+    return "/".join(path.split("/", 4)[:4])
+
+
+def _can_be_indexed(route: BaseRoute) -> bool:
+    return isinstance(route, FlatRoute) and "{" not in _beginning(route.path_format)
+
+
+class Declaration(APIRoute):
+    """A route of a router: how it was declared. FastAPI's part follows once, with the prefix."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401  FastAPI's own
+        self.path, self.endpoint, self.options = path, endpoint, options
+
+
+class Router(APIRouter):
+    """A router whose routes `include_flat` puts beside others."""
+
+    def __init__(self, *, prefix: str = "", tags: list[str | Enum] | None = None) -> None:
+        super().__init__(prefix=prefix, tags=tags, route_class=Declaration)
+
+
+def include_flat(app: FastAPI, router: Router, *, prefix: str = "") -> None:
+    """Include a router of an application as `app.include_router` does, but beside other routes.
+
+    Raises TypeError for a router that is not a Router.
+    """
+    for route in router.routes:
+        if not isinstance(route, Declaration):
+            raise TypeError(f"{route}: declare it with app.core.http.routing.Router, not APIRouter")
+        options = route.options | {
+            "responses": {**app.router.responses, **route.options["responses"]},
+            "generate_unique_id_function": app.router.generate_unique_id_function,
+            "dependency_overrides_provider": app,
+        }
+        app.router.routes.append(FlatRoute(prefix + route.path, route.endpoint, **options))

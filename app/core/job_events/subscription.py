@@ -1,0 +1,129 @@
+"""The events of one queue: the ids of jobs whose state has changed, as Redis publishes them."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import hiredis
+import structlog
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from app.core.broker.client import QueueRedis
+from app.core.broker.redis_bridge import open_connection, reply_reader, transport_of
+
+log = structlog.stdlib.get_logger("app.events")
+
+PAUSE = 1.0
+"""Seconds between two tries to subscribe."""
+
+SILENCE = 10.0
+"""Seconds of silence after which Redis is asked for a sign of life, and then given up."""
+
+Ids = Sequence[bytes]
+
+
+def raise_if_cancelled() -> None:
+    """Raise CancelledError where a library has swallowed one or turned it into its own error.
+
+    redis-py does so while it connects. A task that went on would never end.
+    """
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError
+
+
+class Subscription:
+    """Listens for as long as it runs, and subscribes again wherever the queue's Redis is by then.
+
+    `on_jobs` gets the ids of jobs. `on_start` is called whenever listening starts: events may have
+    been lost before.
+    """
+
+    def __init__(
+        self, redis: QueueRedis, *, on_jobs: Callable[[Ids], None], on_start: Callable[[], None]
+    ) -> None:
+        self.is_live = False
+        self._redis = redis
+        self._on_jobs = on_jobs
+        self._on_start = on_start
+
+    async def run(self) -> None:
+        is_known = False
+        while True:
+            try:
+                await self._listen()
+            except Exception as error:  # noqa: BLE001  without events, the state is asked for
+                raise_if_cancelled()
+                if not is_known:
+                    channel = self._redis.queue_keys.events
+                    log.warning("events.lost", channel=channel, error=str(error))
+                is_known = not self.is_live
+            await asyncio.sleep(PAUSE)
+
+    async def _listen(self) -> None:
+        connection = await open_connection(self._redis.connection_pool)
+        listener = Listener(self._on_jobs, self._start)
+        try:
+            raise_if_cancelled()
+            listener.take_over(transport_of(connection))
+            listener.send("SUBSCRIBE", self._redis.queue_keys.events)
+            await listener.listen()
+        finally:
+            await connection.disconnect(nowait=True)
+
+    def _start(self) -> None:
+        self.is_live = True
+        self._on_start()
+
+
+class Listener(asyncio.Protocol):
+    """Reads what Redis sends on a subscribed connection."""
+
+    def __init__(self, on_jobs: Callable[[Ids], None], on_start: Callable[[], None]) -> None:
+        self._on_jobs = on_jobs
+        self._on_start = on_start
+        self._reader = reply_reader()
+        self._heard = False
+        self._lost: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+
+    def take_over(self, transport: asyncio.WriteTransport) -> None:
+        self._transport = transport
+        transport.set_protocol(self)
+
+    def send(self, *command: str) -> None:
+        # hiredis's annotation is that of a command of one word.
+        self._transport.write(hiredis.pack_command(command))  # type: ignore[arg-type]
+
+    async def listen(self) -> None:
+        """Listen until the connection ends. Raises redis.exceptions.RedisError."""
+        while True:
+            if not await self._hears():
+                self.send("PING")
+                if not await self._hears():
+                    raise RedisConnectionError("Redis is silent.")
+
+    async def _hears(self) -> bool:
+        """Return whether anything has arrived in the meantime. Raises what ends the connection."""
+        self._heard = False
+        await asyncio.wait([self._lost], timeout=SILENCE)
+        if self._lost.done():
+            raise self._lost.result()
+        return self._heard
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = True
+        self._reader.feed(data)
+        while (reply := self._reader.gets()) is not False:
+            match reply:
+                case Exception():
+                    self._fail(reply)
+                case [b"subscribe", *_]:
+                    self._on_start()
+                case [b"message", _, bytes(ids)]:
+                    self._on_jobs(ids.split(b" "))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._fail(RedisConnectionError(f"Redis closed the connection: {error or 'end of file'}."))
+
+    def _fail(self, error: Exception) -> None:
+        if not self._lost.done():
+            self._lost.set_result(error)

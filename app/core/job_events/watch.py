@@ -1,0 +1,70 @@
+"""What a reader waits for: the next state of a job, or the next change in a queue."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+
+from app.core.job_store.record import JobRecord
+from app.core.queue import Queue
+
+
+class JobWatch:
+    """The states of one job. A slow reader misses those in between, and never the last one."""
+
+    def __init__(self, job: JobRecord) -> None:
+        self._job: JobRecord | None = job
+        self._ended = False
+        self._changed = asyncio.Event()
+
+    def update(self, job: JobRecord | None) -> None:
+        """Set the state, None for a job that is not known any more."""
+        if job != self._job:
+            self._job = job
+            self._changed.set()
+
+    def end(self) -> None:
+        """End the watch, whatever becomes of the job."""
+        self._ended = True
+        self._changed.set()
+
+    async def __aiter__(self) -> AsyncIterator[JobRecord | None]:
+        """Yield the state at once, and then each change, up to a final state or None."""
+        job = self._job
+        yield job
+        while not self._is_over(job):
+            await self._changed.wait()
+            self._changed.clear()
+            if job is not self._job:
+                job = self._job
+                yield job
+
+    def _is_over(self, job: JobRecord | None) -> bool:
+        return self._ended or job is None or job.state.is_final
+
+
+class QueueWatch:
+    """The queues in which something has changed. Changes in quick succession are one."""
+
+    def __init__(self, queues: Iterable[Queue]) -> None:
+        self._queues = set(queues)
+        self._ended = False
+        self._changed = asyncio.Event()
+        self._changed.set()
+
+    def add(self, queue: Queue) -> None:
+        """Remember that something has changed in a queue."""
+        self._queues.add(queue)
+        self._changed.set()
+
+    def end(self) -> None:
+        """End the watch."""
+        self._ended = True
+        self._changed.set()
+
+    async def __aiter__(self) -> AsyncIterator[set[Queue]]:
+        """Yield the queues that have changed, all of them at first, until the watch is ended."""
+        while not self._ended:
+            await self._changed.wait()
+            self._changed.clear()
+            queues, self._queues = self._queues, set()
+            if queues:
+                yield queues

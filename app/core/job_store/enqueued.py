@@ -1,0 +1,110 @@
+"""The jobs that a transaction enqueues, until it ends."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session, SessionTransaction
+
+from app.core.broker.message import Envelope
+from app.core.broker.payload import check_text
+from app.core.job_store import outbox
+from app.core.job_store.outbox import BATCH, JobAlive
+from app.core.telemetry.messaging import Sending
+
+LONGEST_KEY = 255
+
+OnConflict = Literal["raise", "ignore"]
+"""What to do when another job with the same key is waiting or running."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnqueuedJob:
+    """A job, its key, and the transaction or savepoint that it belongs to."""
+
+    message: Envelope
+    key: str | None
+    on_conflict: OnConflict
+    transaction: SessionTransaction | None
+
+
+class EnqueuedJobs:
+    """The jobs of one session. A rolled back savepoint takes its jobs along."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+        self._jobs: list[EnqueuedJob] = []
+        self._holders: dict[str, UUID] = {}
+        self._watches_rollbacks = False
+
+    def __iter__(self) -> Iterator[Envelope]:
+        return (job.message for job in self._jobs)
+
+    def add(self, message: Envelope, *, key: str | None, on_conflict: OnConflict) -> UUID:
+        """Add a job and return its id.
+
+        Raises JobAlive when this transaction has enqueued another job with the key, and
+        InvalidJob for a key that cannot be stored.
+        """
+        if key is not None:
+            check_text(message.name, "key", key, LONGEST_KEY)
+            if holder := self._holders.get(key):
+                if on_conflict == "ignore":
+                    return holder
+                raise JobAlive(key, holder)
+            self._holders[key] = message.id
+        self._watch_rollbacks()
+        session = self._session.sync_session
+        transaction = session.get_nested_transaction() or session.get_transaction()
+        self._jobs.append(EnqueuedJob(message, key, on_conflict, transaction))
+        return message.id
+
+    async def store(self, sending: Sending) -> list[Envelope]:
+        """Insert the rows of the jobs and return the messages to send after the commit.
+
+        Raises JobAlive when another job with the same key is waiting or running, unless the job
+        is to be ignored then.
+        """
+        if sending:
+            self._jobs = [replace(job, message=job.message.sent_in(sending)) for job in self._jobs]
+        stored: list[Envelope] = []
+        for first in range(0, len(self._jobs), BATCH):  # other tasks run in between
+            jobs = self._jobs[first : first + BATCH]
+            unkeyed = [job.message for job in jobs if job.key is None]
+            await outbox.store(self._session, unkeyed)
+            stored += unkeyed
+        keyed = [(job.key, job) for job in self._jobs if job.key is not None]
+        # In the same order everywhere: two transactions cannot wait for each other's keys.
+        for key, job in sorted(keyed, key=lambda pair: pair[0]):
+            if await self._store_keyed(job, key):
+                stored.append(job.message)
+        return [each for each in stored if not outbox.is_beyond_horizon(each.due_at)]
+
+    async def _store_keyed(self, job: EnqueuedJob, key: str) -> bool:
+        holder = await outbox.store_unless_key_is_taken(self._session, job.message, key)
+        if holder and job.on_conflict == "raise":
+            raise JobAlive(key, holder)
+        return holder is None
+
+    def _watch_rollbacks(self) -> None:
+        if not self._watches_rollbacks:
+            event.listen(self._session.sync_session, "after_soft_rollback", self._forget)
+            self._watches_rollbacks = True
+
+    def _forget(self, _: Session, rolled_back: SessionTransaction) -> None:
+        is_root = rolled_back.parent is None
+        self._jobs = [
+            job for job in self._jobs if not (is_root or _is_within(job.transaction, rolled_back))
+        ]
+        self._holders = {job.key: job.message.id for job in self._jobs if job.key}
+
+
+def _is_within(transaction: SessionTransaction | None, outer: SessionTransaction) -> bool:
+    while transaction is not None:
+        if transaction is outer:
+            return True
+        transaction = transaction.parent
+    return False

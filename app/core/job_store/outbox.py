@@ -1,0 +1,273 @@
+"""Jobs as rows, from the transaction that enqueues them until their effect has committed.
+
+The transaction that enqueues a job inserts its row, and the transaction of the job's effect deletes
+it. In between, the job may be sent to Redis any number of times, because a queue accepts an id only
+once. The row of a job that failed for good remains, as a dead letter.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    Row,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    delete,
+    func,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.broker.message import Envelope
+from app.core.database import metadata
+from app.core.exceptions import Conflict
+from app.core.job_store.record import JobRecord, JobState
+
+BATCH = 50
+"""Rows of one statement. The process does nothing else for about a millisecond."""
+
+GRACE = timedelta(seconds=2)
+"""The time from the insert of a row to its check. Its sender needs less. The job waits for as long
+if its sender has died or did not reach Redis."""
+
+HORIZON = timedelta(minutes=10)
+"""Jobs that are due later than this from now are not in Redis. The outbox relay sends them."""
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("queue", String(64), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("key", String(255)),
+    Column("request_id", String(64)),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("due_at", DateTime(timezone=True)),
+    Column("priority", SmallInteger, nullable=False, server_default=text("0")),
+    # The process that commits a job sends it. At this time, the outbox relay checks the row. The
+    # value never changes, so a job costs no update while it waits.
+    Column(
+        "check_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text(f"clock_timestamp() + interval '{GRACE.seconds} seconds'"),
+    ),
+    Column("failed_at", DateTime(timezone=True)),
+    Column("attempts", Integer),
+    Column("crashes", Integer),
+    Column("error", Text),
+    Column("traceback", Text),
+    # The trace that the job belongs to. A trace id alone would not say whether it is recorded.
+    Column("traceparent", String(55)),
+)
+alive = outbox.c.failed_at.is_(None)
+Index(
+    "ix_outbox_queue_check_at_id",
+    *(outbox.c.queue, outbox.c.check_at, outbox.c.id),
+    postgresql_where=alive,
+)
+# A job that is enqueued has no `failed_at` and mostly no `due_at`: these cost it nothing.
+Index(
+    "ix_outbox_queue_failed_at_id",
+    *(outbox.c.queue, outbox.c.failed_at, outbox.c.id),
+    postgresql_where=~alive,
+)
+Index("ix_outbox_failed_at_id", outbox.c.failed_at, outbox.c.id, postgresql_where=~alive)
+Index(
+    "ix_outbox_queue_due_at_id",
+    *(outbox.c.queue, outbox.c.due_at, outbox.c.id),
+    postgresql_where=and_(alive, outbox.c.due_at.is_not(None)),
+)
+Index("uq_outbox_key", outbox.c.key, unique=True, postgresql_where=alive)
+
+
+# One text for any number of rows, which is prepared once. IN (…) has one for each number.
+REMOVE_ALL = (
+    delete(outbox)
+    .where(outbox.c.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))), alive)
+    .returning(outbox.c.id)
+)
+
+FIND_ALL = select(outbox).where(outbox.c.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))))
+
+
+class JobAlive(Conflict):
+    """Another job with the same key is waiting or running."""
+
+    def __init__(self, key: str, job_id: UUID | None) -> None:
+        super().__init__(f"Another job with the key {key!r} is waiting or running: {job_id}")
+        self.job_id = job_id
+
+
+def is_beyond_horizon(due_at: datetime | None) -> bool:
+    """Return whether a job waits in PostgreSQL, because it is not due soon."""
+    return due_at is not None and due_at > datetime.now(UTC) + HORIZON
+
+
+async def store(session: AsyncSession, jobs: Sequence[Envelope]) -> None:
+    """Insert jobs without a key."""
+    for first in range(0, len(jobs), BATCH):
+        rows = [_row(job) for job in jobs[first : first + BATCH]]
+        for is_later in (False, True):
+            if alike := [row for row in rows if ("check_at" in row) is is_later]:
+                await session.execute(insert(outbox), alike)
+
+
+async def store_unless_key_is_taken(session: AsyncSession, job: Envelope, key: str) -> UUID | None:
+    """Insert a job with a key. Return the id of the job that has the key, None after an insert.
+
+    If another transaction is inserting the same key, this waits until that transaction ends.
+    """
+    row = insert(outbox).values(**_row(job), key=key)
+    unless_taken = row.on_conflict_do_nothing(
+        index_elements=[outbox.c.key], index_where=alive
+    ).returning(outbox.c.id)
+    while True:
+        inserted = await session.execute(unless_taken)
+        if inserted.scalar_one_or_none() is not None:
+            return None
+        # The other job may end between the two statements: then the key is free.
+        if holder := await find_by_key(session, key):
+            return holder
+
+
+def _row(job: Envelope) -> dict[str, object]:
+    row: dict[str, object] = {
+        "id": job.id,
+        "queue": job.queue,
+        "name": job.name,
+        "payload": job.payload,
+        "request_id": job.request_id,
+        "due_at": job.due_at,
+        "priority": job.priority,
+        "traceparent": job.traceparent,
+    }
+    if job.due_at and is_beyond_horizon(job.due_at):
+        row["check_at"] = job.due_at - HORIZON
+    return row
+
+
+async def remove(session: AsyncSession, job_id: UUID) -> bool:
+    """Delete the row of a finished job. Return False when another transaction was first."""
+    removed = await session.execute(
+        delete(outbox).where(outbox.c.id == job_id, alive).returning(outbox.c.id)
+    )
+    return removed.scalar_one_or_none() is not None
+
+
+async def remove_all(session: AsyncSession, job_ids: Iterable[UUID]) -> set[UUID]:
+    """Delete the rows of finished jobs. Return the ids for which no other transaction was first."""
+    removed = await session.execute(REMOVE_ALL, {"job_ids": list(job_ids)})
+    return set(removed.scalars())
+
+
+async def is_alive(session: AsyncSession, job_id: UUID) -> bool:
+    """Return whether the effect of a job is still to come."""
+    found = await session.execute(select(outbox.c.id).where(outbox.c.id == job_id, alive))
+    return found.scalar_one_or_none() is not None
+
+
+async def dead_letter(  # noqa: PLR0913  a dead letter has as many parts
+    session: AsyncSession,
+    job: Envelope,
+    *,
+    attempts: int,
+    crashes: int,
+    error: str,
+    traceback: str | None,
+) -> None:
+    """Turn a job that failed for good into a dead letter, also a job that never had a row.
+
+    If the job had a row and the row is gone, this does nothing: the effect has committed, by
+    another worker or before a crash, or the job was cancelled. A retry would be one too many.
+    """
+    letter = {
+        "failed_at": func.clock_timestamp(),
+        "attempts": attempts,
+        "crashes": crashes,
+        "error": error,
+        "traceback": traceback,
+    }
+    if job.durable:
+        await session.execute(update(outbox).where(outbox.c.id == job.id).values(letter))
+        return
+    row = insert(outbox).values(
+        id=job.id,
+        queue=job.queue,
+        name=job.name,
+        payload=job.payload,
+        request_id=job.request_id,
+        traceparent=job.traceparent,
+        **letter,
+    )
+    await session.execute(row.on_conflict_do_update(index_elements=[outbox.c.id], set_=letter))
+
+
+def message_of(row: Row[Any]) -> Envelope:
+    """Return the message of a job, given its whole row."""
+    return Envelope(
+        id=row.id,
+        queue=row.queue,
+        name=row.name,
+        payload=row.payload,
+        request_id=row.request_id,
+        due_at=row.due_at,
+        priority=row.priority,
+        durable=True,
+        traceparent=row.traceparent,
+    )
+
+
+async def find_by_key(session: AsyncSession, key: str) -> UUID | None:
+    """Return the id of the waiting or running job that has a key."""
+    found = await session.execute(select(outbox.c.id).where(outbox.c.key == key, alive))
+    return found.scalar_one_or_none()
+
+
+async def find(session: AsyncSession, job_id: UUID) -> JobRecord | None:
+    """Return the state of a job as its row has it: a dead letter, or not finished."""
+    return (await find_all(session, [job_id])).get(job_id)
+
+
+async def find_all(session: AsyncSession, job_ids: Iterable[UUID]) -> dict[UUID, JobRecord]:
+    """Return the states of the jobs that have a row."""
+    rows = await session.execute(FIND_ALL, {"job_ids": list(job_ids)})
+    return {row.id: _record(row) for row in rows}
+
+
+def _record(row: Row[Any]) -> JobRecord:
+    return JobRecord(
+        id=row.id,
+        queue=row.queue,
+        name=row.name,
+        state=_state(row.failed_at, row.due_at),
+        attempt=row.attempts or 0,
+        progress=None,
+        enqueued_at=row.created_at,
+        scheduled_for=row.due_at,
+        finished_at=row.failed_at,
+        error=row.error,
+    )
+
+
+def _state(failed_at: datetime | None, due_at: datetime | None) -> JobState:
+    if failed_at:
+        return JobState.FAILED
+    return JobState.SCHEDULED if due_at and due_at > datetime.now(UTC) else JobState.QUEUED

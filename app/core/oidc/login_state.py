@@ -1,0 +1,47 @@
+"""The state of a login, which the browser keeps in a cookie while the user is at the provider."""
+
+import hmac
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+
+@dataclass(frozen=True, slots=True)
+class LoginState:
+    """The secret never leaves the cookie. Others see only values that are derived from it.
+
+    `user_id` and `session_id` are set where a user links the provider to an account. A login that
+    began on one of our own pages ends there, and not at FRONT_END_URL.
+    """
+
+    secret: Annotated[str, Field(min_length=32)]
+    provider: str
+    path: str
+    user_id: UUID | None = None
+    session_id: UUID | None = None
+    for_pages: bool = False
+
+    @property
+    def state(self) -> str:
+        """The value that the provider must return: it binds the response to this browser."""
+        return self._derive("state")
+
+    @property
+    def nonce(self) -> str:
+        """The value that the ID token must contain: it binds the token to this login."""
+        return self._derive("nonce")
+
+    @property
+    def code_verifier(self) -> str:
+        """The proof that the code was issued to us (PKCE)."""
+        return self._derive("code verifier")
+
+    def has(self, state: str | None) -> bool:
+        return state is not None and hmac.compare_digest(self.state.encode(), state.encode())
+
+    def _derive(self, purpose: str) -> str:
+        digest = hmac.digest(self.secret.encode(), purpose.encode(), "sha256")
+        return urlsafe_b64encode(digest).rstrip(b"=").decode()

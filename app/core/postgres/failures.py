@@ -1,0 +1,111 @@
+"""Failures of PostgreSQL that pass: what is the server's state, and no fault of the statement."""
+
+from weakref import WeakSet
+
+import asyncpg
+from sqlalchemy import Connection, event
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine.interfaces import (
+    DBAPICursor,
+    ExecutionContext,
+    _DBAPISingleExecuteParams,
+)
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.core.exceptions import DatabaseFull, DatabaseReadOnly, DatabaseUnavailable
+from app.core.postgres.connector import POOLER_CURE, POOLER_SYMPTOMS
+
+READ_ONLY = "25006"
+DISK_FULL = "53100"
+PASSING_CLASSES = ("08", "53", "57P")
+"""Connections, resources, and interventions of an operator."""
+
+OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
+"""A table or type has changed since the statement was prepared."""
+
+
+def report_passing_failures(engine: AsyncEngine) -> None:
+    """Raise DatabaseUnavailable for failures that pass, and leave connections that cannot recover.
+
+    Those are the connections to a server that has become read-only, and those whose server does
+    not answer any more: then all connections of the pool are replaced.
+    """
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def translate(context: ExceptionContext) -> None:
+        error = context.original_exception
+        if isinstance(error, DatabaseUnavailable):
+            return  # the connector has said it better
+        if isinstance(error, TimeoutError) or sqlstate_of(error) == READ_ONLY:
+            context.is_disconnect = context.invalidate_pool_on_disconnect = True
+        if failure := passing_failure(error):
+            raise failure from error
+
+
+def passing_failure(error: BaseException) -> DatabaseUnavailable | None:
+    """Return what a failure means to callers when it may be gone at the next try.
+
+    The failure is the driver's, or what SQLAlchemy makes of it.
+    """
+    cause, sqlstate = str(error), sqlstate_of(error) or ""
+    adapted = isinstance(error, AsyncAdapt_asyncpg_dbapi.Error)
+    match error.__cause__ if adapted else error:
+        case asyncpg.ReadOnlySQLTransactionError():
+            return DatabaseReadOnly(cause)
+        case asyncpg.DiskFullError():
+            return DatabaseFull(cause)
+        case driver_error if isinstance(driver_error, POOLER_SYMPTOMS):
+            return DatabaseUnavailable(f"{cause}. {POOLER_CURE}")
+        case driver_error if isinstance(driver_error, OUTDATED):
+            return DatabaseUnavailable(f"a table has changed: {cause}")
+        case _ if sqlstate.startswith(PASSING_CLASSES):
+            return DatabaseUnavailable(cause)
+        case _:
+            return None
+
+
+def sqlstate_of(error: BaseException | None) -> str | None:
+    """Return PostgreSQL's code for what went wrong, where the failure has one."""
+    return getattr(error, "sqlstate", None)
+
+
+def repeat_outdated_statements(engine: AsyncEngine) -> None:
+    """Repeat a transaction's first statement when a table has changed since it was prepared.
+
+    Nothing has happened in the transaction by then. Later statements fail with
+    DatabaseUnavailable, and the next transaction prepares them anew.
+    """
+    fresh: WeakSet[Connection] = WeakSet()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        fresh.add(connection)
+
+    @event.listens_for(engine.sync_engine, "do_execute")
+    def execute(
+        cursor: DBAPICursor,
+        statement: str,
+        parameters: _DBAPISingleExecuteParams,
+        context: ExecutionContext,
+    ) -> bool:
+        if context.root_connection not in fresh:
+            return False
+        fresh.discard(context.root_connection)
+        try:
+            cursor.execute(statement, parameters)
+        except AsyncAdapt_asyncpg_dbapi.Error as error:
+            if not isinstance(error.__cause__, OUTDATED):
+                raise
+            _prepare_anew(context, error)
+            cursor.execute(statement, parameters)
+        return True
+
+
+def _prepare_anew(context: ExecutionContext, error: BaseException) -> None:
+    """Begin the transaction again, and have SQLAlchemy forget what it has prepared."""
+    connection = context.root_connection.connection.dbapi_connection
+    assert connection is not None
+    connection.rollback()
+    context.handle_dbapi_exception(error)
+    context.pre_exec()

@@ -1,0 +1,22 @@
+"""What a connection needs whose server may be another one in the next transaction."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, event, func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+NOTHING_PREPARED: Mapping[str, Any] = {
+    "prepared_statement_cache_size": 0,
+    "prepared_statement_name_func": str,  # without a name, a statement is gone with the next one
+}
+"""Options of SQLAlchemy's connections."""
+
+
+def set_in_each_transaction(engine: AsyncEngine, settings: Mapping[str, str]) -> None:
+    """Apply PostgreSQL's settings to each transaction, and only to that one."""
+    statement = select(*(func.set_config(name, value, True) for name, value in settings.items()))
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.execute(statement)

@@ -1,0 +1,97 @@
+"""Statements that are written with SQLAlchemy and run by the driver."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Float, Select
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import TypeEngine
+
+MAX_STATEMENTS = 500
+"""Compiled statements that are kept. The service has fewer that are constants of a module."""
+
+Convert = Callable[[Any], object]
+Record = asyncpg.Record | Sequence[Any]
+
+OID_OF_FLOATS, OID_OF_NUMBERS = 701, 1700
+"""How PostgreSQL numbers its types. SQLAlchemy asks only about numbers."""
+
+_dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledStatement:
+    """The text of a statement, and what its parameters and its columns need."""
+
+    text: str
+    columns: Sequence[str]
+    names: Sequence[str]
+    constants: Mapping[str, object]
+    parameter_conversions: Mapping[str, Convert]
+    column_conversions: Sequence[tuple[int, Convert]]
+
+    def arguments(self, parameters: Mapping[str, object]) -> list[object]:
+        """Return the arguments in the order of the text. Raise KeyError for a missing one."""
+        values = {**self.constants, **parameters}
+        for name, convert in self.parameter_conversions.items():
+            values[name] = convert(values[name])
+        return [values[name] for name in self.names]
+
+    def row(self, record: Record) -> tuple[Any, ...]:
+        """Return a row with the values that SQLAlchemy would return."""
+        if not self.column_conversions:
+            return tuple(record)
+        values = [*record]
+        for position, convert in self.column_conversions:
+            values[position] = convert(values[position])
+        return tuple(values)
+
+    def mapping(self, record: Record) -> dict[str, Any]:
+        """Return the same values by the names of their columns."""
+        values = self.row(record) if self.column_conversions else record
+        return dict(zip(self.columns, values, strict=True))
+
+
+@lru_cache(MAX_STATEMENTS)
+def compiled(statement: Select[*tuple[Any, ...]]) -> CompiledStatement:
+    """Compile a statement, once as long as it is a constant.
+
+    Raise ValueError for one whose text depends on its parameters.
+    """
+    result = statement.compile(dialect=_dialect)
+    assert isinstance(result, SQLCompiler)
+    if result.post_compile_params or result.literal_execute_params:
+        raise ValueError(f"Compare with any_(bindparam(…)) instead of in_(…): {result.string}")
+    required = {name for bind, name in result.bind_names.items() if bind.required}
+    return CompiledStatement(
+        text=result.string,
+        columns=tuple(statement.selected_columns.keys()),
+        names=tuple(result.positiontup or ()),
+        constants={n: value for n, value in result.params.items() if n not in required},
+        parameter_conversions=_parameter_conversions(result),
+        column_conversions=_column_conversions(statement),
+    )
+
+
+def _parameter_conversions(result: SQLCompiler) -> dict[str, Convert]:
+    found = {
+        name: bind.type.dialect_impl(_dialect).bind_processor(_dialect)
+        for bind, name in result.bind_names.items()
+    }
+    return {name: convert for name, convert in found.items() if convert is not None}
+
+
+def _column_conversions(statement: Select[*tuple[Any, ...]]) -> list[tuple[int, Convert]]:
+    found = [
+        column.type.dialect_impl(_dialect).result_processor(_dialect, _oid(column.type))
+        for column in statement.selected_columns
+    ]
+    return [(number, convert) for number, convert in enumerate(found) if convert is not None]
+
+
+def _oid(column_type: TypeEngine[Any]) -> int:
+    return OID_OF_FLOATS if isinstance(column_type, Float) else OID_OF_NUMBERS

@@ -1,0 +1,99 @@
+"""Access tokens: signed, so that clients can read them and we need not store them."""
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from uuid import UUID, uuid4
+
+import jwt
+
+from app.core.config import Settings
+from app.core.exceptions import Unauthenticated
+from app.core.security.keys import Keys
+
+ALGORITHM = "HS256"
+TYPE = "access"
+ACCESS_TOKEN = "access token"  # noqa: S105  a purpose
+CLAIMS = ["iss", "aud", "sub", "sid", "exp", "iat", "jti", "typ"]
+MAX_LENGTH = 2_048
+MAX_VERIFIED = 4_096
+"""Verified tokens that are remembered, about 1 kB each: a client sends its token many times."""
+
+_HEADER = {"typ": "at+jwt"}
+_FIRST_PART = jwt.encode({}, bytes(32), ALGORITHM, headers=_HEADER).partition(".")[0] + "."
+"""All our tokens start with it. A token with another algorithm, key, or type is not ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """The user and the session of an access token."""
+
+    user_id: UUID
+    session_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedToken:
+    """An access token whose signature and claims are right, until it expires."""
+
+    token: AccessToken
+    expires_at: float
+
+
+def issue_access_token(settings: Settings, token: AccessToken) -> str:
+    """Sign a token for ACCESS_TOKEN_LIFETIME."""
+    now = int(time.time())
+    public_url = str(settings.public_url)
+    claims = {
+        "iss": public_url,
+        "aud": public_url,
+        "sub": str(token.user_id),
+        "sid": str(token.session_id),
+        "iat": now,
+        "exp": now + settings.access_token_lifetime,
+        "jti": uuid4().hex,
+        "typ": TYPE,
+    }
+    key = Keys.of(settings, ACCESS_TOKEN).current
+    return jwt.encode(claims, key, ALGORITHM, headers=_HEADER)
+
+
+def read_access_token(settings: Settings, token: str) -> AccessToken:
+    """Verify the signature and every claim. Raises Unauthenticated for an invalid token."""
+    return verify_access_token(settings, token).token
+
+
+def verify_access_token(settings: Settings, token: str) -> VerifiedToken:
+    """Do the same, and return also when the token expires. Raises Unauthenticated."""
+    if len(token) > MAX_LENGTH or not token.startswith(_FIRST_PART):
+        raise Unauthenticated
+    keys = Keys.of(settings, ACCESS_TOKEN)
+    verified = _verified(token, keys, str(settings.public_url), settings.access_token_lifetime)
+    if verified.expires_at <= time.time():
+        raise Unauthenticated
+    return verified
+
+
+@lru_cache(MAX_VERIFIED)
+def _verified(token: str, keys: Keys, public_url: str, max_lifetime: int) -> VerifiedToken:
+    """Verify everything but the time that passes, once per token. Failures are not remembered."""
+
+    def decode(key: bytes) -> dict[str, Any]:
+        return jwt.decode(
+            token,
+            key,
+            algorithms=[ALGORITHM],
+            issuer=public_url,
+            audience=public_url,
+            options={"require": CLAIMS, "strict_aud": True},
+        )
+
+    try:
+        claims, _ = keys.try_each(decode, wrong_key=jwt.InvalidSignatureError)
+        if claims["typ"] != TYPE or claims["exp"] - claims["iat"] > max_lifetime:
+            raise Unauthenticated
+        access_token = AccessToken(UUID(claims["sub"]), UUID(claims["sid"]))
+        return VerifiedToken(access_token, claims["exp"])
+    except (jwt.PyJWTError, TypeError, ValueError, AttributeError) as error:
+        raise Unauthenticated from error

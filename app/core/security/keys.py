@@ -1,0 +1,58 @@
+"""The keys that sign and encrypt: one per purpose, derived from SECRET_KEY and from earlier keys.
+
+Nothing else reads SECRET_KEY, so a new one can take its place while everything signed or encrypted
+before still works.
+"""
+
+import hmac
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Self, TypeVar
+
+from app.core.config import Settings
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The 256-bit keys for one purpose: what is signed for one purpose is invalid for another.
+
+    `current` signs and encrypts. All of them verify and decrypt.
+    """
+
+    current: bytes
+    earlier: tuple[bytes, ...] = ()
+
+    @classmethod
+    def of(cls, settings: Settings, purpose: str) -> Self:
+        """Derive the keys for a purpose."""
+        earlier = (
+            _derive(secret.get_secret_value(), purpose) for secret in settings.secret_key_fallbacks
+        )
+        return cls(_derive(settings.secret_key.get_secret_value(), purpose), tuple(earlier))
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.current
+        yield from self.earlier
+
+    def try_each(
+        self, attempt: Callable[[bytes], Result], *, wrong_key: type[Exception]
+    ) -> tuple[Result, bool]:
+        """Return the first result, and whether the current key gave it.
+
+        Raise `wrong_key` as the last key raised it, and at once whatever else an attempt raises.
+        """
+        *others, last = self
+        for key in others:
+            try:
+                return attempt(key), key is self.current
+            except wrong_key:
+                continue
+        return attempt(last), last is self.current
+
+
+@lru_cache(64)
+def _derive(secret: str, purpose: str) -> bytes:
+    return hmac.digest(secret.encode(), purpose.encode(), "sha256")

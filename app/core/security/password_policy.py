@@ -1,0 +1,58 @@
+"""The password policy: long, and not among those tried first (NIST SP 800-63B-4)."""
+
+import re
+import string
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from app.core.exceptions import InvalidField
+from app.core.security.passwords import MAX_PASSWORD_LENGTH, normalized
+
+COMMON = Path(__file__).with_name("common_passwords.txt")
+DECORATION = string.digits + string.punctuation + " "
+MAX_DECORATION = 5
+"""Digits and signs that are ignored around a common word. More of them make it hard to guess."""
+
+MIN_WORD = 3
+
+
+def check_password(
+    password: str, *, min_length: int, about: Iterable[str | None] = (), field: str = "password"
+) -> None:
+    """Check a password. `about` is known about its owner, such as a name and an email address.
+
+    Raises InvalidField, which names the field of the request.
+    """
+    password = normalized(password)
+    if len(password) < min_length:
+        raise InvalidField(field, f"Password should have at least {min_length} characters")
+    if len(password) > MAX_PASSWORD_LENGTH:
+        raise InvalidField(field, f"Password should have at most {MAX_PASSWORD_LENGTH} characters")
+    forms = set(_forms(password))
+    if forms & _common_passwords():
+        raise InvalidField(field, "Password is too common")
+    if forms & set(_words(about)):
+        raise InvalidField(field, "Password is too similar to your name or email")
+
+
+def _forms(password: str) -> Iterator[str]:
+    """Yield a password as it is, and without the digits and signs around it."""
+    folded = password.casefold()
+    yield folded
+    core = folded.strip(DECORATION)
+    if core and len(folded) - len(core) <= MAX_DECORATION:
+        yield core
+
+
+def _words(about: Iterable[str | None]) -> Iterator[str]:
+    for text in about:
+        folded = normalized(text or "").casefold()
+        words = [word for word in re.split(r"\W+|_", folded) if len(word) >= MIN_WORD]
+        yield from (folded, folded.partition("@")[0], "".join(words), *words)
+
+
+@cache
+def _common_passwords() -> frozenset[str]:
+    lines = COMMON.read_text().splitlines()
+    return frozenset(line for line in lines if not line.startswith("# "))

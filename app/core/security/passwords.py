@@ -1,0 +1,178 @@
+"""Password hashes: Argon2id, computed off the event loop, no more at once than there are cores."""
+
+import asyncio
+import ctypes
+import os
+import sys
+import threading
+import unicodedata
+from base64 import b64encode
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar, TypeVarTuple
+
+from pwdlib import PasswordHash
+from pwdlib.exceptions import UnknownHashError
+from pwdlib.hashers.argon2 import Argon2Hasher
+from pwdlib.hashers.base import HasherProtocol
+from pwdlib.hashers.bcrypt import BcryptHasher
+
+from app.core.exceptions import Unavailable
+
+Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
+
+MAX_PASSWORD_LENGTH = 128
+
+BCRYPT_LENGTH = 72
+"""In bytes: bcrypt ignores what follows, and its library rejects longer passwords."""
+
+NICENESS = 5
+
+M_MMAP_THRESHOLD = -3
+"""The number of the option in glibc's `malloc.h`."""
+
+MAPPED_SIZE = 1 << 20
+"""In bytes. A larger block, such as the memory of a hash, returns to the system once it is free."""
+
+
+class ImportedBcrypt(HasherProtocol):
+    """Verify the bcrypt hashes of an imported user table. A login replaces them by Argon2id."""
+
+    def __init__(self) -> None:
+        self._bcrypt = BcryptHasher()
+
+    @classmethod
+    def identify(cls, hash: str | bytes) -> bool:  # noqa: A002  the library's name
+        return BcryptHasher.identify(hash)
+
+    def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+        raise NotImplementedError("new passwords are hashed with Argon2id")
+
+    def verify(self, password: str | bytes, hash: str | bytes) -> bool:  # noqa: A002
+        encoded = password.encode() if isinstance(password, str) else password
+        return self._bcrypt.verify(encoded[:BCRYPT_LENGTH], hash)
+
+    def check_needs_rehash(self, hash: str | bytes) -> bool:  # noqa: A002, ARG002
+        return True
+
+
+def _prepare_thread() -> None:
+    """Let the event loop run first where both need a core, and give memory back after each hash."""
+    # On other systems, the niceness belongs to the whole process.
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        # glibc keeps up to twice the size of the largest block that it has seen freed, per thread,
+        # unless the size of the blocks that it maps is given. Other C libraries lack the call.
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(M_MMAP_THRESHOLD, MAPPED_SIZE)
+
+
+# More threads would only take the cores from the event loop, and 19 MiB each.
+_threads = ThreadPoolExecutor(
+    max_workers=os.cpu_count() or 1, thread_name_prefix="passwords", initializer=_prepare_thread
+)
+
+
+MAX_WAITING = max(24, 12 * (os.cpu_count() or 1))
+"""How many passwords may wait for a thread: what the cores hash in about half a second."""
+
+
+class PasswordsBusy(Unavailable):
+    """Too many passwords wait to be hashed. An unlimited queue would let attackers fill it."""
+
+    retry_after = 1
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Too many people are logging in. Try again in a moment.",
+            cause=f"{MAX_WAITING} passwords wait to be hashed",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a hash costs: memory in KiB, passes over it, and lanes."""
+
+    memory: int
+    passes: int
+    lanes: int
+
+
+STANDARD_COST = Cost(memory=19_456, passes=2, lanes=1)
+"""The first choice for Argon2id in OWASP's cheat sheet."""
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordCheck:
+    """Whether a password is right. If so, `new_hash` may be an upgrade of the stored hash."""
+
+    valid: bool
+    new_hash: str | None = None
+
+
+class Passwords:
+    """Hash and verify passwords. Tests choose a lower cost than the standard."""
+
+    def __init__(self, cost: Cost = STANDARD_COST, *, max_waiting: int = MAX_WAITING) -> None:
+        argon2 = Argon2Hasher(
+            memory_cost=cost.memory, time_cost=cost.passes, parallelism=cost.lanes
+        )
+        self._hasher = PasswordHash([argon2, ImportedBcrypt()])
+        self._dummy_hash = _dummy_hash(cost)
+        self._max_waiting = max_waiting
+        self._pending = 0
+
+    async def hash(self, password: str) -> str:
+        """Hash in a thread: 30 ms on the event loop would delay every other request.
+
+        Raise PasswordsBusy.
+        """
+        return await self.run(self._hasher.hash, normalized(password))
+
+    async def verify(self, password: str, stored: str | None) -> PasswordCheck:
+        """Compare with a stored hash. Without one, take as long and return an invalid check.
+
+        Raise PasswordsBusy.
+        """
+        return await self.run(self._verify, password, stored)
+
+    async def run(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
+        """Run a call in a thread of passwords. Raise PasswordsBusy where too many others wait."""
+        if self._pending >= self._max_waiting:
+            raise PasswordsBusy
+        self._pending += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(_threads, call, *arguments)
+        finally:
+            self._pending -= 1
+
+    def _verify(self, password: str, stored: str | None) -> PasswordCheck:
+        if len(password) > MAX_PASSWORD_LENGTH:
+            # No stored password is that long, and hashing a megabyte would take more than 30 ms.
+            password, stored = "", None
+        stored = stored or self._dummy_hash
+        # Another service may have hashed what the keyboard sent.
+        as_typed = [password] if ImportedBcrypt.identify(stored) else []
+        for form in dict.fromkeys([normalized(password), *as_typed]):
+            try:
+                valid, new_hash = self._hasher.verify_and_update(form, stored)
+            except (UnknownHashError, ValueError):
+                return PasswordCheck(valid=False)
+            if valid:
+                return PasswordCheck(valid=True, new_hash=new_hash)
+        return PasswordCheck(valid=False)
+
+
+def normalized(password: str) -> str:
+    """Return a password in one form (NFC): keyboards differ in how they send `é`."""
+    return unicodedata.normalize("NFC", password)
+
+
+def _dummy_hash(cost: Cost) -> str:
+    """Return a hash that no password has. Comparing with it takes as long as with a real one."""
+    salt, digest = (b64encode(bytes(size)).decode().rstrip("=") for size in (16, 32))
+    return f"$argon2id$v=19$m={cost.memory},t={cost.passes},p={cost.lanes}${salt}${digest}"

@@ -1,0 +1,31 @@
+"""Where something is in the code: `app/workers/jobs.py:35`."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+
+
+def place_of(function: Callable[..., object]) -> str:
+    """Return the file and the line of a function. This reads no file."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:
+        return ""
+    return _place(code.co_filename, code.co_firstlineno)
+
+
+def place_of_class(found: type) -> str:
+    """Return the file and the line of a class, an empty text where there is no source."""
+    try:
+        _, line = inspect.findsource(found)
+        return _place(inspect.getfile(found), line + 1)
+    except (OSError, TypeError):
+        return ""
+
+
+def _place(file: str, line: int) -> str:
+    path = Path(file)
+    if path.is_relative_to(ROOT):
+        path = path.relative_to(ROOT)
+    return f"{path}:{line}"

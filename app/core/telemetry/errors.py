@@ -1,0 +1,57 @@
+"""Reports of errors that someone has to look at. Without `SENTRY_DSN`, there are none.
+
+A report says where the code failed and for which request or job. It has no value: no message of the
+exception, no variable, argument, body, header, cookie, or query. The log lines have more.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from typing import Protocol
+from uuid import UUID
+
+from app.core.config import Settings
+from app.core.exceptions import ConfigurationError
+
+Tags = Mapping[str, str | int | None]
+
+NOT_INSTALLED = (
+    "SENTRY_DSN is set, but Sentry's SDK is not installed. Install it with: uv sync --extra sentry"
+)
+
+
+class Reporter(Protocol):
+    def report(self, error: BaseException, tags: Tags, user_id: UUID | None) -> None:
+        """Send a report in the background."""
+
+
+_reporter: Reporter | None = None
+
+
+def report_error(error: BaseException, tags: Tags, *, user_id: UUID | None = None) -> None:
+    """Report an error, if this process does. `tags` name a request or a job."""
+    if _reporter is not None:
+        _reporter.report(error, tags, user_id)
+
+
+@asynccontextmanager
+async def reporting_errors(settings: Settings) -> AsyncIterator[None]:
+    """Report errors for as long as the block lasts, and send the last reports.
+
+    Raises ConfigurationError where the extra is not installed, and for an unusable DSN.
+    """
+    global _reporter  # noqa: PLW0603  as logging: any module may report
+    if settings.sentry_dsn is None:
+        yield
+        return
+    if find_spec("sentry_sdk") is None:
+        raise ConfigurationError(NOT_INSTALLED)
+    from app.core.telemetry.sentry import sentry  # noqa: PLC0415  the SDK takes long to load
+
+    before = _reporter
+    async with sentry(settings) as reporter:
+        _reporter = reporter
+        try:
+            yield
+        finally:
+            _reporter = before

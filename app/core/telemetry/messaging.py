@@ -1,0 +1,147 @@
+"""The spans of jobs, by OpenTelemetry's conventions for messaging.
+
+`send email` covers the insert of a job's row, the commit, and the way to Redis. Its context is the
+one that the job carries, so every try is a child of it: `process email`. A job that is tried again,
+by this worker or after a crash by another one, stays in the trace of the request that wanted it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import MappingProxyType
+from typing import Protocol
+
+from app.core.telemetry.tracing import Attributes, Span, Tracer, Value, active_tracer
+
+SYSTEM = "arq"
+"""Redis with arq's layout has no name in the conventions."""
+
+MAX_RELAYED = 100
+"""Spans of one batch that the outbox relay has sent."""
+
+
+class Message(Protocol):
+    """A job on its way."""
+
+    @property
+    def id(self) -> object: ...
+    @property
+    def queue(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def traceparent(self) -> str | None: ...
+
+
+class Sending:
+    """The spans of jobs that are sent together, one for each queue."""
+
+    def __init__(self, spans: Mapping[str, Span]) -> None:
+        self._spans = spans
+
+    def __bool__(self) -> bool:
+        """Return whether the jobs carry a trace."""
+        return bool(self._spans)
+
+    def traceparent_of(self, queue: str) -> str | None:
+        """Return what a new job of a queue carries."""
+        span = self._spans.get(queue)
+        return span.traceparent if span else None
+
+    def fail(self, error: BaseException) -> None:
+        """Mark the spans: the jobs have not been sent."""
+        for span in self._spans.values():
+            span.fail(type(error).__name__)
+
+
+_UNTRACED = nullcontext(Sending(MappingProxyType({})))
+
+
+def sending(messages: Iterable[Message] | None) -> AbstractContextManager[Sending]:
+    """Open the spans of new jobs until they have been sent. Without jobs, there are none."""
+    tracer = active_tracer()
+    if tracer is None or messages is None:
+        return _UNTRACED
+    return _sending(tracer, messages)
+
+
+@contextmanager
+def _sending(tracer: Tracer, messages: Iterable[Message]) -> Iterator[Sending]:
+    by_queue: dict[str, list[Message]] = {}
+    for message in messages:
+        by_queue.setdefault(message.queue, []).append(message)
+    spans = {
+        queue: tracer.begin(f"send {queue}", "producer", _sent(queue, batch))
+        for queue, batch in by_queue.items()
+    }
+    sent = Sending(spans)
+    try:
+        yield sent
+    except BaseException as error:
+        sent.fail(error)
+        raise
+    finally:
+        for span in spans.values():
+            span.end()
+
+
+@contextmanager
+def resending(messages: Sequence[Message]) -> Iterator[None]:
+    """Add a span to the trace of each job that is sent for someone who did not do it."""
+    tracer = active_tracer()
+    if tracer is None:
+        yield
+        return
+    spans = [
+        tracer.begin(
+            f"send {message.queue}",
+            "client",
+            {**_sent(message.queue, [message]), "outbox.relayed": True},
+            traceparent=message.traceparent,
+        )
+        for message in messages[:MAX_RELAYED]
+        if message.traceparent
+    ]
+    try:
+        yield
+    except BaseException as error:
+        Sending({str(number): span for number, span in enumerate(spans)}).fail(error)
+        raise
+    finally:
+        for span in spans:
+            span.end()
+
+
+def processing(
+    tracer: Tracer, message: Message, *, attempt: int, crashes: int
+) -> AbstractContextManager[Span]:
+    """Open the span of one try of a job. It begins a trace if the job carries none."""
+    attributes: Attributes = {
+        **_operation("process", message.queue),
+        "messaging.message.id": str(message.id),
+        "job.name": message.name,
+        "job.attempt": attempt,
+        "job.crashes": crashes,
+    }
+    return tracer.entry(
+        f"process {message.queue}", "consumer", attributes, traceparent=message.traceparent
+    )
+
+
+def _sent(queue: str, batch: Sequence[Message]) -> Attributes:
+    names = {message.name for message in batch}
+    attributes: dict[str, Value] = {
+        **_operation("send", queue),
+        "job.name": ", ".join(sorted(names)),
+    }
+    if len(batch) == 1:
+        return {**attributes, "messaging.message.id": str(batch[0].id)}
+    return {**attributes, "messaging.batch.message_count": len(batch)}
+
+
+def _operation(name: str, queue: str) -> Attributes:
+    return {
+        "messaging.system": SYSTEM,
+        "messaging.destination.name": queue,
+        "messaging.operation.name": name,
+        "messaging.operation.type": name,
+    }

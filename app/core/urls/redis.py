@@ -1,0 +1,219 @@
+"""REDIS_URL and QUEUE_<NAME>_REDIS_URL: one server, a socket, or Sentinels that know the server."""
+
+import re
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+from urllib.parse import parse_qsl, quote, unquote, urlencode
+
+DEFAULT_PORT, DEFAULT_SENTINEL_PORT = 6379, 26379
+
+FORMS = (
+    "redis://, rediss://, unix://, or redis+sentinel://host:26379,host:26379/service-name/0, "
+    "rediss+sentinel:// with TLS"
+)
+URL = re.compile(
+    r"(?P<scheme>rediss?|unix|rediss?\+sentinel)://"
+    r"(?:(?P<user>[^:@/?]*)(?::(?P<password>[^@]*))?@)?"
+    r"(?P<hosts>[^/?]*)(?P<path>/[^?]*)?(?:\?(?P<query>.*))?"
+)
+
+TLS_VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
+
+
+def _switch(value: str) -> bool:
+    return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[
+        value.lower()
+    ]
+
+
+def _file(value: str) -> str:
+    if not Path(value).is_file():
+        raise ValueError(value)
+    return value
+
+
+def _requirement(value: str) -> str:
+    """Accept `none`, `optional`, and `required`, also as Python's constants are called."""
+    requirement = value.lower().removeprefix("cert_")
+    if requirement not in {"none", "optional", "required"}:
+        raise ValueError(value)
+    return requirement
+
+
+TLS_PARAMETERS: Mapping[str, Callable[[str], object]] = {
+    "ssl_ca_certs": _file,
+    "ssl_ca_data": str,
+    "ssl_certfile": _file,
+    "ssl_keyfile": _file,
+    "ssl_cert_reqs": _requirement,
+    "ssl_check_hostname": _switch,
+    "ssl_min_version": TLS_VERSIONS.__getitem__,
+    "ssl_ciphers": str,
+}
+PARAMETERS: Mapping[str, Callable[[str], object]] = {
+    "db": int,
+    "username": str,
+    "password": str,
+    "client_name": str,
+    "max_connections": int,
+    "health_check_interval": int,
+    **TLS_PARAMETERS,
+}
+SENTINEL_PARAMETERS: Mapping[str, Callable[[str], object]] = {
+    "sentinel_username": str,
+    "sentinel_password": str,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RedisAddress:
+    """Where a Redis is. `service` is what its Sentinels call it; then `hosts` are theirs."""
+
+    scheme: str
+    hosts: tuple[tuple[str, int], ...]
+    path: str | None
+    service: str | None
+    database: int
+    username: str | None
+    password: str | None
+    parameters: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """Read a URL. Raises ValueError, which names what is wrong but shows no password."""
+        match = URL.fullmatch(url.strip())
+        if match is None:
+            raise ValueError(f"must be {FORMS}")
+        scheme, path = match["scheme"], unquote(match["path"] or "")
+        parameters = dict(parse_qsl(match["query"] or "", keep_blank_values=True))
+        if problem := next(_problems(scheme, parameters), None):
+            raise ValueError(problem)
+        service, number = _split_path(scheme, path)
+        return cls(
+            scheme=scheme,
+            hosts=_split_hosts(scheme, match["hosts"]),
+            path=path if scheme == "unix" else None,
+            service=service,
+            database=int(parameters.pop("db", number or 0)),
+            username=parameters.pop("username", None) or _decode(match["user"]),
+            password=parameters.pop("password", None) or _decode(match["password"]),
+            parameters=parameters,
+        )
+
+    def with_database(self, number: int) -> Self:
+        """Return the same server's other database."""
+        return replace(self, database=number)
+
+    @property
+    def uses_tls(self) -> bool:
+        return self.scheme.startswith("rediss")
+
+    @property
+    def url(self) -> str:
+        """Write it as it was read."""
+        login = ""
+        if self.username or self.password:
+            parts = (quote(part or "", safe="") for part in (self.username, self.password))
+            login = ":".join(parts) + "@"
+        hosts = ",".join(f"{_bracketed(host)}:{port}" for host, port in self.hosts)
+        parameters = dict(self.parameters)
+        if self.path is not None:
+            path, parameters["db"] = quote(self.path), str(self.database)
+        else:
+            service = f"/{quote(self.service, safe='')}" if self.service else ""
+            path = f"{service}/{self.database}"
+        query = f"?{urlencode(parameters, quote_via=quote)}" if parameters else ""
+        return f"{self.scheme}://{login}{hosts}{path}{query}"
+
+    @property
+    def options(self) -> dict[str, object]:
+        """Return how redis-py's connections log in, and what they check of a certificate."""
+        given = {"username": self.username, "password": self.password, "db": self.database}
+        options: dict[str, object] = {k: v for k, v in given.items() if v is not None}
+        if self.path is not None:
+            options["path"] = self.path
+        elif self.service is None:
+            options["host"], options["port"] = self.hosts[0]
+        parsers = {k: v for k, v in PARAMETERS.items() if k not in TLS_PARAMETERS}
+        return options | _parse(parsers, self.parameters) | self.tls_options
+
+    @property
+    def sentinel_options(self) -> dict[str, object]:
+        """Return the same for the Sentinels, which have passwords of their own."""
+        own = _parse(SENTINEL_PARAMETERS, self.parameters)
+        return {name.removeprefix("sentinel_"): value for name, value in own.items()} | (
+            {"ssl": True, **self.tls_options} if self.uses_tls else {}
+        )
+
+    @property
+    def tls_options(self) -> dict[str, object]:
+        """Return what is checked of a certificate: also the host's name, unless that is off."""
+        if not self.uses_tls:
+            return {}
+        options = _parse(TLS_PARAMETERS, self.parameters)
+        verifies = options.get("ssl_cert_reqs") != "none"
+        return {"ssl_check_hostname": verifies} | options
+
+
+def _problems(scheme: str, parameters: Mapping[str, str]) -> Iterator[str]:
+    own = SENTINEL_PARAMETERS if scheme.endswith("+sentinel") else {}
+    known = {**PARAMETERS, **own}
+    for name, value in parameters.items():
+        if name.startswith("socket_") or name == "timeout":
+            yield f"{name} is set by REDIS_TIMEOUT"
+        elif name not in known:
+            yield f"{name} is not a parameter that this service knows"
+        elif name in TLS_PARAMETERS and not scheme.startswith("rediss"):
+            yield f"{name} needs a URL that starts with rediss"
+        else:
+            try:
+                known[name](value)
+            except (ValueError, KeyError):
+                kind = "is not a file" if known[name] is _file else "is not a possible value"
+                yield f"{name}={value} {kind}"
+
+
+def _split_path(scheme: str, path: str) -> tuple[str | None, str | None]:
+    """Split `/service/0` or `/0` into the name of the service and the number. Raises ValueError."""
+    if scheme == "unix":
+        return None, None
+    parts = [part for part in path.split("/") if part]
+    service = parts.pop(0) if scheme.endswith("+sentinel") and parts else None
+    if scheme.endswith("+sentinel") and service is None:
+        raise ValueError("names no service: redis+sentinel://host:26379/service-name/0")
+    if len(parts) > 1 or not all(part.isdecimal() for part in parts):
+        raise ValueError("must end with the number of a database, such as /0")
+    return service, parts[0] if parts else None
+
+
+def _split_hosts(scheme: str, hosts: str) -> tuple[tuple[str, int], ...]:
+    if scheme == "unix":
+        return ()
+    usual = DEFAULT_SENTINEL_PORT if scheme.endswith("+sentinel") else DEFAULT_PORT
+    places = [re.fullmatch(r"(\[[^]]*\]|[^:]*)(?::(\d+))?", each) for each in hosts.split(",")]
+    if any(place is None for place in places):
+        raise ValueError("has a host or port that cannot be read")
+    if len(places) > 1 and not scheme.endswith("+sentinel"):
+        raise ValueError("may name several hosts only with redis+sentinel://")
+    return tuple(
+        (unquote(place[1]).strip("[]") or "localhost", int(place[2] or usual))
+        for place in places
+        if place
+    )
+
+
+def _parse(
+    parsers: Mapping[str, Callable[[str], object]], parameters: Mapping[str, str]
+) -> dict[str, object]:
+    return {k: parse(parameters[k]) for k, parse in parsers.items() if k in parameters}
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _decode(part: str | None) -> str | None:
+    return unquote(part) if part else None

@@ -1,0 +1,279 @@
+"""The worker of a queue: it claims jobs, runs them, and gives back what became of them."""
+
+import asyncio
+import time
+from dataclasses import replace
+from signal import Signals
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+
+from app.core.broker.probe import probe
+from app.core.redis import open_client, open_pool
+from app.core.worker.claims import Claim, Claims, Outcome
+from app.core.worker.engine.cancellation import raise_if_cancelled
+from app.core.worker.engine.executor import Executor
+from app.core.worker.engine.heartbeat import Heartbeat, sending
+from app.core.worker.engine.leases import LEASE, Leases, Reply
+from app.core.worker.engine.outage import Outage
+from app.core.worker.engine.running_jobs import RunningJobs
+from app.core.worker.engine.wakeup import Listener, Wakeup
+from app.core.worker.engine.worker_info import Counters, Serves, new_worker_id, worker_info
+from app.core.worker.execution.postponements import Postponements
+from app.core.worker.settings import WorkerSettings
+
+log = structlog.stdlib.get_logger("app.worker")
+
+RETRIES = 3
+"""Further tries of one Redis command within half a second: a hiccup passes unnoticed."""
+
+SHORTEST_STALL = 60.0
+"""Seconds. A worker counts as stuck when its loop stands still for this long, or for as long as its
+longest job may run, and then for one more lease."""
+
+LONGEST_WAIT = 1.0
+"""Seconds between two claims of a worker that nothing has woken."""
+
+PATIENCE = 0.75
+"""The part of Redis's timeout that one wait for a token may take."""
+
+
+class Worker:
+    """Runs the jobs of one queue.
+
+    With `burst` it ends when the queue is empty or `max_burst_jobs` have begun.
+    """
+
+    def __init__(
+        self, settings: WorkerSettings, *, burst: bool = False, max_burst_jobs: int | None = None
+    ) -> None:
+        self._settings = settings
+        self._queue = settings.queue
+        self._burst, self._max_burst_jobs = burst, max_burst_jobs
+        self._redis = open_pool(self._queue, settings.settings, retries=RETRIES)
+        self._worker_id = new_worker_id()
+        self._leases = Leases(self._redis, self._worker_id)
+        self._claims = Claims(settings.max_jobs)
+        self._wakeup = Wakeup()
+        self._listener = Listener(self._leases, self._wakeup)
+        self._outage = Outage(self._queue.name)
+        self._counters = Counters()
+        self._longest_listen = min(LONGEST_WAIT, settings.settings.redis_timeout * PATIENCE)
+        self._next_due: float | None = None
+        self._accepting = True
+        self._hurried = False
+        self._turned_at = time.monotonic()
+        timeouts = [each.job.timeout for each in settings.definitions]
+        self._serves = Serves(settings.definitions, settings.crons)
+        self._stuck_after = max([SHORTEST_STALL, *timeouts]) + LEASE
+
+    async def run(self) -> None:
+        """Work until `stop` is called or the task is cancelled."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            await self._wait_for_redis()
+            await self._recall_postponed()
+            async with self._settings.serving() as resources:
+                executor = Executor(
+                    self._queue,
+                    {each.name: each for each in self._settings.definitions},
+                    resources,
+                    self._settings.observers,
+                    result_ttl=self._settings.keep_result,
+                )
+                self._jobs = RunningJobs(
+                    self._claims,
+                    executor,
+                    self._counters,
+                    on_outcome=self._wakeup.notify,
+                    is_stopping=lambda: not self._accepting,
+                )
+                with open_client(self._queue, self._settings.settings) as client:
+                    async with sending(self._heartbeat(client)):
+                        await self._work()
+        finally:
+            await self._redis.aclose(close_connection_pool=True)
+
+    def stop(self, signal: Signals) -> None:
+        """Claim nothing from now on. A second call ends the wait for the jobs that run."""
+        self._hurried = not self._accepting
+        self._accepting = False
+        busy = self._claims.busy
+        log.info("worker.stopping", queue=self._queue.name, signal=signal.name, running=busy)
+        self._wakeup.notify()
+
+    async def _work(self) -> None:
+        try:
+            while self._accepting and not await self._is_burst_over():
+                await self._turn(LONGEST_WAIT)
+            await self._let_jobs_finish()
+        finally:
+            await self._hand_over()
+
+    async def _turn(self, longest_wait: float) -> None:
+        """Give back what is done, claim what is due, and wait until there is more of either."""
+        raise_if_cancelled()
+        self._turned_at = time.monotonic()
+        self._wakeup.clear()
+        try:
+            await self._exchange()
+        except (RedisError, OSError) as error:
+            await self._outage.pause(error)
+            return
+        self._outage.end()
+        if not await self._is_over():
+            await self._wait(longest_wait)
+
+    async def _exchange(self) -> None:
+        """Begin what the listener has claimed, then tell Redis what it does not know yet."""
+        if self._listener.is_listening and self._is_due():
+            await self._listener.interrupt()
+        heard = self._listener.take()
+        if heard:
+            self._act_on(heard)
+        outcomes = self._claims.outcomes()
+        if self._listener.is_listening:
+            await self._give_back(outcomes)
+        elif heard is None or outcomes or (self._is_due() and self._free_slots()):
+            await self._give_back_and_claim(outcomes)
+
+    async def _give_back_and_claim(self, outcomes: list[Outcome]) -> None:
+        if outcomes and self._outage.lasts:
+            # A reply that is lost again must take no jobs with it, which would wait for 15 s.
+            await self._give_back(outcomes)
+            outcomes = []
+        claims, free = self._claims, self._free_slots()
+        reply = await self._leases.exchange(outcomes, free=free, busy=claims.busy, solo=claims.solo)
+        claims.acknowledge(outcomes)
+        self._log_refused(reply.refused)
+        self._act_on(reply if free else replace(reply, solo=claims.solo))
+
+    async def _give_back(self, outcomes: list[Outcome]) -> None:
+        refused = await self._leases.give_back(outcomes)
+        self._claims.acknowledge(outcomes)
+        self._log_refused(refused)
+
+    async def _wait(self, longest_wait: float) -> None:
+        """Wait for a notification. Listen meanwhile where this worker can take a job."""
+        until_due = None if self._next_due is None else self._next_due - self._loop.time()
+        if not self._may_listen():
+            free = self._free_slots()
+            seconds = longest_wait if until_due is None or not free else until_due
+            await self._wakeup.wait(min(longest_wait, seconds))
+        elif until_due is None or until_due > self._longest_listen:
+            self._listen(self._longest_listen)
+            await self._wakeup.wait(None)  # the listener ends in time
+        elif until_due > 0:
+            self._listen(self._longest_listen)
+            await self._wakeup.wait(until_due)
+
+    def _may_listen(self) -> bool:
+        listening = self._listener.is_listening
+        idle = not self._burst and self._claims.solo is None and self._free_slots() > 0
+        return self._accepting and (listening or idle)
+
+    def _listen(self, seconds: float) -> None:
+        free, busy = self._free_slots(), self._claims.busy
+        self._listener.start(free=free, busy=busy, seconds=seconds)
+
+    def _is_due(self) -> bool:
+        return self._next_due is not None and self._next_due <= self._loop.time()
+
+    def _free_slots(self) -> int:
+        if not self._accepting:
+            return 0
+        if self._max_burst_jobs is not None:
+            return min(self._claims.free, self._max_burst_jobs - self._counters.begun)
+        return self._claims.free
+
+    def _act_on(self, reply: Reply) -> None:
+        self._next_due = None if reply.next_due is None else self._loop.time() + reply.next_due
+        if not self._claims.has_solo():
+            self._claims.solo = reply.solo
+        for claim in reply.claims:
+            claim.cancelled = claim.job_id in reply.cancelled
+            self._jobs.begin(claim)
+        for job_id in reply.cancelled:
+            self._jobs.cancel(job_id)
+
+    def _log_refused(self, job_ids: list[str]) -> None:
+        for job_id in job_ids:
+            log.warning("job.outcome_refused", job_id=job_id, queue=self._queue.name)
+
+    async def _let_jobs_finish(self) -> None:
+        await self._stop_listening()
+        deadline = self._loop.time() + self._settings.job_completion_wait
+        while len(self._claims) and not self._hurried:
+            left = deadline - self._loop.time()
+            if left <= 0:
+                break
+            await self._turn(min(LONGEST_WAIT, left))
+
+    async def _hand_over(self) -> None:
+        """Cancel what still runs and give it back, so that other workers can begin it at once."""
+        await self._stop_listening()
+        await self._jobs.cancel_all()
+        outcomes = self._claims.outcomes()
+        try:
+            self._log_refused(await self._leases.give_back(outcomes))
+        except (RedisError, OSError) as error:
+            count, queue = len(outcomes), self._queue.name
+            log.warning("jobs.not_handed_over", queue=queue, count=count, error=str(error))
+
+    async def _stop_listening(self) -> None:
+        self._accepting = False
+        if reply := await self._listener.close():
+            self._act_on(reply)
+
+    async def _is_over(self) -> bool:
+        if self._accepting:
+            return await self._is_burst_over()
+        return not len(self._claims)
+
+    async def _is_burst_over(self) -> bool:
+        if not self._burst or len(self._claims):
+            return False
+        if self._max_burst_jobs is not None and self._counters.begun >= self._max_burst_jobs:
+            return True
+        return not await self._redis.zcard(self._redis.queue_keys.queue)
+
+    def _heartbeat(self, client: Redis) -> Heartbeat:
+        def info() -> bytes:
+            return worker_info(
+                self._claims.all(),
+                self._counters,
+                concurrency=self._settings.max_jobs,
+                serves=self._serves,
+            )
+
+        def on_lost(claims: list[Claim]) -> None:
+            self._loop.call_soon_threadsafe(self._jobs.release, claims)
+
+        return Heartbeat(
+            client,
+            keys=self._redis.queue_keys,
+            worker_id=self._worker_id,
+            claims=self._claims.all,
+            worker_info=info,
+            on_lost=on_lost,
+            is_stuck=lambda: time.monotonic() - self._turned_at > self._stuck_after,
+        )
+
+    async def _recall_postponed(self) -> None:
+        """Take a look at once at the jobs that an earlier release could not run."""
+        try:
+            await Postponements(self._redis).recall()
+        except (RedisError, OSError) as error:
+            await self._outage.pause(error)  # they come by themselves, if later
+
+    async def _wait_for_redis(self) -> None:
+        while self._accepting:
+            raise_if_cancelled()
+            try:
+                await probe(self._redis)
+            except (RedisError, OSError) as error:
+                await self._outage.pause(error)
+            else:
+                self._outage.end()
+                return

@@ -1,0 +1,83 @@
+"""Stores jobs that failed for good in the outbox, until an operator retries or discards them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from uuid import UUID
+
+import structlog
+from pydantic import JsonValue
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.core.broker.errors import describe, traceback_of
+from app.core.broker.message import Envelope
+from app.core.broker.sensitive import redact
+from app.core.exceptions import DatabaseUnavailable
+from app.core.job_store import outbox
+from app.core.queue import find_job_class
+from app.core.resources import Resources
+
+log = structlog.stdlib.get_logger("app.worker")
+
+RETRY_DELAY = 30.0
+"""Seconds until the next try of a job whose dead letter the database did not take."""
+
+
+async def dead_letter(  # noqa: PLR0913  the parts of a dead letter
+    resources: Resources,
+    job: Envelope,
+    attempts: int,
+    error: BaseException,
+    *,
+    crashes: int = 0,
+    with_traceback: bool = True,
+) -> bool:
+    """Store a failed job with its reason. Return False while the database does not take it.
+
+    `attempts` counts the tries that failed, `crashes` the workers that died. What the class of the
+    job marks as sensitive is left out of the reason.
+    """
+    job_class = find_job_class(job.name)
+    traceback = traceback_of(error) if with_traceback else None
+    try:
+        async with resources.unit_of_work() as uow:
+            await outbox.dead_letter(
+                uow.session,
+                replace(job, name=job.name.replace("\x00", ""), payload=_storable(job.payload)),
+                attempts=attempts,
+                crashes=crashes,
+                error=redact(describe(error), job_class, job.payload),
+                traceback=traceback and redact(traceback, job_class, job.payload),
+            )
+    except (DatabaseUnavailable, SQLAlchemyError, OSError) as failure:
+        reason = describe(failure)
+        log.error("job.dead_letter_failed", job_id=str(job.id), job=job.name, error=reason)  # noqa: TRY400
+        return False
+    return True
+
+
+async def delete_row(resources: Resources, job_id: UUID) -> bool:
+    """Delete the row of a cancelled job. Return False while the database does not do it."""
+    try:
+        async with resources.unit_of_work() as uow:
+            await outbox.remove(uow.session, job_id)
+    except (DatabaseUnavailable, SQLAlchemyError, OSError) as failure:
+        log.error("job.row_not_deleted", job_id=str(job_id), error=describe(failure))  # noqa: TRY400
+        return False
+    return True
+
+
+def _storable(payload: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Leave out the one character that JSON can hold and PostgreSQL cannot."""
+    return {key.replace("\x00", ""): _without_nul(value) for key, value in payload.items()}
+
+
+def _without_nul(value: JsonValue) -> JsonValue:
+    match value:
+        case str():
+            return value.replace("\x00", "")
+        case list():
+            return [_without_nul(each) for each in value]
+        case dict():
+            return _storable(value)
+        case _:
+            return value

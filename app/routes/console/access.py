@@ -1,0 +1,55 @@
+"""Who may open a page of the console. Every page needs `console:read`, and most need more.
+
+`ConsoleScope` opens a page; `console_scope(Permission.MANAGE_QUEUES)` needs another permission as
+well. A `proven` scope needs a recent proof: bulk and destructive actions have one.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.params import Depends as Dependency
+
+from app.routes.pages.scopes import open_page_scope, principal_of_page
+from app.schemas.role import Permission
+from app.services.auth.principal import NotEnoughPrivileges, Principal
+from app.services.auth.reauthentication import RECENT
+from app.services.scope import Scope
+
+
+def console_scope(*needed: Permission, superuser: bool = False, proven: bool = False) -> Dependency:
+    """Open the scope of a user who may read the console, and has the permissions as well.
+
+    Raise Unauthenticated, SecondFactorMissing, NotEnoughPermissions, NotEnoughPrivileges, or
+    RecentProofRequired.
+    """
+
+    async def open_console_scope(request: Request) -> AsyncIterator[Scope]:
+        principal = await principal_of_page(request)
+        require(principal, *needed, superuser=superuser)
+        if proven:
+            principal.require_recent_proof(minutes=RECENT)
+        async with open_page_scope(request, principal) as scope:
+            yield scope
+
+    return _dependency(open_console_scope)
+
+
+def require(principal: Principal, *needed: Permission, superuser: bool = False) -> None:
+    """Raise NotEnoughPermissions or NotEnoughPrivileges."""
+    for permission in (Permission.READ_CONSOLE, *needed):
+        principal.require(permission)
+    if superuser and not principal.is_superuser:
+        raise NotEnoughPrivileges
+
+
+def _dependency(opened: Callable[[Request], AsyncIterator[Scope]]) -> Dependency:
+    # With the scope "function", FastAPI commits before the response leaves, not after it.
+    dependency = Depends(opened, scope="function")
+    assert isinstance(dependency, Dependency)
+    return dependency
+
+
+ConsoleScope = Annotated[Scope, console_scope()]
+SuperuserScope = Annotated[Scope, console_scope(superuser=True)]
+ProvenSuperuserScope = Annotated[Scope, console_scope(superuser=True, proven=True)]

@@ -1,0 +1,130 @@
+"""Jobs by their state, and one job: its arguments, its tries, and what can be done about it."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Form
+from pydantic import BaseModel, StringConstraints
+from starlette.responses import Response
+
+from app.core.control import (
+    FoundJobs,
+    InvalidCursor,
+    JobFilter,
+    JobView,
+    SearchTooBroad,
+    SensitiveArgument,
+    UnknownArguments,
+    find_job,
+    search_jobs,
+)
+from app.routes.console.access import ConsoleScope, console_scope
+from app.routes.console.actions import ActionPage, ReasonForm, show_action
+from app.routes.console.desk import show
+from app.routes.console.job_actions import find_job_action
+from app.routes.console.job_forms import all_job_classes
+from app.routes.console.parts import read_job
+from app.routes.console.queries import Moment, Word, link_with, read_query
+from app.routes.deps.request import resources_of
+from app.routes.pages.route import page_router
+from app.routes.pages.visit import Visit
+from app.schemas.role import Permission
+from app.services.auth.reauthentication import RECENT
+from app.services.operations import JobOperations
+from app.services.scope import Scope
+
+router = page_router()
+
+JobScope = Annotated[Scope, console_scope(Permission.MANAGE_JOBS)]
+
+SECTION = "/console/jobs"
+
+
+class JobQuery(BaseModel):
+    """The filter as a person writes it. An argument is `user_id=…`, or `address.city=…`."""
+
+    state: JobView = JobView.WAITING
+    queue: Word | None = None
+    name: Word | None = None
+    error: Word | None = None
+    argument: Annotated[Word, StringConstraints(pattern=r"^[\w.]+=")] | None = None
+    request_id: Word | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    cursor: Word | None = None
+
+    def wanted(self) -> JobFilter:
+        path, _, value = (self.argument or "").partition("=")
+        return JobFilter(
+            state=self.state,
+            queue=self.queue,
+            name=self.name,
+            error_class=self.error,
+            since=self.since,
+            until=self.until,
+            request_id=self.request_id,
+            arguments={path: value} if path else {},
+        )
+
+
+@router.get("/console/jobs")
+async def show_jobs(visit: Visit, scope: ConsoleScope) -> Response:
+    query, found, state = read_query(visit, JobQuery), FoundJobs([]), JobView.WAITING
+    if query is not None:
+        state = query.state
+        sessions = resources_of(visit.request).sessions
+        try:
+            found = await search_jobs(sessions, scope.queues, query.wanted(), cursor=query.cursor)
+        except (SensitiveArgument, UnknownArguments, SearchTooBroad, InvalidCursor) as refused:
+            visit.explain(refused)
+    return show(
+        visit,
+        scope,
+        "jobs.html",
+        state=state,
+        states={each.value: link_with(visit, state=each, cursor=None) for each in JobView},
+        found=found,
+        next=found.cursor and link_with(visit, cursor=found.cursor),
+        queues=[queue.name for queue in scope.queues],
+        names=[job.__name__ for job in all_job_classes()],
+    )
+
+
+@router.get("/console/jobs/{job_id}")
+async def show_job(visit: Visit, scope: ConsoleScope, job_id: UUID) -> Response:
+    values = await read_job(resources_of(visit.request), str(job_id))
+    return show(visit, scope, "job.html", **values)
+
+
+@router.get("/console/jobs/{job_id}/do/{action}")
+async def show_job_action(visit: Visit, scope: JobScope, job_id: UUID, action: str) -> Response:
+    found = find_job_action(action)
+    job = await find_job(scope.uow.session, scope.queues, job_id)
+    if found.dangerous:
+        scope.principal.require_recent_proof(minutes=RECENT)
+    page = ActionPage(
+        title=f"{found.button}: {job.name}",
+        text=found.text,
+        button=found.button,
+        dangerous=found.dangerous,
+        back=f"{SECTION}/{job_id}",
+        section=SECTION,
+    )
+    return show_action(visit, scope, page)
+
+
+@router.post("/console/jobs/{job_id}/do/{action}")
+async def act_on_job(
+    visit: Visit,
+    scope: JobScope,
+    job_id: UUID,
+    action: str,
+    form: Annotated[ReasonForm, Form()],
+) -> Response:
+    found = find_job_action(action)
+    if found.dangerous:
+        scope.principal.require_recent_proof(minutes=RECENT)
+    scope.reason = form.reason
+    await found.run(JobOperations(scope, resources_of(visit.request).sessions), job_id)
+    gone = action == "discard"
+    return visit.redirect("/console/dead-letters" if gone else f"{SECTION}/{job_id}", found.notice)

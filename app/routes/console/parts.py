@@ -1,0 +1,82 @@
+"""The parts of pages that are live: what each shows, and where it is read from."""
+
+from asyncio import gather
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.core.config import Settings
+from app.core.control import group_dead_letters, job_details, live_workers, overview
+from app.core.exceptions import NotFound
+from app.core.resources import Resources
+from app.routes.console.job_actions import ACTIONS
+
+Values = Mapping[str, object]
+
+
+class UnknownPart(NotFound):
+    def __init__(self) -> None:
+        super().__init__("There is no such part of the console")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A template, and what reads its values: a part about one thing is given its id."""
+
+    template: str
+    read: Callable[[Resources, str], Awaitable[Values]]
+
+
+async def read_overview(resources: Resources, _: str = "") -> Values:
+    return {"seen": await overview(resources.reader, resources.queues)}
+
+
+async def read_workers(resources: Resources, _: str = "") -> Values:
+    queues = resources.queues
+    found = await gather(*(live_workers(queues, queue) for queue in queues))
+    return {"workers": [worker for some in found for worker in some]}
+
+
+async def read_groups(resources: Resources, _: str = "") -> Values:
+    return {"groups": await group_dead_letters(resources.sessions)}
+
+
+async def read_job(resources: Resources, subject: str) -> Values:
+    """Raise UnknownPart, JobNotFound, or QueueUnavailable."""
+    details = await job_details(resources.sessions, resources.queues, _as_id(subject))
+    can = {"retry": details.can_retry, "discard": details.can_discard, "cancel": details.can_cancel}
+    actions = {name: action for name, action in ACTIONS.items() if can[name]}
+    return {
+        "details": details,
+        "job": details.job,
+        "actions": actions,
+        "trace_link": _trace_link(details.trace_id, resources.settings),
+    }
+
+
+PARTS: Mapping[str, Part] = {
+    "overview": Part("overview_part.html", read_overview),
+    "workers": Part("workers_part.html", read_workers),
+    "dead-letters": Part("dead_letters_part.html", read_groups),
+    "job": Part("job_part.html", read_job),
+}
+
+
+def find_part(name: str) -> Part:
+    """Return the part of this name. Raise UnknownPart."""
+    if (part := PARTS.get(name)) is None:
+        raise UnknownPart
+    return part
+
+
+def _as_id(subject: str) -> UUID:
+    try:
+        return UUID(subject)
+    except ValueError:
+        raise UnknownPart from None
+
+
+def _trace_link(trace_id: str | None, settings: Settings) -> str | None:
+    if trace_id is None or settings.trace_url is None:
+        return None
+    return settings.trace_url.replace("{trace_id}", trace_id)

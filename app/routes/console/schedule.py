@@ -1,0 +1,52 @@
+"""The schedule: when each cron ran, when it runs next, and "run now"."""
+
+from typing import Annotated
+
+from fastapi import Form
+from starlette.responses import Response
+
+from app.core.control import list_crons
+from app.routes.console.access import ConsoleScope, console_scope
+from app.routes.console.actions import ActionPage, ReasonForm, show_action
+from app.routes.console.desk import show
+from app.routes.deps.request import resources_of
+from app.routes.pages.notices import Notice
+from app.routes.pages.route import page_router
+from app.routes.pages.visit import Visit
+from app.schemas.role import Permission
+from app.services.cron_service import CronService
+from app.services.scope import Scope
+
+router = page_router()
+
+JobScope = Annotated[Scope, console_scope(Permission.MANAGE_JOBS)]
+
+SECTION = "/console/schedule"
+RUN_NOW = ActionPage(
+    title="Run now:",
+    text="Its job is enqueued once more, at once. The schedule stays as it is.",
+    button="Run now",
+    back=SECTION,
+    section=SECTION,
+)
+
+
+@router.get("/console/schedule")
+async def show_schedule(visit: Visit, scope: ConsoleScope) -> Response:
+    crons = await list_crons(resources_of(visit.request).sessions, scope.queues)
+    return show(visit, scope, "schedule.html", crons=crons)
+
+
+@router.get("/console/schedule/{name}/run")
+async def show_run_now(visit: Visit, scope: JobScope, name: str) -> Response:
+    return show_action(visit, scope, RUN_NOW.about(name))
+
+
+@router.post("/console/schedule/{name}/run")
+async def run_now(
+    visit: Visit, scope: JobScope, name: str, form: Annotated[ReasonForm, Form()]
+) -> Response:
+    scope.reason = form.reason
+    sessions = resources_of(visit.request).sessions
+    job_id = await CronService(scope, sessions).run_now(name)
+    return visit.redirect(f"/console/jobs/{job_id}", Notice.JOB_ENQUEUED)

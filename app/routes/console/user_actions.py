@@ -1,0 +1,140 @@
+"""What superusers do with the accounts of others, and what the page of each action says."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.core.exceptions import NotFound
+from app.routes.pages.notices import Notice
+from app.schemas.user import UserUpdate
+from app.schemas.user_access import UserDetails
+from app.services.admin_service import AdminService
+from app.services.auth.role_service import RoleService
+from app.services.scope import Scope
+from app.services.user_access_service import UserAccessService
+
+
+class UnknownAction(NotFound):
+    def __init__(self) -> None:
+        super().__init__("There is no such action")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserAction:
+    """An action on an account. `suits` says for which users it makes sense."""
+
+    button: str
+    text: str
+    notice: Notice
+    run: Callable[[Scope, UUID], Awaitable[object]]
+    suits: Callable[[UserDetails], bool] = lambda _: True
+    dangerous: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovalAction:
+    """The end of one thing that gives access to an account."""
+
+    button: str
+    text: str
+    notice: Notice
+    run: Callable[[Scope, UUID, UUID], Awaitable[object]]
+
+
+def _update(**changes: bool) -> Callable[[Scope, UUID], Awaitable[object]]:
+    def run(scope: Scope, user_id: UUID) -> Awaitable[object]:
+        return AdminService(scope).update(user_id, UserUpdate(**changes))
+
+    return run
+
+
+ACTIONS: Mapping[str, UserAction] = {
+    "deactivate": UserAction(
+        button="Deactivate",
+        text="The user is logged out everywhere, all API keys stop working, and no login succeeds "
+        "until the account is reactivated.",
+        notice=Notice.USER_DEACTIVATED,
+        run=_update(is_active=False),
+        suits=lambda user: user.is_active,
+        dangerous=True,
+    ),
+    "reactivate": UserAction(
+        button="Reactivate",
+        text="The user can log in again. Earlier sessions and API keys do not come back.",
+        notice=Notice.USER_REACTIVATED,
+        run=_update(is_active=True),
+        suits=lambda user: not user.is_active,
+    ),
+    "end-sessions": UserAction(
+        button="End all sessions",
+        text="The user is logged out on every device. API keys stay.",
+        notice=Notice.SESSIONS_ENDED,
+        run=lambda scope, user_id: UserAccessService(scope).end_sessions(user_id),
+    ),
+    "remove-second-factor": UserAction(
+        button="Remove the second factor",
+        text="The authenticator app, all passkeys, and the recovery codes stop working. The "
+        "password alone logs in. The user gets an email about it.",
+        notice=Notice.SECOND_FACTOR_REMOVED_BY_ADMIN,
+        run=lambda scope, user_id: AdminService(scope).remove_second_factor(user_id),
+        dangerous=True,
+    ),
+    "make-superuser": UserAction(
+        button="Make a superuser",
+        text="A superuser has every permission, and manages the accounts of all others.",
+        notice=Notice.SUPERUSER_MADE,
+        run=_update(is_superuser=True),
+        suits=lambda user: not user.is_superuser,
+        dangerous=True,
+    ),
+    "make-ordinary": UserAction(
+        button="Make an ordinary user",
+        text="The user keeps what the roles allow, and nothing else.",
+        notice=Notice.SUPERUSER_UNMADE,
+        run=_update(is_superuser=False),
+        suits=lambda user: user.is_superuser,
+        dangerous=True,
+    ),
+    "delete": UserAction(
+        button="Delete the account",
+        text="The account is deleted at once, with everything in it. This cannot be undone.",
+        notice=Notice.USER_DELETED,
+        run=lambda scope, user_id: AdminService(scope).delete(user_id),
+        dangerous=True,
+    ),
+}
+
+REMOVALS: Mapping[str, RemovalAction] = {
+    "sessions": RemovalAction(
+        button="End the session",
+        text="The user is logged out on this device.",
+        notice=Notice.SESSION_ENDED,
+        run=lambda scope, user_id, id_: UserAccessService(scope).end_session(user_id, id_),
+    ),
+    "api-keys": RemovalAction(
+        button="Revoke the key",
+        text="Programs that use this key are refused from now on.",
+        notice=Notice.KEY_REVOKED,
+        run=lambda scope, user_id, id_: UserAccessService(scope).revoke_key(user_id, id_),
+    ),
+    "roles": RemovalAction(
+        button="Take the role away",
+        text="The user loses the permissions of this role at once.",
+        notice=Notice.ROLE_TAKEN_AWAY,
+        run=lambda scope, user_id, id_: RoleService(scope).take_away(user_id, id_),
+    ),
+}
+
+
+def find_action(name: str) -> UserAction:
+    """Return the action of this name. Raise UnknownAction."""
+    if (action := ACTIONS.get(name)) is None:
+        raise UnknownAction
+    return action
+
+
+def find_removal(kind: str) -> RemovalAction:
+    """Return what ends a thing of this kind. Raise UnknownAction."""
+    if (removal := REMOVALS.get(kind)) is None:
+        raise UnknownAction
+    return removal

@@ -1,0 +1,18 @@
+"""Workers: what runs where, and since when."""
+
+from starlette.responses import Response
+
+from app.routes.console.access import ConsoleScope
+from app.routes.console.desk import show
+from app.routes.console.parts import read_workers
+from app.routes.deps.request import resources_of
+from app.routes.pages.route import page_router
+from app.routes.pages.visit import Visit
+
+router = page_router()
+
+
+@router.get("/console/workers")
+async def show_workers(visit: Visit, scope: ConsoleScope) -> Response:
+    values = await read_workers(resources_of(visit.request))
+    return show(visit, scope, "workers.html", **values)

@@ -1,0 +1,54 @@
+"""What every route can ask for: the scope of a request without a login, and paging."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends, Query
+from fastapi.requests import HTTPConnection
+
+from app.core.config import Settings
+from app.core.resources import Resources
+from app.routes.deps.device_cookie import device_of
+from app.services.scope import RequestInfo, Scope, open_scope
+
+MAX_SKIP = 10_000_000
+"""PostgreSQL walks over all skipped rows: a larger offset is an attack or a mistake."""
+
+MAX_USER_AGENT = 255
+
+Skip = Annotated[int, Query(ge=0, le=MAX_SKIP, description="How many to leave out")]
+Limit = Annotated[int, Query(ge=1, le=100, description="How many to return")]
+
+
+def resources_of(request: HTTPConnection) -> Resources:
+    resources = request.state.resources
+    assert isinstance(resources, Resources)
+    return resources
+
+
+def request_info(request: HTTPConnection, settings: Settings) -> RequestInfo:
+    user_agent = request.headers.get("user-agent", "").replace("\x00", "")
+    return RequestInfo(
+        _ip_address(request, settings), user_agent[:MAX_USER_AGENT], device_of(request)
+    )
+
+
+async def open_anonymous_scope(request: HTTPConnection) -> AsyncIterator[Scope]:
+    resources = resources_of(request)
+    async with open_scope(resources, request_info(request, resources.settings)) as scope:
+        yield scope
+
+
+# With the scope "function", FastAPI commits before the response leaves, not after it.
+AnonymousScope = Annotated[Scope, Depends(open_anonymous_scope, scope="function")]
+"""For routes that work without a login."""
+
+
+def _ip_address(request: HTTPConnection, settings: Settings) -> str:
+    if request.client is None:
+        return "unknown"
+    if request.client.port == 0 and not settings.trusted_proxies:
+        # Started without --no-proxy-headers, uvicorn believes the X-Forwarded-For header of
+        # processes on this machine, and sets no port. The settings do not trust that header.
+        return "127.0.0.1"
+    return request.client.host.partition("%")[0]  # the zone of a neighbor on the same link

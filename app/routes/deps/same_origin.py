@@ -1,0 +1,40 @@
+"""Protects routes that act on a cookie: browsers send cookies for the pages of other sites too."""
+
+from fastapi import Depends, HTTPException, status
+from fastapi.requests import HTTPConnection
+from starlette.datastructures import Headers
+
+from app.core.config import Settings
+from app.routes.deps.request import resources_of
+
+
+def require_same_origin(request: HTTPConnection) -> None:
+    """Reject, with 403, a request that a page of another site has made a browser send."""
+    if not is_same_origin(request.headers, resources_of(request).settings):
+        raise HTTPException(status.HTTP_403_FORBIDDEN, "Requests from this origin are refused")
+
+
+async def _require_same_origin(request: HTTPConnection) -> None:
+    require_same_origin(request)  # FastAPI would call the function itself in a thread
+
+
+SameOrigin = Depends(_require_same_origin)
+"""For `dependencies=[SameOrigin]` of a route or a router that reads or sets a cookie."""
+
+
+def is_same_origin(headers: Headers, settings: Settings) -> bool:
+    """Return whether a request comes from our own pages, a listed front end, or no browser.
+
+    Browsers write both headers themselves: no page can forge or suppress them. Old browsers, and
+    pages on plain http, send `Origin` only. A program sends neither, and only its own cookies.
+    """
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site in {"same-origin", "none"} or (site is None and origin is None):
+        return True
+    return origin in trusted_origins(settings)
+
+
+def trusted_origins(settings: Settings) -> set[str]:
+    """Return the origins of our pages: PUBLIC_URL, and front ends that may send cookies."""
+    front_ends = settings.cors_origins if settings.cors_credentials else []
+    return {settings.public_origin, *front_ends} - {"*"}

@@ -1,0 +1,47 @@
+"""The workers and the crons: what runs where, and what runs by the clock."""
+
+from asyncio import gather
+from typing import Annotated
+
+from fastapi import Request, status
+
+from app.core import control
+from app.core.control import CronStatus, WorkerRecord
+from app.core.http.routing import Router
+from app.routes.deps.principals import requires
+from app.routes.deps.request import resources_of
+from app.schemas.job import JobAccepted
+from app.schemas.operation import Name, ReasonGiven
+from app.services.cron_service import CronService
+from app.services.scope import Scope
+
+router = Router(tags=["workers"])
+
+Reader = Annotated[Scope, requires("console:read")]
+
+
+@router.get("/workers/")
+async def read_workers(scope: Reader) -> list[WorkerRecord]:
+    """List the live workers with the jobs that they run. Memory is in bytes."""
+    queues = scope.queues
+    found = await gather(*(control.live_workers(queues, queue) for queue in queues))
+    return [worker for workers in found for worker in workers]
+
+
+@router.get("/crons/")
+async def read_crons(scope: Reader, request: Request) -> list[CronStatus]:
+    """List the crons with their last and their next run."""
+    return await control.list_crons(resources_of(request).sessions, scope.queues)
+
+
+@router.post("/crons/{cron}/run", status_code=status.HTTP_202_ACCEPTED)
+async def run_cron(
+    scope: Annotated[Scope, requires("jobs:manage")],
+    cron: Name,
+    data: ReasonGiven,
+    request: Request,
+) -> JobAccepted:
+    """Enqueue the job of a cron once more, at once. The schedule stays as it is."""
+    scope.reason = data.reason
+    sessions = resources_of(request).sessions
+    return JobAccepted(id=await CronService(scope, sessions).run_now(cron))

@@ -1,0 +1,51 @@
+"""What gives access to a user's account, as superusers see it. No secret is among it."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from app.schemas.api_key import ApiKeyPublic
+from app.schemas.common import Page
+from app.schemas.oidc import OwnIdentity
+from app.schemas.role import RolePublic
+from app.schemas.session import OwnSession
+
+
+class UserDetails(BaseModel):
+    """A user, with what only the user and superusers may know."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    email: str
+    full_name: str | None
+    is_active: bool
+    is_superuser: bool
+    created_at: datetime
+    email_verified_at: datetime | None
+    new_email: str | None
+    deletion_due_at: datetime | None
+    has_password: bool
+    authenticator_app_since: datetime | None
+    recovery_codes_left: int
+
+
+class PasskeyOfUser(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+class UserAccess(BaseModel):
+    """A user, and the newest of each kind of access."""
+
+    user: UserDetails
+    sessions: Page[OwnSession]
+    api_keys: Page[ApiKeyPublic]
+    passkeys: Page[PasskeyOfUser]
+    identities: Page[OwnIdentity]
+    roles: Page[RolePublic]

@@ -1,0 +1,62 @@
+"""Of two administrators who act at once, the second sees what the first has done."""
+
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, or_, select
+
+from app.core.exceptions import Conflict
+from app.models import User
+from app.services.auth.actor import has_session
+from app.services.auth.principal import NotEnoughPrivileges
+from app.services.scope import Scope
+
+
+class LastSuperuser(Conflict):
+    def __init__(self) -> None:
+        super().__init__(
+            "This is the only active superuser, and without one the accounts cannot be managed. "
+            "Make another user a superuser first."
+        )
+
+
+async def lock_accounts(scope: Scope, user_id: UUID, *, keeps_superuser: bool) -> User | None:
+    """Lock an account and all superusers until the commit, and return the account.
+
+    Raise NotEnoughPrivileges where the superuser who acts was demoted, deactivated, logged out, or
+    deleted meanwhile, and LastSuperuser where the change would leave none.
+    """
+    accounts = await _lock(scope, or_(User.is_superuser, User.id == user_id))
+    if not keeps_superuser and _superusers(accounts) == {user_id}:
+        raise LastSuperuser
+    return accounts.get(user_id)
+
+
+async def lock_administrators(scope: Scope) -> None:
+    """Lock all superusers until the commit, for a change that concerns no single account.
+
+    Raise NotEnoughPrivileges as `lock_accounts` does.
+    """
+    await _lock(scope, User.is_superuser.is_(True))
+
+
+async def _lock(scope: Scope, condition: ColumnElement[bool]) -> dict[UUID, User]:
+    # In one order, so that two administrators who act on each other do not wait for each other.
+    query = select(User).where(condition).order_by(User.id).with_for_update(key_share=True)
+    rows = await scope.uow.session.scalars(query.execution_options(populate_existing=True))
+    accounts = {user.id: user for user in rows}
+    await _check_actor(scope, _superusers(accounts))
+    return accounts
+
+
+def _superusers(accounts: dict[UUID, User]) -> set[UUID]:
+    return {user.id for user in accounts.values() if user.is_superuser and user.is_active}
+
+
+async def _check_actor(scope: Scope, superusers: set[UUID]) -> None:
+    """Without an actor, an operator acts on the command line."""
+    if scope.actor is None:
+        return
+    if scope.actor.user_id not in superusers:
+        raise NotEnoughPrivileges
+    if not await has_session(scope, scope.actor.user_id, scope.actor.session_id):
+        raise NotEnoughPrivileges

@@ -1,0 +1,73 @@
+"""Alerts: emails about what an attacker would do, with a link that says "this wasn't me"."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from pydantic import JsonValue
+from sqlalchemy import func, select, text
+
+from app.models import Alert, SecurityAlert, User
+from app.schemas.jobs import SendSecurityAlert
+from app.services.audit import AuditTrail
+from app.services.scope import Scope
+
+PAUSE = timedelta(hours=1)
+"""Of alerts of one kind, one per hour is sent: an attacker must not bury an account in emails."""
+
+LINK_LIFETIME = timedelta(days=7)
+
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+
+
+async def notify(  # noqa: PLR0913  each is an option of its own
+    scope: Scope,
+    user: User,
+    alert: Alert,
+    details: Mapping[str, JsonValue] | None = None,
+    *,
+    email: str | None = None,
+    actor_id: UUID | None = None,
+) -> None:
+    """Record an event of a user's account, and send its owner an email about it.
+
+    The email goes to `email`, by default to the address of the account. `actor_id` is the user who
+    acts where no one is logged in yet. What an administrator changes cannot be reported.
+    """
+    actor_id = actor_id or scope.actor_id
+    details = dict(details or {})
+    AuditTrail(scope).record(alert.value, user_id=user.id, actor_id=actor_id, **details)
+    recipient = email or user.email
+    if not await _is_due(scope, user.id, alert, recipient):
+        return
+    row = SecurityAlert(
+        user_id=user.id,
+        kind=alert,
+        email=recipient,
+        ip_address=scope.request.ip_address,
+        user_agent=scope.request.user_agent,
+        details=details,
+        can_be_reported=recipient == user.email or actor_id == user.id,
+        expires_at=datetime.now(UTC) + LINK_LIFETIME,
+    )
+    scope.uow.session.add(row)
+    await scope.uow.session.flush()
+    scope.uow.enqueue(SendSecurityAlert(alert_id=row.id))
+
+
+async def _is_due(scope: Scope, user_id: UUID, alert: Alert, recipient: str) -> bool:
+    recent = (
+        select(SecurityAlert.id)
+        .where(
+            SecurityAlert.user_id == user_id,
+            SecurityAlert.kind == alert,
+            SecurityAlert.email == recipient,
+            SecurityAlert.created_at > func.now() - PAUSE,
+        )
+        .limit(1)
+    )
+    if await scope.uow.session.scalar(recent) is not None:
+        return False
+    # Of two events at the same moment, the second waits here and then finds the first.
+    await scope.uow.session.execute(_LOCK, {"name": f"{alert} {user_id}"})
+    return await scope.uow.session.scalar(recent) is None

@@ -1,0 +1,203 @@
+"""Identities link a user to a provider. Both sides must have verified the email."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.exc import IntegrityError
+
+from app.core.exceptions import BadRequest, Conflict, NotFound
+from app.core.security.email_addresses import normalized_email
+from app.models import Alert, Identity, User
+from app.schemas.oidc import VerifiedIdentity
+from app.services.alerts import notify
+from app.services.audit import AuditTrail
+from app.services.auth.actor import EmailNotConfirmed, has_session, lock_actor, lock_user
+from app.services.auth.login_methods import check_is_not_the_last_way
+from app.services.auth.login_service import InactiveUser
+from app.services.scope import Scope
+from app.services.user_service import UserService
+
+
+class EmailNotVerifiedByProvider(BadRequest):
+    def __init__(self, provider: str) -> None:
+        super().__init__(
+            f"{provider} does not vouch for your email address. Confirm it there, then try again."
+        )
+
+
+class AccountNotVerified(BadRequest):
+    def __init__(self) -> None:
+        super().__init__(
+            "There is an account with your email address, but it was never confirmed. Log in with "
+            "its password and follow the link that we sent you, or recover the password; then try "
+            "again."
+        )
+
+
+class AccountNotLinked(BadRequest):
+    def __init__(self, provider: str) -> None:
+        super().__init__(
+            f"There is an account with your email address. Log in to it in another way, then link "
+            f"{provider} to it."
+        )
+
+
+class IdentityNeedsPassword(BadRequest):
+    def __init__(self, provider: str) -> None:
+        super().__init__(
+            f"Your password was reset since you logged in with {provider} last. Log in with the "
+            f"password, then link {provider} again."
+        )
+
+
+class IdentityTaken(Conflict):
+    def __init__(self, provider: str) -> None:
+        super().__init__(f"This {provider} account is linked to another user.")
+
+
+class IdentityNotFound(NotFound):
+    def __init__(self) -> None:
+        super().__init__("Identity not found")
+
+
+class SessionEnded(BadRequest):
+    def __init__(self) -> None:
+        super().__init__("You have been logged out meanwhile. Log in and try again.")
+
+
+class IdentityService:
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.uow = scope.uow
+        self.audit = AuditTrail(scope)
+
+    async def find_or_create_user(self, verified: VerifiedIdentity) -> User:
+        """Return the user of an identity, else the account with its email, else a new account.
+
+        The user is locked: a deactivation happens before this or after it. Raise
+        EmailNotVerifiedByProvider, AccountNotVerified, AccountNotLinked, IdentityNeedsPassword,
+        InactiveUser, and, where another request was first by a moment, IdentityTaken or EmailTaken.
+        """
+        identity = await self._find(verified)
+        user = await self._lock(User.id == identity.user_id) if identity is not None else None
+        # A reset of the password happened before the lock, or it happens after this.
+        if user is not None and (identity := await self._find(verified)) is not None:
+            if identity.needs_password and not self._opens_by_address(user, verified):
+                raise IdentityNeedsPassword(verified.provider)
+            identity.needs_password = False
+            identity.last_used_at = datetime.now(UTC)
+            return user
+        if verified.email is None:
+            raise EmailNotVerifiedByProvider(verified.provider)
+        user = await self._lock(User.normalized_email == normalized_email(verified.email))
+        if user is None:
+            user = await self._create_user(verified.email, verified.full_name)
+            await self._add(user, verified, verified.email)
+            self._record(user.id, "identity.linked", verified.provider)
+            return user
+        if not user.is_active:
+            raise InactiveUser
+        if user.email_verified_at is None:
+            raise AccountNotVerified
+        if not self._opens_by_address(user, verified):
+            raise AccountNotLinked(verified.provider)
+        await self._add(user, verified, verified.email)
+        await self._notify(user, verified)
+        return user
+
+    async def link(self, user_id: UUID, session_id: UUID, verified: VerifiedIdentity) -> None:
+        """Link an identity to a user who is still logged in.
+
+        Linking again lets it log in alone after a reset, too; otherwise it changes nothing.
+
+        Raise SessionEnded, EmailNotVerifiedByProvider, EmailNotConfirmed, or IdentityTaken.
+        """
+        user = await self._lock_logged_in(user_id, session_id)
+        if user is None:
+            raise SessionEnded
+        if verified.email is None:
+            raise EmailNotVerifiedByProvider(verified.provider)
+        if user.email_verified_at is None:
+            raise EmailNotConfirmed
+        identity = await self._find(verified)
+        if identity is None:
+            await self._add(user, verified, verified.email)
+            await self._notify(user, verified)
+        elif identity.user_id != user.id:
+            raise IdentityTaken(verified.provider)
+        else:
+            identity.needs_password = False
+
+    async def list(self) -> Sequence[Identity]:
+        """List the user's identities, oldest first."""
+        return await self._list(self.scope.principal.user_id)
+
+    async def unlink(self, identity_id: UUID) -> None:
+        """Remove an identity.
+
+        Raise IdentityNotFound, or LastLoginMethod for the only way to log in.
+        """
+        # Of two requests at the same time, the second sees what the first has left.
+        user = await lock_actor(self.scope)
+        identity = await self.uow.session.get(Identity, identity_id)
+        if identity is None or identity.user_id != user.id:
+            raise IdentityNotFound
+        await check_is_not_the_last_way(self.scope, user)
+        await self.uow.session.delete(identity)
+        self._record(user.id, "identity.unlinked", identity.provider)
+
+    def _opens_by_address(self, user: User, verified: VerifiedIdentity) -> bool:
+        """Return whether the provider may open the account because it vouches for its address."""
+        if verified.email is None or user.is_superuser:
+            return False
+        trusted = self.scope.settings.oidc_providers[verified.provider].links_by_email
+        return trusted and user.normalized_email == normalized_email(verified.email)
+
+    async def _find(self, verified: VerifiedIdentity) -> Identity | None:
+        query = select(Identity).where(
+            Identity.provider == verified.provider, Identity.subject == verified.subject
+        )
+        return await self.uow.session.scalar(query.execution_options(populate_existing=True))
+
+    async def _lock(self, condition: ColumnElement[bool]) -> User | None:
+        query = select(User).where(condition).with_for_update()
+        return await self.uow.session.scalar(query.execution_options(populate_existing=True))
+
+    async def _lock_logged_in(self, user_id: UUID, session_id: UUID) -> User | None:
+        user = await lock_user(self.scope, user_id)
+        if user is None or not user.is_active:
+            return None
+        return user if await has_session(self.scope, user_id, session_id) else None
+
+    async def _create_user(self, email: str, full_name: str | None) -> User:
+        user = User(email=email, full_name=full_name, email_verified_at=datetime.now(UTC))
+        await UserService(self.scope).save(user)
+        # Read the columns that the database has filled in.
+        await self.uow.session.refresh(user)
+        self.audit.record("user.signed_up", user_id=user.id, actor_id=user.id)
+        return user
+
+    async def _add(self, user: User, verified: VerifiedIdentity, email: str) -> None:
+        """Store an identity. Raise IdentityTaken; the unique constraint alone decides."""
+        identity = Identity(
+            user_id=user.id, provider=verified.provider, subject=verified.subject, email=email
+        )
+        try:
+            async with self.uow.session.begin_nested():
+                self.uow.session.add(identity)
+        except IntegrityError as error:
+            raise IdentityTaken(verified.provider) from error
+
+    async def _list(self, user_id: UUID) -> Sequence[Identity]:
+        query = select(Identity).where(Identity.user_id == user_id).order_by(Identity.id)
+        return (await self.uow.session.scalars(query)).all()
+
+    async def _notify(self, user: User, verified: VerifiedIdentity) -> None:
+        """Email the owner: a thief's login method would survive a new password."""
+        details = {"provider": verified.provider}
+        await notify(self.scope, user, Alert.NEW_IDENTITY, details, actor_id=user.id)
+
+    def _record(self, user_id: UUID, event: str, provider: str) -> None:
+        self.audit.record(event, user_id=user_id, actor_id=user_id, provider=provider)

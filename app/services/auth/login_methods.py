@@ -1,0 +1,27 @@
+"""The ways to log in that a user has: a password, passkeys, and identities."""
+
+from sqlalchemy import func, select, union_all
+
+from app.core.exceptions import Conflict
+from app.models import Identity, Passkey, User
+from app.services.scope import Scope
+
+
+class LastLoginMethod(Conflict):
+    def __init__(self) -> None:
+        super().__init__(
+            "This is the only way to log in to your account. Set a password first: request a link "
+            "that recovers it."
+        )
+
+
+async def check_is_not_the_last_way(scope: Scope, user: User) -> None:
+    """Raise LastLoginMethod where a user, who is locked, would have none without one of them."""
+    if user.password_hash is not None:
+        return
+    ways = union_all(
+        select(Passkey.id).where(Passkey.user_id == user.id),
+        select(Identity.id).where(Identity.user_id == user.id),
+    ).subquery()
+    if await scope.uow.session.scalar(select(func.count()).select_from(ways)) == 1:
+        raise LastLoginMethod

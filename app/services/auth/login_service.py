@@ -1,0 +1,154 @@
+from uuid import UUID
+
+from pydantic import JsonValue
+from sqlalchemy import bindparam, select
+
+from app.core.config import Settings
+from app.core.exceptions import BadRequest, SecondFactorRequired
+from app.core.security.attempts import Action, Attempt
+from app.core.security.email_addresses import normalized_email
+from app.core.security.tokens import hash_token
+from app.models import KnownDevice, User, UserSession
+from app.services.audit import AuditTrail
+from app.services.auth.completed_login import complete_login
+from app.services.auth.mfa_challenges import LIFETIME, MfaChallengeService
+from app.services.auth.second_factors import second_factors_of
+from app.services.auth.session_service import Tokens
+from app.services.scope import Scope
+
+_CREDENTIALS = select(
+    User.id,
+    User.password_hash,
+    select(KnownDevice.user_id)
+    .where(
+        KnownDevice.user_id == User.id,
+        KnownDevice.token_hash == bindparam("device_hash"),
+        KnownDevice.forgotten_at.is_(None),
+    )
+    .exists(),
+    select(UserSession.id)
+    .where(UserSession.user_id == User.id, UserSession.ip_address == bindparam("ip_address"))
+    .exists(),
+).where(User.normalized_email == bindparam("email"))
+
+
+class IncorrectLogin(BadRequest):
+    def __init__(self) -> None:
+        super().__init__("Incorrect email or password")
+
+
+class InactiveUser(BadRequest):
+    def __init__(self) -> None:
+        super().__init__("Inactive user")
+
+
+class EmailNotVerified(BadRequest):
+    def __init__(self) -> None:
+        super().__init__("Email not verified. Follow the link that we sent you")
+
+
+def check_admission(settings: Settings, user: User) -> None:
+    """Raise InactiveUser or EmailNotVerified. Call it only after the user has proven who they are.
+
+    Otherwise the answer would tell a stranger about the account.
+    """
+    if not user.is_active:
+        raise InactiveUser
+    if settings.login_requires_verified_email and not user.email_verified_at:
+        raise EmailNotVerified
+
+
+class LoginService:
+    """Reads before the password is verified; writes afterwards, in one transaction."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.audit = AuditTrail(scope)
+
+    async def log_in(self, email: str, password: str) -> Tokens:
+        """Start a session with an email and a password.
+
+        Raise IncorrectLogin for a wrong password, an unknown email, and a user without a password
+        alike, after the same time. Raise InactiveUser and EmailNotVerified only for a right
+        password, TooManyAttempts, and SecondFactorRequired where a code has to follow.
+        """
+        user_id, password_hash, account = await self._find_credentials(normalized_email(email))
+        attempt = Attempt(Action.LOGIN, self.scope.request.ip_address, account)
+        async with self.scope.throttle.guess(attempt):
+            check = await self.scope.passwords.verify(password, password_hash)
+            if user_id is None or not check.valid:
+                self._record_failure(user_id)
+                raise IncorrectLogin
+        user = await self._lock(user_id, password_hash)
+        if check.new_hash is not None:
+            user.password_hash = check.new_hash
+        self._check_admission(user)
+        return await self.open_session(user)
+
+    async def admit(self, user: User, **details: JsonValue) -> Tokens:
+        """Start the session of a user who has given every proof that is needed.
+
+        Raise InactiveUser or EmailNotVerified.
+        """
+        self._check_admission(user)
+        return await complete_login(self.scope, user, **details)
+
+    async def open_session(self, user: User, **details: JsonValue) -> Tokens:
+        """Start the session of a user who has proven who they are.
+
+        Raise SecondFactorRequired where a code has to follow.
+        """
+        # A statement of its own, after the lock: this one sees a factor that was set up meanwhile.
+        if factors := await second_factors_of(self.scope, user.id):
+            token = await MfaChallengeService(self.scope).issue(user.id)
+            self.scope.uow.commit_on_refusal()
+            raise SecondFactorRequired(token, LIFETIME, [*factors, "recovery_code"])
+        return await complete_login(self.scope, user, **details)
+
+    async def _find_credentials(self, email: str) -> tuple[UUID | None, str | None, str]:
+        """Return the user's id and password hash, and the name of the counter of their attempts.
+
+        On a device from which they have logged in, or at an IP address where they have a session,
+        they have a counter of their own: strangers elsewhere cannot keep them out.
+        """
+        request, row = self.scope.request, None
+        if "\x00" not in email:  # PostgreSQL cannot store it, so no user has it.
+            row = await self.scope.reader.first(
+                _CREDENTIALS,
+                email=email,
+                device_hash=hash_token(request.device or ""),
+                ip_address=request.ip_address,
+            )
+        if row is None:
+            return None, None, email
+        user_id, password_hash, known_device, known_address = row
+        if known_device:
+            return user_id, password_hash, f"{user_id} on {request.device}"
+        if known_address:
+            return user_id, password_hash, f"{user_id} at {request.ip_address}"
+        return user_id, password_hash, str(user_id)
+
+    async def _lock(self, user_id: UUID, password_hash: str | None) -> User:
+        """Lock the user until the commit. Raise IncorrectLogin where the password has changed.
+
+        A session that opened after a new password or a deactivation would outlive it.
+        """
+        user = await self.scope.uow.session.scalar(
+            select(User)
+            .where(User.id == user_id, User.password_hash == password_hash)
+            .with_for_update()
+        )
+        if user is None:
+            raise IncorrectLogin
+        return user
+
+    def _check_admission(self, user: User) -> None:
+        try:
+            check_admission(self.scope.settings, user)
+        except BadRequest as refusal:
+            self._record_failure(user.id, reason=str(refusal))
+            raise
+
+    def _record_failure(self, user_id: UUID | None, **details: JsonValue) -> None:
+        self.audit.record("login.failed", user_id=user_id, actor_id=None, **details)
+        self.scope.uow.commit_on_refusal()

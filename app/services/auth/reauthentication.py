@@ -1,0 +1,42 @@
+from pydantic import SecretStr
+from sqlalchemy import bindparam, select
+
+from app.core.exceptions import BadRequest
+from app.core.security.attempts import Action, Attempt
+from app.models import User
+from app.services.scope import Scope
+
+RECENT = 5
+"""In minutes. With this age, a proof counts in place of a password that a client may also send."""
+
+_PASSWORD_HASH = select(User.password_hash).where(User.id == bindparam("user_id"))
+
+
+class IncorrectPassword(BadRequest):
+    def __init__(self) -> None:
+        super().__init__("Incorrect password")
+
+
+async def reauthenticate(scope: Scope, password: SecretStr | None) -> None:
+    """Check, within a session, that the user still acts: by the password, or by a recent proof.
+
+    Raise RecentProofRequired without a password, IncorrectPassword for a wrong one, and
+    TooManyAttempts: a stolen session must not allow guesses either.
+    """
+    if password is None or not scope.principal.has_password:
+        scope.principal.require_recent_proof(minutes=RECENT)
+    else:
+        await verify_password(scope, password.get_secret_value())
+
+
+async def verify_password(scope: Scope, password: str) -> None:
+    """Check the password of the user who acts. No connection is held meanwhile.
+
+    Raise IncorrectPassword or TooManyAttempts.
+    """
+    user_id = scope.principal.user_id
+    attempt = Attempt(Action.PASSWORD, scope.request.ip_address, str(user_id))
+    async with scope.throttle.guess(attempt):
+        password_hash = await scope.reader.scalar(_PASSWORD_HASH, user_id=user_id)
+        if not (await scope.passwords.verify(password, password_hash)).valid:
+            raise IncorrectPassword

@@ -1,0 +1,30 @@
+"""Which second factors a user has. Any of them makes a login ask for one."""
+
+from uuid import UUID
+
+from sqlalchemy import bindparam, exists, select
+
+from app.models import Passkey, TotpFactor
+from app.services.auth.recovery_code_service import RecoveryCodeService
+from app.services.scope import Scope
+
+_FACTORS = select(
+    exists().where(
+        TotpFactor.user_id == bindparam("user_id"), TotpFactor.confirmed_at.is_not(None)
+    ),
+    exists().where(Passkey.user_id == bindparam("user_id")),
+)
+
+
+async def second_factors_of(scope: Scope, user_id: UUID) -> list[str]:
+    """Return the kinds of second factor that a user has: `totp`, `passkey`, or both."""
+    found = await scope.uow.session.execute(_FACTORS, {"user_id": user_id})
+    has_totp, has_passkey = found.one()
+    kinds = {"totp": has_totp, "passkey": has_passkey}
+    return [kind for kind, has in kinds.items() if has]
+
+
+async def delete_codes_without_factor(scope: Scope, user_id: UUID) -> None:
+    """Delete the recovery codes of a user who has removed the last second factor."""
+    if not await second_factors_of(scope, user_id):
+        await RecoveryCodeService(scope).delete_all(user_id)

@@ -1,0 +1,271 @@
+"""Sessions: one per login. An access token is worth nothing once its session's row is gone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import bindparam, delete, func, insert, select
+from uuid_utils.compat import uuid7
+
+from app.core.exceptions import NotFound, Unauthenticated
+from app.core.security.access_tokens import AccessToken, issue_access_token
+from app.core.security.tokens import hash_token, new_token, successors_of
+from app.models import Alert, RefreshToken, User, UserSession
+from app.schemas.common import Page
+from app.schemas.session import OwnSession
+from app.services.alerts import notify
+from app.services.audit import AuditTrail
+from app.services.columns import select_as
+from app.services.scope import Scope
+
+log = structlog.stdlib.get_logger(__name__)
+
+_LIVE = (
+    select_as(OwnSession, UserSession)
+    .where(UserSession.user_id == bindparam("user_id"), UserSession.expires_at > func.now())
+    .order_by(UserSession.id.desc())
+)
+
+_LIVE_OF_USER = (
+    UserSession.user_id == bindparam("user"),
+    UserSession.expires_at > func.now(),
+)
+_OPEN = (
+    # One round trip: the session, its first token, and the end of those that are too many. The
+    # DELETE sees the table as it was before, without the session.
+    delete(UserSession)
+    .where(
+        *_LIVE_OF_USER,
+        UserSession.id.not_in(
+            select(UserSession.id)
+            .where(*_LIVE_OF_USER)
+            .order_by(UserSession.id.desc())
+            .limit(bindparam("others"))
+        ),
+    )
+    .returning(UserSession.id)
+    .add_cte(
+        insert(UserSession)
+        .values(
+            id=bindparam("session"),
+            user_id=bindparam("user"),
+            user_agent=bindparam("user_agent"),
+            ip_address=bindparam("ip_address"),
+            expires_at=bindparam("expires_at"),
+        )
+        .cte("opened"),
+        insert(RefreshToken)
+        .values(token_hash=bindparam("refresh_token"), session_id=bindparam("session"))
+        .cte("issued"),
+    )
+    .execution_options(synchronize_session=False)
+)
+
+
+class SessionNotFound(NotFound):
+    def __init__(self) -> None:
+        super().__init__("Session not found")
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """An access token for some minutes, and a refresh token that buys the next pair."""
+
+    access_token: str
+    refresh_token: str
+    expires_at: datetime
+    device: str | None = None
+    """The token for the cookie of a device that has none yet."""
+
+
+class SessionService:
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.uow = scope.uow
+        self.audit = AuditTrail(scope)
+
+    async def open(self, user: User) -> Tokens:
+        """Start a session for a user who has proven who they are.
+
+        A user who has too many sessions loses the oldest. The caller has locked the user, so that
+        logins at the same time see each other's sessions.
+        """
+        now, session_id, refresh_token = datetime.now(UTC), uuid7(), new_token()
+        expires_at = self._end_of(created_at=now, seen_at=now)
+        ended = await self.uow.session.scalars(
+            _OPEN,
+            {
+                "session": session_id,
+                "user": user.id,
+                "user_agent": self.scope.request.user_agent,
+                "ip_address": self.scope.request.ip_address,
+                "expires_at": expires_at,
+                "refresh_token": hash_token(refresh_token),
+                "others": self.scope.settings.max_sessions_per_user - 1,
+            },
+        )
+        for ended_id in ended:
+            self.audit.record(
+                "session.displaced", user_id=user.id, actor_id=None, session_id=str(ended_id)
+            )
+        access_token = self._sign(user.id, session_id)
+        return Tokens(access_token, refresh_token, expires_at)
+
+    async def refresh(self, refresh_token: str) -> Tokens:
+        """Exchange a refresh token for new tokens.
+
+        Two tabs of a browser send the same token. Both get the same successor, while it is unused
+        and REFRESH_TOKEN_OVERLAP lasts. Later, a used token is a copy: its session ends, for the
+        thief and the owner alike, although the answer is Unauthenticated, as for every invalid
+        token.
+        """
+        # Of two requests with the same token, the second waits here and then finds it used.
+        found = await self.uow.session.execute(
+            select(RefreshToken, UserSession, User, func.now())
+            .join(UserSession, UserSession.id == RefreshToken.session_id)
+            .join(User, User.id == UserSession.user_id)
+            .where(RefreshToken.token_hash == hash_token(refresh_token))
+            .with_for_update(of=[UserSession, RefreshToken])
+        )
+        if (row := found.one_or_none()) is None:
+            raise Unauthenticated
+        token, session, user, now = row
+        if not user.is_active or self._has_ended(session, now):
+            raise Unauthenticated
+        successors = successors_of(self.scope.settings, refresh_token)
+        if token.used_at is None:
+            self._extend(session, now)
+            token.used_at = now
+            return await self._issue_tokens(session, successors[0])
+        if successor := await self._successor_of_second_tab(token, successors, now):
+            return self._sign_tokens(session, successor)
+        await self._end_copied(session, user)
+        self.uow.commit_on_refusal()
+        raise Unauthenticated
+
+    async def touch(self) -> datetime:
+        """Extend the current session, and return when it ends. Raise Unauthenticated."""
+        session = await self.uow.session.scalar(
+            select(UserSession)
+            .where(UserSession.id == self.scope.principal.session_id)
+            .with_for_update()
+        )
+        now = datetime.now(UTC)
+        if session is None or self._has_ended(session, now):
+            raise Unauthenticated
+        self._extend(session, now)
+        return session.expires_at
+
+    async def end_copied_page_session(self, cookie: str) -> None:
+        """End the session of a page's cookie that was exchanged: pages never exchange theirs.
+
+        A thief did it, who has a copy, and would stay logged in while the owner no longer is.
+        """
+        found = await self.uow.session.execute(
+            select(UserSession, User)
+            .join(RefreshToken, RefreshToken.session_id == UserSession.id)
+            .join(User, User.id == UserSession.user_id)
+            .where(RefreshToken.token_hash == hash_token(cookie), RefreshToken.used_at.is_not(None))
+            .with_for_update(of=UserSession)
+        )
+        if (row := found.one_or_none()) is not None:
+            await self._end_copied(*row)
+
+    async def list(self, *, skip: int, limit: int) -> Page[OwnSession]:
+        """List the user's live sessions, newest first, and mark the current one."""
+        principal = self.scope.principal
+        page = await self.scope.reader.page(
+            Page[OwnSession], _LIVE, user_id=principal.user_id, skip=skip, limit=limit
+        )
+        for session in page.data:
+            session.current = session.id == principal.session_id
+        return page
+
+    async def end(self, session_id: UUID) -> None:
+        """End one of the user's sessions. Raise SessionNotFound."""
+        user_id = self.scope.principal.user_id
+        ended = await self.uow.session.scalar(
+            delete(UserSession)
+            .where(UserSession.id == session_id, UserSession.user_id == user_id)
+            .returning(UserSession.id)
+        )
+        if ended is None:
+            raise SessionNotFound
+        self.audit.record(
+            "session.ended", user_id=user_id, actor_id=user_id, session_id=str(session_id)
+        )
+
+    async def end_by_refresh_token(self, refresh_token: str) -> None:
+        """End the session that a refresh token belongs to, unless it has ended already.
+
+        A used token does it as well: of a browser's tabs, one may have an earlier token.
+        """
+        ended = await self.uow.session.execute(
+            delete(UserSession)
+            .where(
+                UserSession.id == RefreshToken.session_id,
+                RefreshToken.token_hash == hash_token(refresh_token),
+            )
+            .returning(UserSession.id, UserSession.user_id)
+        )
+        for session_id, user_id in ended:
+            self.audit.record(
+                "session.ended", user_id=user_id, actor_id=user_id, session_id=str(session_id)
+            )
+
+    def _end_of(self, *, created_at: datetime, seen_at: datetime) -> datetime:
+        """Return when a session ends unless it is refreshed before."""
+        settings = self.scope.settings
+        return min(
+            created_at + timedelta(seconds=settings.session_lifetime),
+            seen_at + timedelta(seconds=settings.session_idle_lifetime),
+        )
+
+    def _has_ended(self, session: UserSession, now: datetime) -> bool:
+        # The lifetimes may have become shorter since the session was last seen.
+        end = self._end_of(created_at=session.created_at, seen_at=session.last_seen_at)
+        return min(session.expires_at, end) <= now
+
+    def _extend(self, session: UserSession, now: datetime) -> None:
+        session.last_seen_at = now
+        session.expires_at = self._end_of(created_at=session.created_at, seen_at=now)
+        session.ip_address = self.scope.request.ip_address
+        session.user_agent = self.scope.request.user_agent
+
+    async def _successor_of_second_tab(
+        self, token: RefreshToken, successors: Sequence[str], now: datetime
+    ) -> str | None:
+        """Return the successor of a used token that two requests sent at one moment.
+
+        The first may have been answered by a process with another SECRET_KEY.
+        """
+        overlap = timedelta(seconds=self.scope.settings.refresh_token_overlap)
+        # Of two transactions, the one that began first may come second: its time is earlier.
+        if token.used_at is None or max(now - token.used_at, timedelta(0)) >= overlap:
+            return None
+        for successor in successors:
+            issued = await self.uow.session.get(RefreshToken, hash_token(successor))
+            if issued is not None:
+                return successor if issued.used_at is None else None
+        return None
+
+    async def _issue_tokens(self, session: UserSession, refresh_token: str) -> Tokens:
+        self.uow.session.add(
+            RefreshToken(token_hash=hash_token(refresh_token), session_id=session.id)
+        )
+        await self.uow.session.flush()
+        return self._sign_tokens(session, refresh_token)
+
+    def _sign_tokens(self, session: UserSession, refresh_token: str) -> Tokens:
+        access_token = self._sign(session.user_id, session.id)
+        return Tokens(access_token, refresh_token, session.expires_at)
+
+    def _sign(self, user_id: UUID, session_id: UUID) -> str:
+        return issue_access_token(self.scope.settings, AccessToken(user_id, session_id))
+
+    async def _end_copied(self, session: UserSession, user: User) -> None:
+        log.warning("refresh_token.reused", user_id=str(user.id))
+        await self.uow.session.delete(session)
+        await notify(self.scope, user, Alert.TOKEN_REUSED, {"session_id": str(session.id)})

@@ -1,0 +1,41 @@
+"""Retry and discard all dead letters that match, as a job whose progress its user can follow."""
+
+from datetime import UTC, datetime
+from typing import Literal
+from uuid import UUID
+
+from app.core.control import JobFilter, JobView
+from app.models import JobOwner
+from app.schemas.jobs import ChangeDeadLetters
+from app.schemas.operation import DeadLetterChange
+from app.schemas.role import Permission
+from app.services.audit import AuditTrail
+from app.services.scope import Scope
+
+
+class DeadLetterService:
+    """Raise NotEnoughPermissions without `jobs:manage`."""
+
+    def __init__(self, scope: Scope) -> None:
+        scope.principal.require(Permission.MANAGE_JOBS)
+        self.scope = scope
+
+    def request_change(self, action: Literal["retry", "discard"], data: DeadLetterChange) -> UUID:
+        """Enqueue the job, and return its id. Those that fail from now on are left alone.
+
+        Raise SensitiveArgument.
+        """
+        wanted = data.model_dump(exclude={"reason", "queue"})
+        JobFilter(state=JobView.DEAD, arguments=data.arguments).check()
+        wanted["until"] = data.until or datetime.now(UTC)
+        job = ChangeDeadLetters(action=action, in_queue=data.queue, **wanted)
+        job_id = self.scope.uow.enqueue(job)
+        self.scope.uow.session.add(JobOwner(job_id=job_id, user_id=self.scope.principal.user_id))
+        AuditTrail(self.scope).record(
+            f"dead_letters.{action}_requested",
+            user_id=None,
+            actor_id=self.scope.actor_id,
+            job_id=str(job_id),
+            filter=data.model_dump(mode="json", exclude={"reason"}, exclude_none=True),
+        )
+        return job_id

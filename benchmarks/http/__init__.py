@@ -1,0 +1,1 @@
+"""What a request costs, beside a bare and a plain application on the same servers."""

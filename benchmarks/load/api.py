@@ -1,0 +1,90 @@
+"""The API of a checkout as a process of its own, with a user who is logged in."""
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+
+from benchmarks.checkouts import python
+from benchmarks.load.client import Load
+
+PATH = "/api/v1/users/me"
+EMAIL, PASSWORD = "load@example.com", "a fresh battery staple"
+COMMAND_OF_IMAGE = re.compile(r"^CMD (\[.*\])$", re.MULTILINE)
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Api:
+    """A running API, and the load on it."""
+
+    def __init__(self, pid: int, load: Load) -> None:
+        self._folder = Path(f"/proc/{pid}")
+        self.load = load
+
+    @property
+    def memory(self) -> int:
+        """The resident memory in kB."""
+        resident = re.search(r"VmRSS:\s+(\d+)", (self._folder / "status").read_text())
+        assert resident is not None
+        return int(resident[1])
+
+    @property
+    def cpu_seconds(self) -> float:
+        fields = (self._folder / "stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+@asynccontextmanager
+async def running_api(checkout: Path, environment: dict[str, str]) -> AsyncIterator[Api]:
+    """Start the API as its image does, on a free port; end it afterwards."""
+    process = await asyncio.create_subprocess_exec(
+        *(python(checkout), "-m", *command(checkout), "--host", "127.0.0.1", "--port", "0"),
+        cwd=checkout,
+        env=environment,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    port = await _port(process.stderr)
+    discarding = asyncio.create_task(_discard(process.stderr))
+    try:
+        request = f"GET {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: {await _log_in(port)}\r\n\r\n"
+        yield Api(process.pid, Load(port, request.encode()))
+    finally:
+        process.terminate()
+        await process.wait()
+        await discarding
+
+
+def command(checkout: Path) -> list[str]:
+    """Return the command line of a checkout's image."""
+    found = COMMAND_OF_IMAGE.search((checkout / "Dockerfile").read_text())
+    assert found is not None
+    arguments: list[str] = json.loads(found[1])
+    return arguments
+
+
+async def _port(output: asyncio.StreamReader) -> int:
+    while line := await output.readline():
+        if found := re.search(rb"running on http://127.0.0.1:(\d+)", line):
+            return int(found[1])
+    raise RuntimeError("the API did not start")
+
+
+async def _discard(output: asyncio.StreamReader) -> None:
+    """Read on: a full pipe would hold the process up."""
+    while await output.read(65_536):
+        pass
+
+
+async def _log_in(port: int) -> str:
+    """Return the value of an Authorization header."""
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1") as client:
+        await client.post("/users/signup", json={"email": EMAIL, "password": PASSWORD})
+        form = {"username": EMAIL, "password": PASSWORD}
+        tokens = (await client.post("/login/access-token", data=form)).raise_for_status().json()
+    return f"Bearer {tokens['access_token']}"

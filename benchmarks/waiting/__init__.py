@@ -1,0 +1,1 @@
+"""What waiting jobs cost: `python -m benchmarks.waiting --against CHECKOUT`."""

@@ -1,0 +1,136 @@
+"""A worker or a sender that runs inside of a checkout, this one or an earlier one.
+
+It is started as a script with the checkout on PYTHONPATH, so it uses only what all releases have.
+"""
+
+import asyncio
+import json
+import random
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import text
+
+from app.core.config import load_settings
+from app.core.queue import BASE, Job
+from app.core.resources import Resources, open_resources
+from app.core.worker import run, worker_settings
+from app.workers.context import JobContext
+
+STARTED = "benchmark:started"
+"""A list of pairs: when each job was due, and when it started."""
+
+LONGEST_PAUSE = 0.03
+PROBE_PAUSE = 0.005
+FIRST_DUE = timedelta(seconds=15)
+PER_TRANSACTION = 500
+AT_A_TIME = 50
+"""Jobs that a caller creates before it lets others run."""
+
+
+class Note(Job, queue=BASE):
+    due: float = 0
+
+
+async def note(ctx: JobContext, job: Note) -> None:
+    async with ctx.resources.queues[BASE].pipeline(transaction=False) as pipe:
+        pipe.rpush(STARTED, f"{job.due} {time.time()}")
+        await pipe.execute()
+
+
+async def one_by_one(resources: Resources, count: str) -> None:
+    """Enqueue jobs with random pauses in between."""
+    for _ in range(int(count)):
+        await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311  no secret
+        async with resources.unit_of_work() as uow:
+            uow.enqueue(Note(due=time.time()))
+
+
+async def steadily(resources: Resources, rate: str, seconds: str) -> None:
+    """Enqueue jobs at a rate, each in a transaction of its own."""
+    began = time.monotonic()
+
+    async def one() -> None:
+        async with resources.unit_of_work() as uow:
+            uow.enqueue(Note(due=time.time()))
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(int(rate) * int(seconds)):
+            group.create_task(one())
+            await asyncio.sleep(max(0, began + number / int(rate) - time.monotonic()))
+
+
+async def scheduled(resources: Resources, count: str, seconds: str) -> None:
+    """Schedule jobs that are due one after another."""
+    first = datetime.now(UTC) + FIRST_DUE
+    step = timedelta(seconds=int(seconds)) / int(count)
+    times = [first + step * number for number in range(int(count))]
+    for start in range(0, len(times), PER_TRANSACTION):
+        async with resources.unit_of_work() as uow:
+            for due in times[start : start + PER_TRANSACTION]:
+                uow.enqueue(Note(due=due.timestamp()), at=due)
+
+
+async def at_once(resources: Resources, count: str, probed_before: str) -> None:
+    """Enqueue jobs in one transaction, and print what another request feels meanwhile."""
+    delays: list[float] = []
+
+    async def probe() -> None:
+        while True:
+            began = time.monotonic()
+            async with resources.unit_of_work() as uow:
+                await uow.session.execute(text("SELECT 1"))
+            delays.append(time.monotonic() - began)
+            await asyncio.sleep(PROBE_PAUSE)
+
+    probing = asyncio.create_task(probe())
+    await asyncio.sleep(float(probed_before))
+    before = p99(await some(delays))
+    delays.clear()
+    began = time.monotonic()
+    async with resources.unit_of_work() as uow:
+        for number in range(int(count)):
+            uow.enqueue(Note())
+            if number % AT_A_TIME == 0:
+                await asyncio.sleep(0)
+    seconds = time.monotonic() - began
+    print(json.dumps({"seconds": seconds, "before": before, "during": p99(await some(delays))}))
+    probing.cancel()
+
+
+async def some(delays: list[float]) -> list[float]:
+    """Wait for the first of the delays, and return all."""
+    while not delays:
+        await asyncio.sleep(PROBE_PAUSE)
+    return delays
+
+
+def p99(values: list[float]) -> float:
+    return sorted(values)[int(len(values) * 0.99)]
+
+
+SENDERS: dict[str, Callable[..., Awaitable[None]]] = {
+    "one_by_one": one_by_one,
+    "steadily": steadily,
+    "scheduled": scheduled,
+    "at_once": at_once,
+}
+
+
+async def send(name: str, *arguments: str) -> None:
+    async with open_resources(load_settings()) as resources:
+        await SENDERS[name](resources, *arguments)
+
+
+def main(command: str, *arguments: str) -> None:
+    if command == "work":
+        del sys.argv[1:]  # a worker reads its own command line
+        run(worker_settings(BASE, handlers=[note]))
+    else:
+        asyncio.run(send(command, *arguments))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

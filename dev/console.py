@@ -1,0 +1,44 @@
+"""The terminal of bin/dev: one line at a time, each with the name of who says it."""
+
+import itertools
+import os
+import sys
+from typing import TextIO
+
+RESET, BOLD, DIM, RED = "\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m"
+COLOURS = ["\x1b[36m", "\x1b[33m", "\x1b[35m", "\x1b[32m", "\x1b[34m"]
+WIDTH = len("email worker")
+
+
+class Console:
+    """The terminal that all processes write to. It uses colors unless NO_COLOR is set."""
+
+    def __init__(self, stream: TextIO = sys.stdout) -> None:
+        self.coloured = stream.isatty() and not os.environ.get("NO_COLOR")
+        self._stream = stream
+        self._palette = itertools.cycle(COLOURS)
+        self._colours: dict[str, str] = {}
+
+    def line(self, name: str, text: str) -> None:
+        """Print what a process said."""
+        colour = self._colours.get(name) or self._colours.setdefault(name, next(self._palette))
+        self.plain(f"{self.styled(name.rjust(WIDTH), colour)} {self.styled('|', DIM)} {text}")
+
+    def say(self, text: str) -> None:
+        """Print what we have to say ourselves."""
+        for line in text.splitlines():
+            self.plain(f"{self.styled('dev'.rjust(WIDTH), BOLD)} {self.styled('|', DIM)} {line}")
+
+    def warn(self, text: str) -> None:
+        """Print what should be noticed."""
+        self.say(self.styled(text, RED))
+
+    def styled(self, text: str, style: str) -> str:
+        """Return the text in a style, where styles can be seen."""
+        return f"{style}{text}{RESET}" if self.coloured else text
+
+    def plain(self, text: str) -> None:
+        """Print a line as it is."""
+        # One write: lines of several threads must not be mixed.
+        self._stream.write(text + "\n")
+        self._stream.flush()

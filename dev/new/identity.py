@@ -1,0 +1,54 @@
+"""The names of a project, which a copy of it must not keep."""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from dev.new.errors import InvalidArgument
+
+TITLE = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[ -][A-Za-z0-9]+)*")
+LONGEST_TITLE, LONGEST_PREFIX = 40, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a project is called: by people, packages, PostgreSQL, and Redis, and in API keys."""
+
+    title: str
+    slug: str
+    database: str
+    api_key_prefix: str
+    redis_prefix: str
+
+    @classmethod
+    def of(cls, root: Path) -> Self:
+        """Read the names that pyproject.toml lists."""
+        document = tomllib.loads((root / "pyproject.toml").read_text())
+        return cls(slug=document["project"]["name"], **document["tool"]["new"])
+
+    @classmethod
+    def called(cls, title: str, *, taken: set[str]) -> Self:
+        """Derive the names from a title. Raises InvalidArgument, also for a slug that is taken."""
+        if not TITLE.fullmatch(title) or len(title) > LONGEST_TITLE:
+            raise InvalidArgument(
+                f"{title!r} cannot be a name: use letters, digits, spaces, and hyphens, at most "
+                f"{LONGEST_TITLE}, such as Web Shop."
+            )
+        slug = title.lower().replace(" ", "-")
+        if slug in taken:
+            raise InvalidArgument(f"{title!r} cannot be a name: the project depends on {slug}.")
+        words = slug.split("-")
+        short = words[0][:LONGEST_PREFIX] if len(words) == 1 else "".join(w[0] for w in words)
+        return cls(
+            title=title,
+            slug=slug,
+            database=f"{slug.replace('-', '_')}_db",
+            api_key_prefix=f"{short[:LONGEST_PREFIX]}_",
+            redis_prefix=f"{slug}:queue:",
+        )
+
+    def names(self) -> tuple[str, ...]:
+        """Return every name, in an order that two identities share."""
+        return (self.title, self.slug, self.database, self.api_key_prefix, self.redis_prefix)

@@ -1,0 +1,54 @@
+"""The place of a new migration: after the last one."""
+
+import ast
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+from dev.new import source
+from dev.new.errors import NewError
+from dev.new.tree import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """The head of a migration, as alembic writes it."""
+
+    message: str
+    revision: str
+    down_revision: str
+    created_at: datetime
+
+    @classmethod
+    def after_the_last(cls, tree: Tree, message: str) -> Self:
+        """Follow the only head. Raises NewError where there are several."""
+        revisions, revised = set[str](), set[str]()
+        for file in tree.files("alembic/versions/*.py"):
+            revisions |= tree.inspect(file, _strings, "revision")
+            revised |= tree.inspect(file, _strings, "down_revision")
+        match sorted(revisions - revised):
+            case [head]:
+                return cls(message, secrets.token_hex(6), head, datetime.now(UTC))
+            case heads:
+                raise NewError(
+                    f"alembic/versions has {len(heads)} heads: join them with "
+                    "`uv run alembic merge heads` first."
+                )
+
+    @property
+    def file(self) -> str:
+        """The path, by the pattern of alembic.ini."""
+        slug = re.sub(r"\W+", "_", self.message)
+        return f"alembic/versions/{self.created_at:%Y%m%d}_{self.revision}_{slug}.py"
+
+
+def _strings(text: str, name: str) -> set[str]:
+    value = source.value_of(text, name)
+    constants = ast.walk(value) if value else []
+    return {
+        each.value
+        for each in constants
+        if isinstance(each, ast.Constant) and isinstance(each.value, str)
+    }

@@ -1,0 +1,143 @@
+"""Who may open which page of the console: each page for each kind of user."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from app.core.resources import Resources
+from app.schemas.role import Permission
+from tests.console.conftest import EVERYTHING, OpenBrowser, create_operator
+from tests.core.control.jobs import Paint, bury
+from tests.routes.operations import all_pages
+from tests.support.accounts import Person
+
+READERS, SUPERUSERS, OPERATORS = (200, 200, 200), (403, 403, 200), (403, 200, 200)
+ACCESS = {
+    # page: what a user gets who may read the console, one with all permissions, and a superuser.
+    # A form that is sent empty changes nothing, and shows who may send it.
+    "GET /console": READERS,
+    "GET /console/queues/{name}/pause": OPERATORS,
+    "POST /console/queues/{name}/pause": (403, 422, 422),
+    "GET /console/queues/{name}/resume": OPERATORS,
+    "POST /console/queues/{name}/resume": (403, 422, 422),
+    "GET /console/queues/{name}/limits": OPERATORS,
+    "POST /console/queues/{name}/limits": (403, 422, 422),
+    "GET /console/jobs": READERS,
+    "GET /console/jobs/{job_id}": READERS,
+    "GET /console/jobs/{job_id}/do/{action}": OPERATORS,
+    "POST /console/jobs/{job_id}/do/{action}": (403, 422, 422),
+    "GET /console/dead-letters": READERS,
+    "GET /console/dead-letters/{action}": OPERATORS,
+    "POST /console/dead-letters/{action}": (403, 422, 422),
+    "GET /console/classes": READERS,
+    "GET /console/classes/{name}": READERS,
+    "GET /console/schedule": READERS,
+    "GET /console/schedule/{name}/run": OPERATORS,
+    "POST /console/schedule/{name}/run": (403, 422, 422),
+    "GET /console/enqueue": OPERATORS,
+    "GET /console/enqueue/{name}": OPERATORS,
+    "POST /console/enqueue/{name}": (403, 422, 422),
+    "GET /console/workers": READERS,
+    "GET /console/live/{name}": (404, 404, 404),
+    "GET /console/users": SUPERUSERS,
+    "GET /console/users/{user_id}": SUPERUSERS,
+    "GET /console/users/{user_id}/do/{action}": SUPERUSERS,
+    "POST /console/users/{user_id}/do/{action}": (403, 403, 422),
+    "GET /console/users/{user_id}/roles": SUPERUSERS,
+    "POST /console/users/{user_id}/roles": (403, 403, 422),
+    "GET /console/users/{user_id}/{kind}/{id}/remove": SUPERUSERS,
+    "POST /console/users/{user_id}/{kind}/{id}/remove": (403, 403, 422),
+    "GET /console/audit": OPERATORS,
+    "GET /console/audit/export.csv": OPERATORS,
+}
+
+
+@pytest.fixture
+async def parts(resources: Resources, ada: Person) -> dict[str, object]:
+    """What the paths name: a user with a session, and a dead letter."""
+    job_id = await bury(resources, Paint())
+    return {"user_id": ada.id, "id": ada.session_id, "job_id": job_id}
+
+
+def test_every_page_of_the_console_is_listed() -> None:
+    pages = [f"{method} {path}" for method, path in all_pages() if path.startswith("/console")]
+
+    assert sorted(pages) == sorted(ACCESS)
+
+
+@pytest.mark.parametrize("page", ACCESS)
+async def test_a_page_of_the_console_is_open_to_those_who_need_it(
+    open_browser: OpenBrowser,
+    resources: Resources,
+    root: Person,
+    parts: dict[str, object],
+    page: str,
+) -> None:
+    reader = await create_operator(resources, "reader", Permission.READ_CONSOLE)
+    operator = await create_operator(resources, "operator", *EVERYTHING)
+    path = path_of(page, parts)
+    answers = [await answer(open_browser, each, page, path) for each in (reader, operator, root)]
+
+    assert tuple(answers) == ACCESS[page]
+
+
+@pytest.mark.parametrize("page", ACCESS)
+async def test_the_console_is_closed_to_users_without_its_permission(
+    open_browser: OpenBrowser,
+    resources: Resources,
+    ada: Person,
+    parts: dict[str, object],
+    page: str,
+) -> None:
+    others = [each for each in EVERYTHING if each is not Permission.READ_CONSOLE]
+    operator = await create_operator(resources, "operator", *others)
+
+    path = path_of(page, parts)
+    assert [await answer(open_browser, each, page, path) for each in (ada, operator)] == [403] * 2
+
+
+@pytest.mark.parametrize("page", ACCESS)
+async def test_the_console_asks_a_stranger_to_log_in_and_leads_back(
+    open_browser: OpenBrowser, parts: dict[str, object], page: str
+) -> None:
+    stranger = await open_browser(None)
+    path = path_of(page, parts)
+    response = await stranger.client.request(page.split(maxsplit=1)[0], path)
+
+    assert response.status_code == 303
+    assert response.headers["location"] == f"/login?next={path}"
+
+
+@pytest.mark.parametrize("page", [page for page in ACCESS if page.startswith("POST")])
+async def test_a_form_of_another_site_changes_nothing_in_the_console(
+    open_browser: OpenBrowser, root: Person, parts: dict[str, object], page: str
+) -> None:
+    console = await open_browser(root)
+    path = path_of(page, parts)
+    evil = {"Origin": "https://evil.example.com", "Sec-Fetch-Site": "cross-site"}
+    response = await console.client.post(path, headers=evil, data={"reason": "evil"})
+
+    assert response.status_code == 403
+
+
+def path_of(page: str, parts: Mapping[str, object]) -> str:
+    """Return the path of a page that exists."""
+    path = page.split()[1]
+    for prefix, others in {
+        "/console/queues": {"name": "base"},
+        "/console/enqueue": {"name": "SendTestEmail"},
+        "/console/live": {"name": "nothing"},
+        "/console/jobs": {"action": "retry"},
+        "/console/dead-letters": {"action": "discard"},
+        "/console/classes": {"name": "SendTestEmail"},
+        "/console/schedule": {"name": "DeleteExpired"},
+        "/console/users": {"action": "end-sessions", "kind": "sessions"},
+    }.items():
+        if path.startswith(prefix):
+            return path.format(**parts, **others)
+    return path
+
+
+async def answer(open_browser: OpenBrowser, person: Person, page: str, path: str) -> int:
+    browser = await open_browser(person)
+    return (await browser.client.request(page.split(maxsplit=1)[0], path)).status_code

@@ -1,0 +1,192 @@
+"""The live parts of pages: one look per process, whatever the number of tabs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+
+import httpx2
+import pytest
+from sqlalchemy import delete
+
+from app.core import setup
+from app.core.http.admission import Admission
+from app.core.http.concurrency import ConcurrencyLimiter
+from app.core.resources import Resources
+from app.core.setup import create_application
+from app.models import UserRole, UserSession
+from app.routes.console import live
+from app.routes.console.live import LiveParts
+from app.schemas.role import Permission
+from tests.console.conftest import create_operator
+from tests.core.control.jobs import Paint, bury
+from tests.support.accounts import Person
+from tests.support.service import already_open
+from tests.support.uvicorn_server import listening
+from tests.support.waiting import stall_limit
+
+PART = "/console/live/dead-letters"
+
+
+class Versions:
+    """Produces the versions of a part, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.html = "<p>one</p>"
+        self.asked = 0
+        self.at_once = 0
+        self.most_at_once = 0
+        self.fails = False
+
+    async def produce(self) -> str:
+        self.asked += 1
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(0)
+        self.at_once -= 1
+        if self.fails:
+            raise OSError("Redis is away")
+        return self.html
+
+    async def until_asked(self, times: int) -> None:
+        before = self.asked
+        while self.asked < before + times:
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+def versions(monkeypatch: pytest.MonkeyPatch) -> Versions:
+    monkeypatch.setattr(live, "INTERVAL", 0)
+    return Versions()
+
+
+@asynccontextmanager
+async def open_tab(parts: LiveParts, versions: Versions) -> AsyncIterator[AsyncIterator[str]]:
+    """Watch a part, and yield its events."""
+    with parts.watch("key", versions.produce) as watch:
+        async with aclosing(watch.events()) as events:
+            yield events
+
+
+async def next_of(events: AsyncIterator[str]) -> str:
+    """Return the next version. A busy machine may be silent for so long that a comment comes."""
+    async with stall_limit("a version"):
+        while (event := await anext(events)) == ":\n\n":
+            pass
+        return event
+
+
+async def test_all_tabs_get_each_version_and_only_one_look_is_taken_at_a_time(
+    versions: Versions,
+) -> None:
+    parts = LiveParts()
+    async with open_tab(parts, versions) as first:
+        assert await next_of(first) == "data: <p>one</p>\n\n"
+        async with open_tab(parts, versions) as second:
+            assert await next_of(second) == "data: <p>one</p>\n\n"
+            versions.html = "<p>\ntwo</p>"
+            both = [await next_of(first), await next_of(second)]
+
+    assert both == ["data: <p>\ndata: two</p>\n\n"] * 2
+    assert versions.most_at_once == 1
+
+
+async def test_nothing_is_sent_while_nothing_changes(versions: Versions) -> None:
+    async with open_tab(LiveParts(), versions) as events:
+        await next_of(events)
+        waiting = asyncio.create_task(next_of(events))
+        await versions.until_asked(5)
+        assert not waiting.done()
+        versions.html = "<p>two</p>"
+        assert await waiting == "data: <p>two</p>\n\n"
+
+
+async def test_nothing_is_read_while_no_tab_looks(versions: Versions) -> None:
+    async with open_tab(LiveParts(), versions) as events:
+        await next_of(events)
+    await asyncio.sleep(0)
+    asked = versions.asked
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+    assert versions.asked == asked
+
+
+async def test_a_part_that_cannot_be_read_for_a_while_comes_back(versions: Versions) -> None:
+    versions.fails = True
+    async with open_tab(LiveParts(), versions) as events:
+        await versions.until_asked(3)
+        versions.fails = False
+
+        assert await next_of(events) == "data: <p>one</p>\n\n"
+
+
+@pytest.fixture
+def resources(committing_resources: Resources) -> Resources:
+    """Commits that the streams see on connections of their own."""
+    return committing_resources
+
+
+@pytest.fixture
+async def client(resources: Resources) -> AsyncIterator[httpx2.AsyncClient]:
+    app = create_application(resources.settings, open_resources=already_open(resources))
+    async with (
+        listening(app) as port,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=None) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+async def reader(resources: Resources) -> Person:
+    return await create_operator(resources, "reader", Permission.READ_CONSOLE)
+
+
+def cookie_of(person: Person) -> dict[str, str]:
+    return {"Cookie": f"__Host-session={person.refresh_token}"}
+
+
+async def test_a_dead_letter_appears_on_an_open_page(
+    client: httpx2.AsyncClient, resources: Resources, reader: Person
+) -> None:
+    async with client.stream("GET", PART, headers=cookie_of(reader)) as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        chunks = response.aiter_text()
+        assert "No job has failed for good." in await next_of(chunks)
+        await bury(resources, Paint())
+        assert "Paint" in await next_of(chunks)
+
+
+@pytest.mark.parametrize("end", ["session", "permission"])
+async def test_a_stream_ends_with_the_session_and_with_the_permission(
+    client: httpx2.AsyncClient, resources: Resources, reader: Person, end: str
+) -> None:
+    table = UserSession if end == "session" else UserRole
+    async with client.stream("GET", PART, headers=cookie_of(reader)) as response:
+        chunks = response.aiter_text()
+        await anext(chunks)
+        async with resources.unit_of_work() as uow:
+            await uow.session.execute(delete(table).where(table.user_id == reader.id))
+        async with stall_limit("the end"):
+            assert [chunk async for chunk in chunks if chunk != ":\n\n"] == []
+
+
+async def test_a_stream_is_no_request_in_flight(
+    resources: Resources, reader: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Admission] = []
+
+    class Remembered(Admission):
+        def __init__(self, limit: int, limiter: ConcurrencyLimiter) -> None:
+            super().__init__(limit, limiter)
+            made.append(self)
+
+    monkeypatch.setattr(setup, "Admission", Remembered)
+    app = create_application(resources.settings, open_resources=already_open(resources))
+    async with (
+        listening(app) as port,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=None) as client,
+        client.stream("GET", PART, headers=cookie_of(reader)) as response,
+    ):
+        chunks = response.aiter_text()
+        await anext(chunks)
+        assert [admission.in_flight for admission in made] == [0]

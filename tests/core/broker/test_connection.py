@@ -1,0 +1,104 @@
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from app.core.broker.connection import MultiplexedConnection
+from app.core.config import Settings
+from app.core.queue import BASE
+from app.core.redis import open_client, open_pool
+from tests.support.ports import CLOSED_PORT
+
+
+@pytest.fixture
+async def connection(settings: Settings) -> AsyncIterator[MultiplexedConnection]:
+    pool = open_pool(BASE, settings)
+    yield pool.multiplexed
+    await pool.aclose(close_connection_pool=True)
+
+
+async def own_id(connection: MultiplexedConnection) -> int:
+    [number] = await connection.execute(("CLIENT", "ID"))
+    return int(number)
+
+
+async def test_concurrent_callers_share_a_connection_and_get_their_own_replies(
+    connection: MultiplexedConnection,
+) -> None:
+    replies = await asyncio.gather(
+        *(connection.execute(("ECHO", n), ("CLIENT", "ID")) for n in range(9))
+    )
+
+    assert [text for text, _ in replies] == [str(n).encode() for n in range(9)]
+    assert len({number for _, number in replies}) == 1
+
+
+async def test_the_error_of_one_command_does_not_affect_the_others(
+    connection: MultiplexedConnection,
+) -> None:
+    first, refused, last = await connection.execute(("ECHO", 1), ("NONSENSE",), ("ECHO", 2))
+
+    assert (first, last) == (b"1", b"2")
+    assert isinstance(refused, ResponseError)
+
+
+async def test_the_reply_to_a_cancelled_caller_reaches_no_other_caller(
+    connection: MultiplexedConnection,
+) -> None:
+    await connection.execute(("PING",))
+    gone = asyncio.create_task(connection.execute(("BLPOP", "test:nothing", 0.05)))
+    await asyncio.sleep(0)
+    gone.cancel()
+
+    assert await connection.execute(("ECHO", "mine")) == [b"mine"]
+
+
+async def test_no_command_fails_because_the_server_has_closed_the_connection(
+    connection: MultiplexedConnection, settings: Settings
+) -> None:
+    before = await own_id(connection)
+    with open_client(BASE, settings) as other:
+        other.client_kill_filter(_id=str(before))
+
+    assert await own_id(connection) > before
+
+
+async def test_a_command_is_retried_when_the_connection_breaks(
+    connection: MultiplexedConnection, settings: Settings
+) -> None:
+    number = await own_id(connection)
+    waiting = asyncio.create_task(connection.execute(("BLPOP", "test:list", 1)))
+    await asyncio.sleep(0)
+    with open_client(BASE, settings) as other:
+        other.client_kill_filter(_id=str(number))
+        other.rpush("test:list", "found")
+
+    assert await waiting == [[b"test:list", b"found"]]
+
+
+async def test_a_timeout_ends_the_connection_and_the_next_command_opens_a_new_one(
+    settings: Settings,
+) -> None:
+    pool = open_pool(BASE, settings.model_copy(update={"redis_timeout": 0.2}))
+    before = await own_id(pool.multiplexed)
+
+    with pytest.raises(RedisTimeoutError, match=r"Redis did not answer within 0\.2 s"):
+        await pool.multiplexed.execute(("INCR", "test:tries"), ("BLPOP", "test:nothing", 1))
+
+    assert await own_id(pool.multiplexed) > before
+    assert await pool.multiplexed.execute(("GETDEL", "test:tries")) == [b"1"]
+    await pool.aclose(close_connection_pool=True)
+
+
+async def test_a_server_that_is_down_raises_a_connection_error(settings: Settings) -> None:
+    away = settings.model_copy(
+        update={"queue_redis_urls": {"base": f"redis://127.0.0.1:{CLOSED_PORT}"}}
+    )
+    pool = open_pool(BASE, away)
+
+    with pytest.raises(RedisConnectionError):
+        await pool.multiplexed.execute(("PING",))
+    await pool.aclose(close_connection_pool=True)

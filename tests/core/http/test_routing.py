@@ -1,0 +1,94 @@
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.routing import Match
+from starlette.types import Scope
+
+from app.core.http.routing import FlatRoute, RouteIndex, Router, constant, include_flat
+from tests.support.service import serve
+
+
+async def kind_of_thing() -> str:
+    return "thing"
+
+
+async def another_kind() -> str:
+    return "another"
+
+
+SomeRouter = TypeVar("SomeRouter", bound=APIRouter)
+
+Kind = Annotated[str, Depends(kind_of_thing)]
+
+
+def router_with_a_route(kind: type[SomeRouter]) -> SomeRouter:
+    router = kind(prefix="/things", tags=["things"])
+
+    @router.get("/{number}")
+    async def read_thing(number: int, kind: Kind) -> dict[str, object]:
+        return {"number": number, "kind": kind}
+
+    return router
+
+
+async def test_a_route_stands_beside_others_and_is_documented_as_if_it_was_included() -> None:
+    flat, included = FastAPI(), FastAPI()
+    include_flat(flat, router_with_a_route(Router), prefix="/api")
+    included.include_router(router_with_a_route(APIRouter), prefix="/api")
+
+    assert isinstance(flat.routes[-1], FlatRoute)
+    assert flat.openapi() == included.openapi()
+    for app in (flat, included):
+        async with serve(app) as client:
+            assert (await client.get("/api/things/7")).json() == {"number": 7, "kind": "thing"}
+            assert (await client.get("/api/things/seven")).status_code == 422
+            assert (await client.post("/api/things/7")).status_code == 405
+            assert (await client.get("/api/thing/7")).status_code == 404
+            assert (await client.get("/things/7")).status_code == 404
+
+
+async def test_a_path_is_compared_only_with_those_that_begin_alike() -> None:
+    app, compared = FastAPI(openapi_url=None), list[str]()
+
+    class Noted(FlatRoute):
+        def matches(self, scope: Scope) -> tuple[Match, Scope]:
+            compared.append(self.path)
+            return super().matches(scope)
+
+    for name in ("a", "b"):
+        include_flat(app, router_with_a_route(Router), prefix=f"/api/{name}")
+    for route in app.routes:
+        if isinstance(route, FlatRoute):
+            route.__class__ = Noted
+    app.router.middleware_stack = RouteIndex(app.router)
+    async with serve(app) as client:
+        assert (await client.get("/api/b/things/7")).status_code == 200
+        assert compared == ["/api/b/things/{number}"]
+        assert (await client.post("/api/b/things/7")).status_code == 405
+        assert (await client.get("/api/c/things/7")).status_code == 404
+
+
+async def test_tests_of_a_service_may_override_the_dependencies_of_a_route() -> None:
+    app = FastAPI()
+    include_flat(app, router_with_a_route(Router))
+    app.dependency_overrides[kind_of_thing] = another_kind
+    async with serve(app) as client:
+        assert (await client.get("/things/7")).json()["kind"] == "another"
+
+
+async def test_a_constant_endpoint_is_called_once_and_documented_like_others() -> None:
+    router, calls = Router(), list[int]()
+
+    @router.get("/constant")
+    @constant
+    def read_constant() -> dict[str, int]:
+        calls.append(1)
+        return {"calls": len(calls)}
+
+    app = FastAPI()
+    include_flat(app, router)
+    async with serve(app) as client:
+        answers = [await client.get("/constant") for _ in range(2)]
+
+    assert [answer.json() for answer in answers] == [{"calls": 1}] * 2
+    assert app.openapi()["paths"]["/constant"]["get"]["summary"] == "Read Constant"

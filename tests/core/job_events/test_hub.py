@@ -1,0 +1,68 @@
+"""The watched jobs of a process, when Redis loses events."""
+
+from contextlib import ExitStack
+
+import pytest
+
+from app.core.broker.client import QueueRedis
+from app.core.broker.keys import QueueKeys
+from app.core.job_events import hub
+from app.core.job_events.hub import job_events
+from app.core.job_store.record import JobRecord, JobState
+from app.core.queue import BASE, QUEUES
+from app.core.resources import Resources
+from app.schemas.jobs import BuildSignupReport
+from tests.records import find_job
+from tests.support.waiting import stall_limit, wait_until
+
+
+async def test_a_state_whose_event_was_lost_is_found_by_the_poll(
+    committing_resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "POLL", 0.05)
+    monkeypatch.setattr(hub, "POLL_WITHOUT_EVENTS", 0.05)
+    queues = committing_resources.queues
+    job_id = await queues.send(BuildSignupReport())
+    keys = QueueKeys(BASE)
+    async with job_events(committing_resources.sessions, queues) as events:
+        job = await find_job(queues, job_id)
+        assert job is not None
+        with events.watch(job) as watch:
+            states = aiter(watch)
+            assert (await anext(states)) == job
+            await queues[BASE].set(keys.in_progress(job_id), "worker/1")  # and nothing is published
+            async with stall_limit("the poll"):
+                record = await anext(states)
+
+    assert isinstance(record, JobRecord)
+    assert record.state is JobState.RUNNING
+
+
+async def test_all_watches_of_a_process_share_one_subscription_for_each_queue(
+    committing_resources: Resources,
+) -> None:
+    queues = committing_resources.queues
+    job_ids = [await queues.send(BuildSignupReport()) for _ in range(20)]
+    jobs = [await find_job(queues, job_id) for job_id in job_ids]
+    async with job_events(committing_resources.sessions, queues) as events:
+
+        async def is_live() -> bool:
+            return events.is_live
+
+        with ExitStack() as stack:
+            changes = aiter(stack.enter_context(events.watch_queues()))
+            for job in jobs:
+                assert job is not None
+                stack.enter_context(events.watch(job))
+            await wait_until(is_live)
+            subscriptions = [await count_subscriptions(queues[queue]) for queue in QUEUES]
+            assert await anext(changes) == set(QUEUES)
+
+    assert subscriptions == [1, 1]
+
+
+async def count_subscriptions(redis: QueueRedis) -> int:
+    """Count the clients that listen, among those of the database that only this test uses."""
+    database = redis.connection_pool.connection_kwargs["db"]
+    clients = await redis.client_list(_type="pubsub")
+    return sum(int(client["db"]) == int(database) for client in clients)

@@ -1,0 +1,128 @@
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.config import Settings
+from app.core.database import Database, open_database
+from app.core.exceptions import DatabaseFull, DatabaseReadOnly, DatabaseUnavailable
+
+RAISE = "DO $$ BEGIN RAISE EXCEPTION 'planted' USING ERRCODE = '{}'; END $$"
+
+LOOK = text("SELECT * FROM changing")
+
+
+async def process_id(connection: AsyncConnection) -> int:
+    return int(await connection.scalar(text("SELECT pg_backend_pid()")) or 0)
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "kind"),
+    [
+        ("08006", DatabaseUnavailable),
+        ("53000", DatabaseUnavailable),
+        ("53100", DatabaseFull),
+        ("53200", DatabaseUnavailable),
+        ("53300", DatabaseUnavailable),
+        ("53400", DatabaseUnavailable),
+        ("57P03", DatabaseUnavailable),
+        ("57P05", DatabaseUnavailable),
+        ("25006", DatabaseReadOnly),
+    ],
+)
+async def test_what_may_be_gone_at_the_next_try_is_no_fault_of_the_statement(
+    settings: Settings, sqlstate: str, kind: type[DatabaseUnavailable]
+) -> None:
+    async with open_database(settings) as database, database.engine.connect() as connection:
+        with pytest.raises(DatabaseUnavailable) as failure:
+            await connection.execute(text(RAISE.format(sqlstate)))
+
+    assert type(failure.value) is kind
+    assert "planted" in failure.value.cause
+
+
+async def test_connections_to_a_server_that_became_read_only_are_left(settings: Settings) -> None:
+    async with open_database(settings) as database:
+        async with database.engine.connect() as first, database.engine.connect() as second:
+            before = {await process_id(first), await process_id(second)}
+            await first.execute(text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
+            await first.commit()
+            with pytest.raises(DatabaseReadOnly):
+                await first.execute(text("CREATE TABLE written (id int)"))
+        async with database.engine.connect() as first, database.engine.connect() as second:
+            after = {await process_id(first), await process_id(second)}
+
+    assert not before & after
+
+
+async def test_a_read_only_server_cannot_be_written(settings: Settings) -> None:
+    url = f"{settings.database_url}?options=-cdefault_transaction_read_only%3Don"
+    read_only = settings.model_copy(update={"database_url": url})
+    async with open_database(read_only) as database:
+        with pytest.raises(DatabaseReadOnly):
+            await database.check_writable()
+
+
+async def test_a_disk_that_takes_nothing_more_is_noticed(superuser_settings: Settings) -> None:
+    """A server without room for what a query spills fails with the same class of errors."""
+    url = f"{superuser_settings.database_url}?options=-ctemp_file_limit%3D0"
+    full = superuser_settings.model_copy(update={"database_url": url})
+    async with open_database(full) as database:
+        with pytest.raises(DatabaseUnavailable, match="not available") as failure:
+            await database.check_writable()
+
+    assert "temporary file size" in failure.value.cause
+
+
+async def changing(database: Database, statement: str) -> None:
+    async with database.engine.begin() as connection:
+        await connection.execute(text(statement))
+
+
+async def test_a_column_whose_type_changes_fails_no_transaction_at_its_first_statement(
+    settings: Settings,
+) -> None:
+    async with (
+        open_database(settings) as database,
+        open_database(settings.for_owner) as migration,
+    ):
+        await changing(migration, "CREATE TABLE changing (value varchar(10))")
+        await changing(migration, "INSERT INTO changing VALUES ('1')")
+        async with (
+            database.engine.connect() as first,
+            database.engine.connect() as second,
+            database.engine.connect() as third,
+        ):
+            pool = (first, second, third)
+            for connection in pool:
+                await connection.execute(LOOK)
+                await connection.commit()
+            await changing(migration, "ALTER TABLE changing ALTER value TYPE int USING value::int")
+            values = [await connection.scalar(LOOK) for connection in pool]
+            for connection in pool:
+                await connection.commit()
+        await changing(migration, "DROP TABLE changing")
+
+    assert values == [1, 1, 1]
+
+
+async def test_a_column_whose_type_changes_within_a_transaction_is_worth_another_try(
+    settings: Settings,
+) -> None:
+    async with (
+        open_database(settings) as database,
+        open_database(settings.for_owner) as migration,
+    ):
+        await changing(migration, "CREATE TABLE changing (value varchar(10))")
+        async with database.engine.connect() as connection:
+            await connection.execute(LOOK)
+            await connection.commit()
+            await changing(migration, "ALTER TABLE changing ALTER value TYPE text")
+            await connection.execute(text("SELECT 1"))
+            with pytest.raises(DatabaseUnavailable) as failure:
+                await connection.execute(LOOK)
+            await connection.rollback()
+            assert (await connection.execute(LOOK)).all() == []
+            await connection.commit()
+        await changing(migration, "DROP TABLE changing")
+
+    assert "a table has changed" in failure.value.cause

@@ -1,0 +1,71 @@
+import time
+from contextlib import AsyncExitStack
+
+import pytest
+from sqlalchemy import make_url, text
+
+from app.core.config import Settings
+from app.core.database import Database, open_database
+from app.core.postgres import liveness
+from tests.support.network import network_to
+
+POOL = 5
+
+
+async def use_all(database: Database) -> None:
+    """Use as many connections at once as the pool has."""
+    async with AsyncExitStack() as stack:
+        for _ in range(POOL):
+            connection = await stack.enter_async_context(database.engine.connect())
+            await connection.execute(text("SELECT 1"))
+
+
+@pytest.fixture
+def always_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask every connection before it is used, as if it had rested for long."""
+    monkeypatch.setattr(liveness, "REST", -1)
+
+
+@pytest.mark.usefixtures("always_ask")
+@pytest.mark.timing
+async def test_when_one_connection_is_dead_the_others_are_not_waited_for(
+    settings: Settings,
+) -> None:
+    url = make_url(settings.database_url)
+    async with network_to(url.host or "", url.port or 0) as (network, port):
+        behind = settings.model_copy(
+            update={
+                "database_url": url.set(port=port).render_as_string(hide_password=False),
+                "database_pool_size": POOL,
+            }
+        )
+        async with open_database(behind) as database:
+            await use_all(database)
+            network.forget_connections()
+
+            began = time.monotonic()
+            await use_all(database)
+            took = time.monotonic() - began
+
+    assert liveness.PATIENCE <= took < 2 * liveness.PATIENCE + 2
+
+
+async def test_a_statement_that_is_never_answered_makes_the_pool_replace_its_connections(
+    settings: Settings,
+) -> None:
+    url = make_url(settings.database_url)
+    async with network_to(url.host or "", url.port or 0) as (network, port):
+        behind = settings.model_copy(
+            update={
+                "database_url": url.set(port=port).render_as_string(hide_password=False),
+                "database_pool_size": POOL,
+                "database_command_timeout": 2,
+            }
+        )
+        async with open_database(behind) as database:
+            await use_all(database)
+            network.forget_connections()
+            with pytest.raises(TimeoutError):
+                await database.ping()
+
+            await use_all(database)

@@ -1,0 +1,98 @@
+"""Several processes of one worker, as `python run_base_worker.py --processes N` starts them."""
+
+import os
+import re
+from signal import SIGKILL, SIGTERM
+
+import pytest
+
+from app.core.config import Settings
+from app.core.control.workers import count_live_workers
+from app.core.job_store.record import JobState
+from app.core.queue import BASE, QueuePools
+from tests.core.worker.engine import slow_worker
+from tests.records import find_job
+from tests.support.processes import Process, run_process
+from tests.support.waiting import wait_until
+
+TWO_PROCESSES = ("-m", "tests.core.worker.engine.slow_worker", "--processes", "2")
+
+
+async def test_one_command_runs_several_workers_which_finish_their_jobs_when_it_is_stopped(
+    settings: Settings, queues: QueuePools
+) -> None:
+    async with run_process(settings, *TWO_PROCESSES) as supervisor:
+        await wait_until(lambda: are_alive(queues, workers=2))
+        job_ids = [await queues.send(slow_worker.Knit()) for _ in range(2)]
+        for _ in job_ids:
+            await supervisor.wait_for_line("knitting")
+        supervisor.signal(SIGTERM)
+        await supervisor.wait_for_line("worker.stopping")
+        await queues[BASE].set(slow_worker.WOOL, "here it is")
+        assert await supervisor.wait_for_exit() == 0
+
+    records = [await find_job(queues, job_id) for job_id in job_ids]
+    assert [record and record.state for record in records] == [JobState.SUCCEEDED] * 2
+    assert await are_alive(queues, workers=0)
+
+
+async def test_a_worker_that_crashes_is_replaced(settings: Settings) -> None:
+    async with run_process(settings, *TWO_PROCESSES) as supervisor:
+        pid = await started_pid(supervisor)
+        for _ in range(2):
+            await supervisor.wait_for_line("worker.started")
+
+        os.kill(pid, SIGKILL)
+
+        await supervisor.wait_for_line("supervisor.process_ended")
+        assert await started_pid(supervisor) != pid
+        await supervisor.wait_for_line("worker.started")
+        supervisor.signal(SIGTERM)
+        assert await supervisor.wait_for_exit() == 0
+
+
+async def test_the_workers_stop_when_their_supervisor_is_killed(
+    settings: Settings, queues: QueuePools
+) -> None:
+    async with run_process(settings, *TWO_PROCESSES) as supervisor:
+        for _ in range(2):
+            await supervisor.wait_for_line("worker.started")
+
+        supervisor.signal(SIGKILL)
+
+        await wait_until(lambda: are_alive(queues, workers=0))
+
+
+async def test_a_worker_that_does_not_listen_to_its_supervisor_is_killed(
+    settings: Settings,
+) -> None:
+    command = ("-m", "tests.core.worker.engine.stubborn_worker")
+    async with run_process(settings, *command) as supervisor:
+        for _ in range(2):
+            await supervisor.wait_for_line("deaf")
+
+        supervisor.signal(SIGTERM)
+
+        assert await supervisor.wait_for_exit() == 1
+    assert supervisor.output.count("supervisor.process_killed") == 2
+
+
+@pytest.mark.parametrize("number", ["0", "many"])
+async def test_a_number_of_processes_that_makes_no_sense_is_rejected(
+    settings: Settings, number: str
+) -> None:
+    command = ("run_base_worker.py", "--processes", number)
+    async with run_process(settings, *command) as worker:
+        assert await worker.wait_for_exit() == 2
+    assert "--processes" in worker.output
+
+
+async def are_alive(queues: QueuePools, *, workers: int) -> bool:
+    return await count_live_workers(BASE, queues) == workers
+
+
+async def started_pid(supervisor: Process) -> int:
+    line = await supervisor.wait_for_line("supervisor.process_started")
+    found = re.search(r"worker_pid\D+(\d+)", line)
+    assert found
+    return int(found[1])

@@ -1,0 +1,60 @@
+"""Runs bin/new on a copy of the project, and compares what it did."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dev.new.__main__ import main
+from dev.new.git import git
+from tests.support.coverage import unmeasured_environment
+from tests.support.guide import copy_the_project
+from tests.support.servers import ROOT
+
+MYPY_CACHE = ".mypy_cache"
+
+
+def snapshot(project: Path) -> dict[Path, bytes]:
+    """Return every file with its content, except what Python compiles."""
+    return {
+        path: path.read_bytes()
+        for path in project.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+
+
+def clone_the_project(project: Path) -> None:
+    """Copy the project as it is, uncommitted changes as well, and commit everything there."""
+    copy_the_project(project)
+    git(project, "init", "--quiet")
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message=Everything")
+
+
+def lend_the_environment(project: Path) -> None:
+    """Let the commands of a copy use the packages that are installed here, and what mypy knows."""
+    (project / ".venv").symlink_to(sys.prefix)
+    if (ROOT / ".uv").exists():
+        (project / ".uv").symlink_to(ROOT / ".uv")
+    if (ROOT / MYPY_CACHE).exists():
+        shutil.copytree(ROOT / MYPY_CACHE, project / MYPY_CACHE)
+
+
+def assert_passes(project: Path, *command: str) -> None:
+    """Run a command of a copy, and show the end of its output if it fails."""
+    done = subprocess.run(  # noqa: S603  our own commands
+        [project / command[0], *command[1:]],
+        cwd=project,
+        env=unmeasured_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-8000:]
+
+
+def run(project: Path, command: str | Sequence[str]) -> int:
+    """Run bin/new in this process, and return its exit code."""
+    return main(command.split() if isinstance(command, str) else command, project)

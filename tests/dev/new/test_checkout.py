@@ -1,0 +1,39 @@
+"""The checks and the tests of the project pass after every command, in any order."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.dev.new.support import assert_passes, clone_the_project, lend_the_environment, run
+
+pytestmark = pytest.mark.checkout
+
+COMMANDS = (
+    "resource note text:str done:bool",
+    "queue media",
+    "job media DrawAvatar user_id:uuid size:int label:str? at:datetime? price:decimal",
+    "email order_shipped order:str price:decimal due:date?",
+    "job base DeleteOldReports days:int",
+    "resource order_item label:text? size:int at:datetime price:decimal day:date ratio:float",
+    "email ping",
+    "resource person age:int? --plural people",
+    "queue far_away --redis-db 9 --concurrency 1",
+)
+OTHER_ORDER = tuple(command for command in reversed(COMMANDS) if " media " not in command)
+TESTS = ("tests/docs", "tests/routes", "tests/services", "tests/workers")
+"""Folders: a file that is named runs whatever its markers are, this test included."""
+
+
+@pytest.mark.parametrize("commands", [COMMANDS, OTHER_ORDER], ids=["one order", "another"])
+def test_checks_pass_after_every_command_and_tests_at_the_end(
+    tmp_path: Path, commands: tuple[str, ...]
+) -> None:
+    project = tmp_path / "project"
+    clone_the_project(project)
+    lend_the_environment(project)
+
+    for command in commands:
+        assert run(project, command) == 0, command
+        assert_passes(project, "bin/check")
+    assert_passes(project, "bin/test", *TESTS)
+    assert_passes(project, "bin/test", "tests/test_architecture.py")

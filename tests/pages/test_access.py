@@ -1,0 +1,114 @@
+"""Who may see and send what: a new page must be added to one of the two lists.
+
+Those of the console are in tests/console/test_access.py.
+"""
+
+from uuid import uuid4
+
+import pytest
+
+from tests.routes.operations import all_pages
+from tests.support.page_browser import PageBrowser
+
+OPEN = """
+GET /
+GET /login
+POST /login
+GET /login/oidc/{provider}
+GET /login/passkey
+POST /login/passkey
+GET /login/second-factor
+POST /login/second-factor
+GET /login/second-factor/passkey
+POST /login/second-factor/passkey
+GET /signup
+POST /signup
+GET /signup/done
+GET /verify-email
+POST /verify-email
+GET /verify-email/again
+POST /verify-email/again
+GET /verify-email/sent
+GET /recover-password
+POST /recover-password
+GET /recover-password/sent
+GET /report-takeover
+POST /report-takeover
+GET /report-takeover/done
+GET /reset-password
+POST /reset-password
+""".strip().splitlines()
+
+GUARDED = """
+POST /logout
+GET /account
+GET /account/confirm
+POST /account/confirm
+GET /account/confirm/passkey
+POST /account/confirm/passkey
+GET /account/passkeys
+GET /account/passkeys/new
+POST /account/passkeys/new
+GET /account/passkeys/{id}/rename
+POST /account/passkeys/{id}/rename
+POST /account/passkeys/{id}/remove
+GET /account/name
+POST /account/name
+GET /account/email
+POST /account/email
+POST /account/email/withdraw
+GET /account/password
+POST /account/password
+GET /account/second-factor
+POST /account/second-factor
+GET /account/second-factor/app
+POST /account/second-factor/app
+GET /account/second-factor/recovery-codes
+POST /account/second-factor/recovery-codes
+GET /account/second-factor/remove
+POST /account/second-factor/remove
+GET /account/sessions
+POST /account/sessions/{id}/end
+POST /account/sessions/end-all
+GET /account/api-keys
+GET /account/api-keys/new
+POST /account/api-keys/new
+GET /account/api-keys/created
+POST /account/api-keys/{id}/revoke
+GET /account/providers
+GET /account/providers/{provider}/link
+POST /account/providers/{provider}/link
+GET /account/providers/continue
+POST /account/providers/{id}/unlink
+GET /account/export
+POST /account/export
+GET /account/reports
+POST /account/reports
+GET /account/reports/{id}
+GET /account/reports/{id}/events
+GET /account/delete
+POST /account/delete
+""".strip().splitlines()
+
+
+def test_every_page_is_listed_as_open_or_guarded() -> None:
+    pages = [f"{method} {path}" for method, path in all_pages() if not path.startswith("/console")]
+
+    assert sorted(pages) == sorted(OPEN + GUARDED)
+
+
+@pytest.mark.parametrize("page", GUARDED)
+async def test_a_guarded_page_asks_a_stranger_to_log_in(visitor: PageBrowser, page: str) -> None:
+    method, path = page.split()
+    answer = await visitor.client.request(method, path.replace("{id}", str(uuid4())))
+
+    assert (answer.status_code, answer.headers["location"].split("?")[0]) == (303, "/login")
+
+
+@pytest.mark.parametrize("page", [page for page in OPEN + GUARDED if page.startswith("POST")])
+async def test_a_form_of_another_site_is_refused(visitor: PageBrowser, page: str) -> None:
+    path = page.split()[1].replace("{id}", str(uuid4()))
+    evil = {"Origin": "https://evil.example.com", "Sec-Fetch-Site": "cross-site"}
+    answer = await visitor.client.post(path, headers=evil, data={"email": "ada@example.com"})
+
+    assert answer.status_code == 403

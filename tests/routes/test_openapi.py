@@ -1,0 +1,148 @@
+"""The OpenAPI document introduces the service: /docs can be used without the manual."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from app.routes.failures import FAILURES
+from tests.routes.operations import DOCUMENT
+
+PROBLEM = "application/problem+json"
+
+Operation = dict[str, Any]
+Schema = dict[str, Any]
+
+
+def operations() -> dict[str, Operation]:
+    return {
+        operation["operationId"]: operation
+        for path in DOCUMENT["paths"].values()
+        for operation in path.values()
+    }
+
+
+OPERATIONS = operations()
+
+
+def contents(operation: Operation) -> Iterator[dict[str, Any]]:
+    """Yield what the request and the responses of an operation may consist of."""
+    if "requestBody" in operation:
+        yield from operation["requestBody"]["content"].values()
+    for response in operation["responses"].values():
+        yield from response.get("content", {}).values()
+
+
+def test_the_service_and_its_tags_are_described() -> None:
+    described = {tag["name"] for tag in DOCUMENT["tags"] if tag["description"].endswith(".")}
+
+    assert len(DOCUMENT["info"]["description"]) > 300
+    assert {tag for operation in OPERATIONS.values() for tag in operation["tags"]} == described
+
+
+@pytest.mark.parametrize("operation_id", OPERATIONS)
+def test_every_operation_is_described(operation_id: str) -> None:
+    operation = OPERATIONS[operation_id]
+
+    assert operation["summary"]
+    assert operation["description"].rstrip().endswith(".")
+
+
+@pytest.mark.parametrize("operation_id", OPERATIONS)
+def test_every_operation_documents_its_errors(operation_id: str) -> None:
+    operation = OPERATIONS[operation_id]
+    expected = {"default"}
+    if "security" in operation:
+        expected |= {"401", "403"}
+    if "requestBody" in operation:
+        expected |= {"408", "413", "422"}
+    if "parameters" in operation:
+        expected |= {"422"}
+    if operation["tags"] != ["health"]:
+        expected |= {"503"}
+    errors = {
+        status: response["content"]
+        for status, response in operation["responses"].items()
+        if not status.startswith(("2", "3")) and "model" not in response
+    }
+
+    assert errors.keys() >= expected
+    for status in errors.keys() - {"default"}:
+        if PROBLEM not in errors[status]:
+            assert operation_id == "health-ready"
+            continue
+        examples = errors[status][PROBLEM]["examples"].values()
+        assert {example["value"]["status"] for example in examples} == {int(status)}
+        assert all(example["value"]["detail"] for example in examples)
+
+
+def test_every_listed_failure_belongs_to_an_operation() -> None:
+    names = {operation_id.rpartition("-")[2] for operation_id in OPERATIONS}
+
+    assert {route.__name__ for route in FAILURES} <= names
+
+
+@pytest.mark.parametrize("operation_id", OPERATIONS)
+def test_every_body_has_an_example_that_its_schema_accepts(operation_id: str) -> None:
+    for content in contents(OPERATIONS[operation_id]):
+        if "itemSchema" in content:
+            continue  # a stream of events
+        if content["schema"].get("type") == "string":
+            continue  # a page of HTML
+        schema = {**content["schema"], "components": DOCUMENT["components"]}
+        shown = [example["value"] for example in content.get("examples", {}).values()]
+        shown += [content["example"]] if "example" in content else []
+        if content["schema"] != {"$ref": "#/components/schemas/Problem"}:
+            assert shown
+        for example in shown:
+            jsonschema_rs.validate(schema, example, validate_formats=True)
+
+
+@pytest.mark.parametrize("operation_id", OPERATIONS)
+def test_everything_that_a_client_sends_has_a_largest_size(operation_id: str) -> None:
+    operation = OPERATIONS[operation_id]
+    schemas = [parameter["schema"] for parameter in operation.get("parameters", ())]
+    body = operation.get("requestBody", {"content": {}})["content"]
+    schemas += [content["schema"] for content in body.values()]
+
+    # A wrong login gets the same answer whatever its length; MAX_BODY_SIZE limits it.
+    if operation_id != "login-login_access_token":
+        assert [*unlimited(*schemas)] == []
+
+
+def unlimited(*schemas: Schema) -> Iterator[Schema]:
+    """Yield the strings and arrays, also inside of others, that have no largest size."""
+    for schema in schemas:
+        if "$ref" in schema:
+            name = schema["$ref"].rpartition("/")[2]
+            yield from unlimited(DOCUMENT["components"]["schemas"][name])
+        yield from unlimited(*schema.get("properties", {}).values())
+        choices = schema.get("anyOf", ())
+        if {"type": "number"} not in choices:  # a decimal: Pydantic limits its digits
+            yield from unlimited(*choices)
+        if schema.get("type") == "array":
+            yield from unlimited(schema["items"])
+            if "maxItems" not in schema:
+                yield schema
+        is_limited = {"maxLength", "enum", "const"} & schema.keys()
+        is_short = schema.get("format") in {"uuid", "date", "date-time"}
+        if schema.get("type") == "string" and not (is_limited or is_short):
+            yield schema
+
+
+def test_generated_clients_get_names_that_are_words_of_their_languages() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    tags = {tag for operation in OPERATIONS.values() for tag in operation["tags"]}
+
+    assert all(tag.isidentifier() for tag in tags)
+    assert {name for name in schemas if not name.isidentifier()} == {
+        "Body_login-login_access_token"  # the name that the reference template's front end uses
+    }
+    assert not [name for name in schemas if name.endswith("_")]
+    assert {"ApiKeysPublic", "RolesPublic", "OwnSessions"} <= schemas.keys()
+
+
+def test_generated_clients_know_the_passwords_that_they_have_to_send() -> None:
+    assert "writeOnly" not in str(DOCUMENT)
+    assert "password" in DOCUMENT["components"]["schemas"]["UserCreate"]["required"]

@@ -1,0 +1,101 @@
+"""People who sign up without a pause, and what became of them."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count
+
+import httpx2
+from sqlalchemy import text
+
+from dev.mail_catcher import MailCatcher
+from tests.seams.deployment import Deployment
+
+RATE = 0.25
+"""Seconds between two sign-ups: what a busy machine can do, since each hashes a password."""
+
+PATIENCE = 60
+"""Seconds that a person waits for an answer."""
+
+PEOPLE = text("SELECT email FROM users")
+
+
+@dataclass
+class Load:
+    """`accepted` says when a person's sign-up was answered with 201, in Unix seconds.
+
+    `slowest` is the longest that a person has waited for an answer, in seconds.
+    """
+
+    client: httpx2.AsyncClient
+    accepted: dict[str, float] = field(default_factory=dict)
+    answers: Counter[int | str] = field(default_factory=Counter)
+    asked_again_after: list[float] = field(default_factory=list)
+    slowest: float = 0
+
+    async def sign_up(self, email: str) -> None:
+        person = {"email": email, "password": "correct horse", "full_name": "Ada"}
+        began = time.monotonic()
+        try:
+            answer = await self.client.post("/api/v1/users/signup", json=person)
+        except httpx2.TransportError as error:
+            self.answers[type(error).__name__] += 1
+            return
+        finally:
+            self.slowest = max(self.slowest, time.monotonic() - began)
+        self.answers[answer.status_code] += 1
+        if answer.status_code == 201:
+            self.accepted[email] = time.time()
+        elif answer.status_code == 503:
+            self.asked_again_after.append(float(answer.headers["Retry-After"]))
+
+    def first_accepted_after(self, moment: float) -> float:
+        """Return how many seconds after a moment a sign-up worked that had begun to fail."""
+        later = sorted(at for at in self.accepted.values() if at > moment)
+        gaps = [
+            (following - at, following)
+            for at, following in zip([moment, *later], later, strict=False)
+        ]
+        return max(gaps)[1] - moment if gaps else float("inf")
+
+
+@asynccontextmanager
+async def signing_up(deployment: Deployment, *, every: float) -> AsyncIterator[Load]:
+    """Sign up one person after the other while the block lasts, on kept-alive connections."""
+    stop = asyncio.Event()
+    async with httpx2.AsyncClient(base_url=deployment.api_url, timeout=PATIENCE) as client:
+        load = Load(client)
+
+        async def keep_signing_up() -> None:
+            async with asyncio.TaskGroup() as people:
+                for number in count():
+                    if stop.is_set():
+                        return
+                    people.create_task(load.sign_up(f"person-{number}@example.com"))
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(stop.wait(), every)
+
+        task = asyncio.create_task(keep_signing_up())
+        try:
+            yield load
+        finally:
+            stop.set()
+            await task
+
+
+def welcomed(catcher: MailCatcher) -> Counter[str]:
+    """Return how many welcome emails each person has got."""
+    return Counter(email.to[0] for email in catcher.messages() if email.subject == "Welcome")
+
+
+async def wait_until_welcomed(
+    catcher: MailCatcher, people: set[str], *, within: float
+) -> Counter[str]:
+    """Wait until all people have their email, or for so many seconds."""
+    deadline = time.monotonic() + within
+    while not people <= welcomed(catcher).keys() and time.monotonic() < deadline:
+        await asyncio.sleep(0.1)
+    return welcomed(catcher)

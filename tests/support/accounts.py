@@ -1,0 +1,95 @@
+"""Users of the service, and how they log in."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+import httpx2
+
+from app.core.resources import Resources
+from app.core.security.access_tokens import read_access_token
+from app.models import Role, User, UserRole
+from app.services.auth.authentication import authenticate
+from app.services.auth.session_service import SessionService
+from app.services.scope import RequestInfo, Scope, open_scope
+
+API = "/api/v1"
+LOGIN = f"{API}/login/access-token"
+SIGNUP = f"{API}/users/signup"
+PASSWORD = "correct horse"
+ADA = {"email": "ada@example.com", "password": PASSWORD, "full_name": "Ada Lovelace"}
+REQUEST_INFO = RequestInfo("192.0.2.1", "tests")
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user who is logged in."""
+
+    id: UUID
+    email: str
+    session_id: UUID
+    access_token: str
+    refresh_token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return bearer(self.access_token)
+
+
+async def create_user(
+    resources: Resources,
+    name: str = "ada",
+    *,
+    superuser: bool = False,
+    password_hash: str | None = None,
+    confirmed: bool = True,
+) -> Person:
+    """Create a user and a session, without the time that hashing a password takes."""
+    async with open_anonymous_scope(resources) as scope:
+        user = User(
+            email=f"{name}@example.com",
+            full_name=name.title(),
+            is_superuser=superuser,
+            password_hash=password_hash,
+            email_verified_at=datetime.now(UTC) if confirmed else None,
+        )
+        scope.uow.session.add(user)
+        await scope.uow.session.flush()
+        tokens = await SessionService(scope).open(user)
+    session_id = read_access_token(resources.settings, tokens.access_token).session_id
+    return Person(user.id, user.email, session_id, tokens.access_token, tokens.refresh_token)
+
+
+async def allow(resources: Resources, person: Person, *permissions: str) -> None:
+    """Give a user a role with permissions."""
+    async with resources.unit_of_work() as uow:
+        role = Role(name=f"role of {person.email}", permissions=[*permissions])
+        uow.session.add(role)
+        await uow.session.flush()
+        uow.session.add(UserRole(user_id=person.id, role_id=role.id))
+
+
+def open_anonymous_scope(resources: Resources) -> AbstractAsyncContextManager[Scope]:
+    """Open the scope of a request without a login."""
+    return open_scope(resources, REQUEST_INFO)
+
+
+@asynccontextmanager
+async def open_user_scope(resources: Resources, person: Person) -> AsyncIterator[Scope]:
+    """Open the scope of a request with a person's access token."""
+    principal = await authenticate(resources.reader, resources.settings, person.access_token)
+    async with open_scope(resources, REQUEST_INFO, principal) as scope:
+        yield scope
+
+
+def bearer(access_token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {access_token}"}
+
+
+async def log_in(
+    client: httpx2.AsyncClient, email: str = ADA["email"], password: str = PASSWORD
+) -> httpx2.Response:
+    """Log in as the form of a login page does."""
+    return await client.post(LOGIN, data={"username": email, "password": password})

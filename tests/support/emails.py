@@ -1,0 +1,36 @@
+"""The emails that the service sends, and their links."""
+
+import re
+
+from app.core.worker.email_settings import WorkerSettings as EmailWorker
+from dev.caught_email import CaughtEmail
+from dev.mail_catcher import MailCatcher
+from tests.support.workers import RunWorker
+
+LINK = re.compile(r"https://service\.example\.com/([\w-]+)\?token=([\w-]{43})\s")
+
+
+class Mailbox:
+    """Sends the emails that are waiting, and reads all of them."""
+
+    def __init__(self, run_worker: RunWorker, mail_catcher: MailCatcher) -> None:
+        self._run_worker = run_worker
+        self._catcher = mail_catcher
+
+    async def receive(self) -> list[CaughtEmail]:
+        """Return the emails that have been sent since the last call."""
+        before = len(self._catcher.messages())
+        await self._run_worker(EmailWorker)
+        waiting = len(self._catcher.messages()) - before
+        return [await self._catcher.anext() for _ in range(waiting)]
+
+    async def link_to(self, page: str, to: str) -> str:
+        """Return the token of the one new link that leads to a page, and went to an address."""
+        found = [
+            token
+            for email in await self.receive()
+            for linked, token in LINK.findall(email.text or "")
+            if linked == page and email.to == [to]
+        ]
+        assert len(found) == 1, found
+        return str(found[0])

@@ -1,0 +1,64 @@
+"""A network between us and a server, which can lose what passes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, suppress
+
+
+class Network:
+    """Passes on what it is given, until it forgets its connections as a router does.
+
+    Then they stay open and carry nothing. New connections work.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = host, port
+        self._passing: set[asyncio.Event] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def lead_to(self, host: str, port: int) -> None:
+        """Lead new connections to another server; those that exist stay where they are."""
+        self._target = host, port
+
+    def forget_connections(self) -> None:
+        for passing in self._passing:
+            passing.clear()
+
+    async def meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(*self._target)
+        passing = asyncio.Event()
+        passing.set()
+        self._passing.add(passing)
+        tasks = [
+            asyncio.create_task(self._pass_on(reader, back, passing)),
+            asyncio.create_task(self._pass_on(there, writer, passing)),
+        ]
+        self._tasks.update(tasks)
+
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, passing: asyncio.Event
+    ) -> None:
+        with closing(writer), suppress(OSError):
+            while data := await reader.read(65_536):
+                await passing.wait()
+                writer.write(data)
+            await passing.wait()
+
+    async def aclose(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def network_to(
+    host: str, port: int, *, entrance: int = 0
+) -> AsyncIterator[tuple[Network, int]]:
+    """Open a network to a server, and yield the port by which it is entered."""
+    network = Network(host, port)
+    server = await asyncio.start_server(network.meet, "127.0.0.1", entrance)
+    try:
+        yield network, server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await network.aclose()

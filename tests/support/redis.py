@@ -1,0 +1,40 @@
+"""What tests write to Redis themselves, and how they count what is asked of it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from app.core.broker.client import QueueRedis
+from app.core.broker.connection import Command, MultiplexedConnection, Reply
+
+
+async def set_hash_field(redis: QueueRedis, key: str, field: str, value: object) -> None:
+    async with redis.pipeline() as pipe:
+        pipe.hset(key, field, str(value))
+        await pipe.execute()
+
+
+class CountingConnection(MultiplexedConnection):
+    """Remembers the commands of each round trip."""
+
+    def __init__(self, redis: QueueRedis, round_trips: list[list[Command]]) -> None:
+        super().__init__(redis.connection_pool)
+        self._round_trips = round_trips
+
+    async def execute(self, *commands: Command) -> list[Reply]:
+        self._round_trips.append([*commands])
+        return await super().execute(*commands)
+
+
+@asynccontextmanager
+async def counting_round_trips(*clients: QueueRedis) -> AsyncIterator[list[list[Command]]]:
+    """Collect the commands of each round trip on the fast connections of these clients."""
+    round_trips: list[list[Command]] = []
+    originals = [client.multiplexed for client in clients]
+    for client in clients:
+        client.multiplexed = CountingConnection(client, round_trips)
+    try:
+        yield round_trips
+    finally:
+        for client, original in zip(clients, originals, strict=True):
+            await client.multiplexed.aclose()
+            client.multiplexed = original

@@ -1,0 +1,50 @@
+"""Waiting without a time limit that a busy machine could miss: only a stall ends a wait."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import text
+
+from app.core.resources import Resources
+
+STALLED_AFTER = 300.0
+"""Seconds. It is far beyond what the slowest machine needs for anything a test waits for."""
+
+POLL_INTERVAL = 0.02
+
+
+@asynccontextmanager
+async def stall_limit(awaited: str) -> AsyncIterator[None]:
+    """Run the block. Raise AssertionError, which names what was awaited, when it stalls."""
+    try:
+        async with asyncio.timeout(STALLED_AFTER) as limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise AssertionError(f"stalled: waited {STALLED_AFTER:.0f} s for {awaited}") from None
+
+
+async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Check a condition that no event announces, again and again, until it holds."""
+    async with stall_limit(f"{condition.__module__}.{condition.__qualname__}"):
+        while not await condition():
+            await asyncio.sleep(POLL_INTERVAL)
+
+
+async def wait_for_blocked_transaction(resources: Resources) -> None:
+    """Wait until a transaction on the server waits for a lock of another one."""
+    query = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+    async def is_blocked() -> bool:
+        async with resources.unit_of_work() as uow:
+            return bool(await uow.session.scalar(query))
+
+    await wait_until(is_blocked)
+
+
+async def logged(lines: list[MutableMapping[str, Any]], event: str) -> bool:
+    """Return whether an event is among the captured log lines."""
+    return any(line["event"] == event for line in lines)

@@ -1,0 +1,54 @@
+"""What a process loads when it starts: a library that it does not use costs time and memory."""
+
+import json
+
+import pytest
+
+from app.core.config import Settings
+from app.core.oidc_settings import OidcProvider
+from tests.support.processes import run_process
+
+LIST_MODULES = """
+import json, sys
+import app.__main__, run_base_worker, run_email_worker
+without_http = sorted(sys.modules)
+import main
+print(json.dumps([without_http, sorted(sys.modules)]))
+"""
+
+NEVER_AT_THE_START = {
+    "alembic",
+    "attr",
+    "authlib",
+    "httpx2",
+    "jinja2",
+    "joserfc",
+    "opentelemetry.sdk.metrics",
+    "opentelemetry.sdk.trace",
+    "prometheus_client",
+    "pygments",
+    "rich",
+    "segno",
+    "sentry_sdk",
+    "webauthn",
+}
+ONLY_WITH_HTTP = {"anyio", "fastapi", "jwt", "python_multipart", "starlette", "uvicorn"}
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Settings with a provider, whose libraries are large."""
+    acme = {"issuer": "https://acme.example.com", "client_id": "a", "client_secret": "b"}
+    return settings.model_copy(
+        update={"oidc_providers": {"acme": OidcProvider.model_validate(acme)}}
+    )
+
+
+async def test_a_process_loads_only_what_it_needs(settings: Settings) -> None:
+    async with run_process(settings, "-c", LIST_MODULES) as process:
+        assert await process.wait_for_exit() == 0, process.output
+    without_http, with_http = map(set, json.loads(process.output.splitlines()[-1]))
+
+    assert without_http & (NEVER_AT_THE_START | ONLY_WITH_HTTP) == set()
+    assert with_http & NEVER_AT_THE_START == set()
+    assert with_http >= ONLY_WITH_HTTP - {"python_multipart"}
