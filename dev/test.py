@@ -23,15 +23,16 @@ other arguments go to pytest: bin/test -x -k email
 
 @dataclass(frozen=True)
 class Run:
-    """One run of pytest: tests with these markers, in parallel or one after another.
+    """One run of pytest: tests with these markers.
 
-    With `retry`, what fails runs once more: other work on the machine can spoil a measurement.
+    A `timed` run compares durations: without coverage, which would slow it down, and what fails
+    runs once more, because other work on the machine can spoil a measurement.
     """
 
     markers: str
     folder: str | None = None
     parallel: bool = True
-    retry: bool = False
+    timed: bool = False
 
 
 LONG = "browser or chaos or stock or fuzz or seams"
@@ -40,7 +41,7 @@ NAMED = Run("not stock", parallel=False)
 CHOICES: dict[str, list[Run]] = {
     "--all": [
         Run(f"not ({LONG} or timing)"),
-        Run(f"timing and not ({LONG})", parallel=False, retry=True),
+        Run(f"timing and not ({LONG})", parallel=False, timed=True),
     ],
     "--browser": [Run("browser", "tests/pages/browser")],
     "--fuzz": [Run("fuzz", "tests/fuzz")],
@@ -103,12 +104,12 @@ def plan(arguments: Arguments, for_pytest: Sequence[str]) -> list[tuple[Run, lis
             [
                 f"-m{run.markers}",
                 *([] if run.parallel else ["-n0"]),
-                *(coverage(number, len(runs)) if arguments.cov else []),
+                *(["--cov"] if arguments.cov and not run.timed else []),
                 *for_pytest,
                 *([run.folder] if run.folder and not paths else []),
             ],
         )
-        for number, run in enumerate(runs, start=1)
+        for run in runs
     ]
 
 
@@ -118,19 +119,10 @@ def paths_in(arguments: Sequence[str]) -> list[Path]:
     return [path for path in paths if path.exists()]
 
 
-def coverage(number: int, runs: int) -> list[str]:
-    """Return the options that add up the coverage of all runs and report it after the last one."""
-    return [
-        "--cov",
-        *(["--cov-append"] if number > 1 else []),
-        *(["--cov-report=", "--cov-fail-under=0"] if number < runs else []),
-    ]
-
-
 def run_with_retry(run: Run, options: Sequence[str]) -> int:
-    """Run pytest, a second time for what failed if the run allows it, and return the exit code."""
+    """Run pytest and return its exit code. What fails in a timed run runs once more."""
     code = run_pytest(options)
-    if code == TESTS_FAILED and run.retry:
+    if code == TESTS_FAILED and run.timed:
         code = run_pytest([*options, "--last-failed", "--last-failed-no-failures=none"])
     return code
 

@@ -67,10 +67,7 @@ async def test_the_guide_adds_a_job_that_its_worker_knows(
     project = follow_guide("How to add a job", tmp_path / "project")
 
     async with run_process(settings, "-c", NAME_THE_JOBS, cwd=project) as worker:
-        assert (
-            await worker.wait_for_line("DeleteOldReports")
-            == "ExportPersonalData BuildSignupReport DeleteOldReports DeleteExpired\n"
-        )
+        assert await worker.wait_for_line("BuildSignupReport DeleteOldReports ")
 
 
 @pytest.mark.checkout

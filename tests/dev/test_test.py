@@ -37,12 +37,11 @@ def test_a_test_whose_file_is_named_runs_whatever_its_markers_are(place: str) ->
     assert runs(place) == [NAMED]
 
 
-def test_the_coverage_of_all_runs_is_added_up_and_reported_once() -> None:
-    first, second = options("--all", "--cov")
+def test_coverage_is_measured_but_not_while_durations_are_compared() -> None:
+    parallel, timed = options("--all", "--cov")
 
-    assert {"--cov-report=", "--cov-fail-under=0"} < {*first}
-    assert "--cov-append" in second
-    assert not {"--cov-report=", "--cov-fail-under=0"} & {*second}
+    assert "--cov" in parallel
+    assert "--cov" not in timed
 
 
 @pytest.mark.parametrize(

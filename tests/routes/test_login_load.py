@@ -28,6 +28,7 @@ async def test_thirty_logins_at_once_do_not_slow_down_other_requests(
 ) -> None:
     """Other work on the machine may spoil one measurement, but not all of them."""
     ada = await create_user(committing_resources, password_hash=await Passwords().hash(PASSWORD))
+    bob = await create_user(committing_resources, "bob")
     command = ("-m", "uvicorn", "main:app", "--port", "0", "--no-proxy-headers")
     async with run_process(committing_resources.settings, *command) as api:
         url = (await api.wait_for_line("running on")).split("running on ")[1].split()[0]
@@ -37,19 +38,22 @@ async def test_thirty_logins_at_once_do_not_slow_down_other_requests(
         ):
             slowest: list[float] = []
             while len(slowest) < TRIES and min(slowest, default=1.0) > LIMIT:
-                slowest.append(await wait_beside_logins(client, ada))
+                slowest.append(await wait_beside_logins(client, ada, bob))
 
     assert min(slowest) <= LIMIT, slowest
 
 
-async def wait_beside_logins(client: httpx2.AsyncClient, ada: Person) -> float:
-    """Return the 99th percentile of the seconds that another route takes during the logins."""
-    await client.get(f"{API}/users/me", headers=ada.headers)
+async def wait_beside_logins(client: httpx2.AsyncClient, ada: Person, bob: Person) -> float:
+    """Return the 99th percentile of the seconds that Bob waits while Ada logs in many times.
+
+    They are two people, because so many logins end the oldest sessions of their user.
+    """
+    await client.get(f"{API}/users/me", headers=bob.headers)
     logins = asyncio.gather(*(time_of_login(client, ada.email) for _ in range(LOGINS)))
     waits: list[float] = []
     while not logins.done():
         began = time.perf_counter()
-        answer = await client.get(f"{API}/users/me", headers=ada.headers)
+        answer = await client.get(f"{API}/users/me", headers=bob.headers)
         waits.append(time.perf_counter() - began)
         assert answer.status_code == 200
     await logins
