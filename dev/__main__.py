@@ -18,7 +18,7 @@ migrations, the API with reload, and one worker per run_*_worker.py. Ctrl-C stop
 
 Where DATABASE_URL, REDIS_URL or SMTP_HOST is set, in the environment or in .env, that server
 is used instead of ours. Data is kept in .dev/. While it runs, .dev/env tells other commands
-where the servers are: `uv run alembic current` in a second terminal just works.
+where the servers are: `.venv/bin/alembic current` in a second terminal just works.
 """
 VARIABLES = """\
 environment variables:

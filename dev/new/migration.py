@@ -34,7 +34,7 @@ class Migration:
             case heads:
                 raise NewError(
                     f"alembic/versions has {len(heads)} heads: join them with "
-                    "`uv run alembic merge heads` first."
+                    "`.venv/bin/alembic merge heads` first."
                 )
 
     @property

@@ -39,7 +39,7 @@ def add_resource(
     tree.edit(ACCESS, source.add_to_dict, "ACCESS", *_access(name, names))
     tree.edit(PEOPLE, _own, name, fields)
     return [
-        f"Read {migration.file}, then apply it: uv run alembic upgrade head",
+        f"Read {migration.file}, then apply it: .venv/bin/alembic upgrade head",
         f"Adapt the limits of the fields in app/schemas/{name.snake}.py, which fit the migration.",
         "Try it: bin/dev, then http://localhost:8000/docs",
     ]

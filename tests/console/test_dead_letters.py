@@ -12,7 +12,7 @@ from tests.support.workers import RunWorker
 
 @pytest.fixture
 def resources(committing_resources: Resources) -> Resources:
-    """Commits that the worker sees on connections of its own."""
+    """Resources whose commits the worker can see."""
     return committing_resources
 
 

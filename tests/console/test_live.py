@@ -122,7 +122,7 @@ async def test_a_part_that_cannot_be_read_for_a_while_comes_back(versions: Versi
 
 @pytest.fixture
 def resources(committing_resources: Resources) -> Resources:
-    """Commits that the streams see on connections of their own."""
+    """Resources whose commits the streams can see."""
     return committing_resources
 
 

@@ -44,7 +44,7 @@ LINK = re.compile(r"https://service\.example\.com/([\w-]+)\?token=([\w-]{43})\s"
 
 @pytest.fixture
 def resources(committing_resources: Resources) -> Resources:
-    """Commits that the worker and its outbox relay see on connections of their own."""
+    """Resources whose commits the worker and its outbox relay can see."""
     return committing_resources
 
 

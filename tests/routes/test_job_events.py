@@ -47,7 +47,7 @@ def painting(handler: Handler) -> WorkerSettings:
 
 @pytest.fixture
 def resources(committing_resources: Resources) -> Resources:
-    """Commits that the worker, its outbox relay, and the streams see on their own connections."""
+    """Resources whose commits the worker, its outbox relay, and the streams can see."""
     return with_settings(committing_resources, max_streams_per_user=2, max_streams=3)
 
 

@@ -10,7 +10,7 @@ from tests.support.workers import RunWorker
 
 @pytest.fixture
 def resources(committing_resources: Resources) -> Resources:
-    """Commits that workers, and requests at the same moment, see on connections of their own."""
+    """Resources whose commits workers and other requests can see."""
     return committing_resources
 
 

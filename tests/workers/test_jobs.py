@@ -23,7 +23,7 @@ ADA = {"email": "ada@example.com", "password": "correct horse", "full_name": "Ad
 
 @pytest.fixture
 def resources(committing_resources: Resources) -> Resources:
-    """Commits that the worker and its outbox relay see on connections of their own."""
+    """Resources whose commits the worker and its outbox relay can see."""
     return committing_resources
 
 

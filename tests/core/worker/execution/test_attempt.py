@@ -25,7 +25,7 @@ KEYS = QueueKeys(BASE)
 
 @pytest.fixture
 def resources(committing_resources: Resources) -> Resources:
-    """Commits that the worker and its outbox relay see on connections of their own."""
+    """Resources whose commits the worker and its outbox relay can see."""
     return committing_resources
 
 
