@@ -81,14 +81,15 @@ EARLIER = {
 
 @pytest.mark.parametrize("name", EARLIER)
 async def test_a_notice_that_an_earlier_release_has_enqueued_is_still_sent(
-    resources: Resources, run_worker: RunWorker, mail_catcher: MailCatcher, name: str
+    committing_resources: Resources, run_worker: RunWorker, mail_catcher: MailCatcher, name: str
 ) -> None:
     """As it waits in Redis when a release comes that would not enqueue it any more."""
     fields, subject = EARLIER[name]
-    ada = await create_user(resources)
+    ada = await create_user(committing_resources)
     job_class = {job.__name__: job for job in EarlierNotice.__subclasses__()}[name]
-    await resources.queues.send(job_class.model_validate({"user_id": ada.id, **fields}))
-    await run_worker(EmailWorker)
+    notice = job_class.model_validate({"user_id": ada.id, **fields})
+    await committing_resources.queues.send(notice)
+    await run_worker(EmailWorker, using=committing_resources)
 
     email = await mail_catcher.anext()
     assert (email.to, email.subject) == ([fields.get("email", ada.email)], subject)

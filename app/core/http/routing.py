@@ -2,15 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from copy import copy
 from enum import Enum
 from itertools import takewhile
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, request_response
 from starlette.routing import BaseRoute, Match
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.core.http.direct import TELEMETRY, DirectEndpoint, is_direct
 from app.core.http.paths import route_path
@@ -34,15 +35,28 @@ class FlatRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401  FastAPI's own
         super().__init__(path, endpoint, **options)
-        if endpoint in _constant:
-            self.app = JSONResponse(endpoint())
-        elif is_direct(self):
-            self.app = DirectEndpoint(self, self.app)
+        self.direct = is_direct(self)
+        self.app = _app_of(self)
+
+    def of(self, app: FastAPI) -> "FlatRoute":
+        """Return this route for another application, without finding out again what it takes."""
+        route = copy(self)
+        route.dependency_overrides_provider = app
+        route.app = request_response(route.get_route_handler())
+        route.app = _app_of(route)
+        return route
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if self.path_format.partition("{")[0] not in scope["path"]:
             return Match.NONE, {}
         return super().matches(scope)
+
+
+def _app_of(route: FlatRoute) -> ASGIApp:
+    """Return what answers the requests of a route, instead of FastAPI's part where that can go."""
+    if route.endpoint in _constant:
+        return JSONResponse(route.endpoint())
+    return DirectEndpoint(route, route.app) if route.direct else route.app
 
 
 class RouteIndex:
@@ -80,10 +94,27 @@ def _can_be_indexed(route: BaseRoute) -> bool:
 
 
 class Declaration(APIRoute):
-    """A route of a router: how it was declared. FastAPI's part follows once, with the prefix."""
+    """A route of a router: how it was declared. FastAPI's part follows once, with the prefix.
+
+    It takes a millisecond, so applications with the same options share it.
+    """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401  FastAPI's own
         self.path, self.endpoint, self.options = path, endpoint, options
+        self._built: tuple[str, dict[str, Any], FlatRoute] | None = None
+
+    def build(self, prefix: str, app: FastAPI) -> FlatRoute:
+        """Return the route of an application."""
+        path = prefix + self.path
+        options = self.options | {
+            "responses": {**app.router.responses, **self.options["responses"]},
+            "generate_unique_id_function": app.router.generate_unique_id_function,
+        }
+        if self._built and self._built[:2] == (path, options):
+            return self._built[2].of(app)
+        route = FlatRoute(path, self.endpoint, **options | {"dependency_overrides_provider": app})
+        self._built = path, options, route
+        return route
 
 
 class Router(APIRouter):
@@ -101,9 +132,4 @@ def include_flat(app: FastAPI, router: Router, *, prefix: str = "") -> None:
     for route in router.routes:
         if not isinstance(route, Declaration):
             raise TypeError(f"{route}: declare it with app.core.http.routing.Router, not APIRouter")
-        options = route.options | {
-            "responses": {**app.router.responses, **route.options["responses"]},
-            "generate_unique_id_function": app.router.generate_unique_id_function,
-            "dependency_overrides_provider": app,
-        }
-        app.router.routes.append(FlatRoute(prefix + route.path, route.endpoint, **options))
+        app.router.routes.append(route.build(prefix, app))

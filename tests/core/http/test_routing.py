@@ -76,6 +76,31 @@ async def test_tests_of_a_service_may_override_the_dependencies_of_a_route() -> 
         assert (await client.get("/things/7")).json()["kind"] == "another"
 
 
+async def test_applications_share_a_router_and_not_their_overrides() -> None:
+    router, apps = router_with_a_route(Router), [FastAPI() for _ in range(2)]
+    for app in apps:
+        include_flat(app, router)
+    apps[1].dependency_overrides[kind_of_thing] = another_kind
+
+    kinds = []
+    for app in apps:
+        async with serve(app) as client:
+            kinds.append((await client.get("/things/7")).json()["kind"])
+
+    assert kinds == ["thing", "another"]
+    assert apps[0].openapi() == apps[1].openapi()
+
+
+async def test_a_router_takes_other_options_from_another_application() -> None:
+    router = router_with_a_route(Router)
+    plain, described = FastAPI(), FastAPI(responses={418: {"description": "A teapot"}})
+    for app in (plain, described):
+        include_flat(app, router)
+
+    documented = [app.openapi()["paths"]["/things/{number}"]["get"] for app in (plain, described)]
+    assert ["418" in operation["responses"] for operation in documented] == [False, True]
+
+
 async def test_a_constant_endpoint_is_called_once_and_documented_like_others() -> None:
     router, calls = Router(), list[int]()
 
