@@ -1,6 +1,7 @@
 """Dead letters: jobs that failed for good, in groups and by filter."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response, status
 
@@ -37,10 +38,7 @@ async def retry_dead_letters(
     scope: Manager, data: DeadLetterChange, request: Request, response: Response
 ) -> JobAccepted:
     """Retry all dead letters that match, in the background. `Location` is the job to follow."""
-    scope.reason = data.reason
-    job_id = DeadLetterService(scope).request_change("retry", data)
-    response.headers["Location"] = str(request.app.url_path_for("read_job", job_id=job_id))
-    return JobAccepted(id=job_id)
+    return _accept(DeadLetterService(scope).request_change("retry", data), request, response)
 
 
 @router.post("/discard", status_code=status.HTTP_202_ACCEPTED, dependencies=RECENT)
@@ -48,7 +46,9 @@ async def discard_dead_letters(
     scope: Manager, data: DeadLetterChange, request: Request, response: Response
 ) -> JobAccepted:
     """Delete all dead letters that match, in the background. `Location` is the job to follow."""
-    scope.reason = data.reason
-    job_id = DeadLetterService(scope).request_change("discard", data)
+    return _accept(DeadLetterService(scope).request_change("discard", data), request, response)
+
+
+def _accept(job_id: UUID, request: Request, response: Response) -> JobAccepted:
     response.headers["Location"] = str(request.app.url_path_for("read_job", job_id=job_id))
     return JobAccepted(id=job_id)

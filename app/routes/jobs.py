@@ -23,7 +23,6 @@ from app.services.scope import Scope
 
 router = Router(prefix="/jobs", tags=["jobs"])
 
-Manager = Annotated[Scope, requires("jobs:manage")]
 RECENT = [Depends(requires_recent(minutes=5))]
 
 
@@ -74,33 +73,35 @@ async def read_job(scope: ClientScope, job_id: UUID) -> JobRecord:
     return await JobService(scope).get(job_id)
 
 
-@router.post("/{job_id}/retry")
-async def retry_job(
-    scope: Manager, job_id: UUID, data: ReasonGiven, request: Request
-) -> JobAccepted:
-    """Give a job that failed for good all of its tries again, the first one at once."""
+async def operations_of(
+    scope: Annotated[Scope, requires("jobs:manage")], data: ReasonGiven, request: Request
+) -> JobOperations:
+    """Return what an operator may do with jobs, having given a reason."""
     scope.reason = data.reason
-    await JobOperations(scope, resources_of(request).sessions).retry(job_id)
+    return JobOperations(scope, resources_of(request).sessions)
+
+
+Operations = Annotated[JobOperations, Depends(operations_of)]
+
+
+@router.post("/{job_id}/retry")
+async def retry_job(operations: Operations, job_id: UUID) -> JobAccepted:
+    """Give a job that failed for good all of its tries again, the first one at once."""
+    await operations.retry(job_id)
     return JobAccepted(id=job_id)
 
 
 @router.post("/{job_id}/discard", dependencies=RECENT)
-async def discard_job(
-    scope: Manager, job_id: UUID, data: ReasonGiven, request: Request
-) -> JobAccepted:
+async def discard_job(operations: Operations, job_id: UUID) -> JobAccepted:
     """Delete a dead letter."""
-    scope.reason = data.reason
-    await JobOperations(scope, resources_of(request).sessions).discard(job_id)
+    await operations.discard(job_id)
     return JobAccepted(id=job_id)
 
 
 @router.post("/{job_id}/cancel", dependencies=RECENT)
-async def cancel_job(
-    scope: Manager, job_id: UUID, data: ReasonGiven, request: Request
-) -> JobAccepted:
+async def cancel_job(operations: Operations, job_id: UUID) -> JobAccepted:
     """Prevent a job from running, or stop it. Its worker stops it within a second."""
-    scope.reason = data.reason
-    await JobOperations(scope, resources_of(request).sessions).cancel(job_id)
+    await operations.cancel(job_id)
     return JobAccepted(id=job_id)
 
 

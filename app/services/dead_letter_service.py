@@ -25,6 +25,7 @@ class DeadLetterService:
 
         Raise SensitiveArgument.
         """
+        self.scope.reason = data.reason
         wanted = data.model_dump(exclude={"reason", "queue"})
         JobFilter(state=JobView.DEAD, arguments=data.arguments).check()
         wanted["until"] = data.until or datetime.now(UTC)

@@ -16,10 +16,8 @@ ACCESS = {
     # page: what a user gets who may read the console, one with all permissions, and a superuser.
     # A form that is sent empty changes nothing, and shows who may send it.
     "GET /console": READERS,
-    "GET /console/queues/{name}/pause": OPERATORS,
-    "POST /console/queues/{name}/pause": (403, 422, 422),
-    "GET /console/queues/{name}/resume": OPERATORS,
-    "POST /console/queues/{name}/resume": (403, 422, 422),
+    "GET /console/queues/{name}/{action}": OPERATORS,
+    "POST /console/queues/{name}/{action}": (403, 422, 422),
     "GET /console/queues/{name}/limits": OPERATORS,
     "POST /console/queues/{name}/limits": (403, 422, 422),
     "GET /console/jobs": READERS,
@@ -124,7 +122,7 @@ def path_of(page: str, parts: Mapping[str, object]) -> str:
     """Return the path of a page that exists."""
     path = page.split()[1]
     for prefix, others in {
-        "/console/queues": {"name": "base"},
+        "/console/queues": {"name": "base", "action": "pause"},
         "/console/enqueue": {"name": "SendTestEmail"},
         "/console/live": {"name": "nothing"},
         "/console/jobs": {"action": "retry"},

@@ -37,7 +37,7 @@ from app.core.control.found_jobs import (
     arguments_of,
 )
 from app.core.control.job_classes import (
-    ActivitySummary,
+    Histograms,
     JobClass,
     JobClassDetails,
     JobClassNotFound,
@@ -55,7 +55,6 @@ from app.core.control.limits import (
 )
 from app.core.control.lookup import JobNotFound, find_job
 from app.core.control.overview import (
-    LastHour,
     Overview,
     QueueOverview,
     Throughput,
@@ -69,7 +68,7 @@ from app.core.control.row_counts import Count
 from app.core.control.schedule import CronNotFound, CronStatus, list_crons, run_cron_now
 from app.core.control.search import search_jobs
 from app.core.control.workers import CronRecord, RunningJob, WorkerRecord, live_workers
-from app.core.job_store.activity import Activity, Histogram, Percentiles
+from app.core.job_store.activity import Activity, ActivitySummary, Histogram, Percentiles
 from app.core.job_store.attempts import RecordedTry
 
 __all__ = [
@@ -89,6 +88,7 @@ __all__ = [
     "FoundJob",
     "FoundJobs",
     "Histogram",
+    "Histograms",
     "InvalidArgument",
     "InvalidCursor",
     "JobClass",
@@ -100,7 +100,6 @@ __all__ = [
     "JobFilter",
     "JobNotFound",
     "JobView",
-    "LastHour",
     "OnlyDeadLetters",
     "Overview",
     "Percentiles",

@@ -14,8 +14,8 @@ from app.core.exceptions import NotFound
 from app.core.job_store.activity import (
     BOUNDS,
     Activity,
+    ActivitySummary,
     Counts,
-    Percentiles,
     jobs_ended,
     parse_counts,
 )
@@ -37,35 +37,19 @@ class JobClassNotFound(NotFound):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActivitySummary:
-    """The tries of a job class in a period. Durations are in seconds.
+class Histograms:
+    """How many tries took how long.
 
-    A histogram has one number for each of `bounds`, the upper limits, and one more.
+    Each has one number for each of `bounds`, the upper limits in seconds, and one more.
     """
 
-    succeeded: int
-    failed: int
-    retried: int
-    cancelled: int
-    pickup: Percentiles
-    duration: Percentiles
     bounds: tuple[float, ...]
-    pickup_histogram: tuple[int, ...]
-    duration_histogram: tuple[int, ...]
+    pickup: tuple[int, ...]
+    duration: tuple[int, ...]
 
     @classmethod
-    def of(cls, activity: Activity) -> "ActivitySummary":
-        return cls(
-            succeeded=activity.succeeded,
-            failed=activity.failed,
-            retried=activity.retried,
-            cancelled=activity.cancelled,
-            pickup=Percentiles.of(activity.pickup),
-            duration=Percentiles.of(activity.duration),
-            bounds=BOUNDS,
-            pickup_histogram=activity.pickup.counts,
-            duration_histogram=activity.duration.counts,
-        )
+    def of(cls, activity: Activity) -> "Histograms":
+        return cls(bounds=BOUNDS, pickup=activity.pickup.counts, duration=activity.duration.counts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +81,8 @@ class JobClassDetails:
     """A job class, its fields, and its code.
 
     `source` and `handler` are places in the code, such as `app/workers/jobs.py:35`. `handler` is
-    None while no live worker has the class. `ended_by_hour` has the jobs that ended in each of the
-    last 24 hours.
+    None while no live worker has the class. The histograms are of the last 24 hours, and
+    `ended_by_hour` has the jobs that ended in each of them.
     """
 
     summary: JobClass
@@ -108,6 +92,7 @@ class JobClassDetails:
     source: str
     handler: str | None
     last_day: ActivitySummary
+    histograms: Histograms
     ended_by_hour: tuple[int, ...]
     recent_failures: Sequence[RecordedTry]
 
@@ -132,7 +117,7 @@ async def job_class(queues: QueuePools, name: str) -> JobClassDetails:
         live_workers(queues, job.queue),
     )
     handlers = [worker.handlers[name] for worker in workers if name in worker.handlers]
-    ended = [jobs_ended(minute) for minute in minutes]
+    day, ended = Activity.of(minutes), [jobs_ended(minute) for minute in minutes]
     return JobClassDetails(
         summary=_summary(job, minutes[-HOUR:]),
         doc=job.__doc__,
@@ -140,7 +125,8 @@ async def job_class(queues: QueuePools, name: str) -> JobClassDetails:
         final=[error.__name__ for error in job.final],
         source=place_of_class(job),
         handler=handlers[-1] if handlers else None,
-        last_day=ActivitySummary.of(Activity.of(minutes)),
+        last_day=ActivitySummary.of(day),
+        histograms=Histograms.of(day),
         ended_by_hour=tuple(sum(ended[first : first + HOUR]) for first in range(0, DAY, HOUR)),
         recent_failures=failures,
     )

@@ -16,7 +16,7 @@ from app.core.broker.scripts import Call, run_scripts
 from app.core.control.limits import QueueLimits
 from app.core.control.queues import QueueUnavailable, find_queue, queue_client
 from app.core.control.row_counts import NOTHING, Count, RowCounts, count_rows
-from app.core.job_store.activity import Activity, Percentiles, jobs_ended, parse_counts
+from app.core.job_store.activity import Activity, ActivitySummary, jobs_ended, parse_counts
 from app.core.postgres.reader import Reader
 from app.core.queue import Queue, QueuePools
 
@@ -33,29 +33,14 @@ class Throughput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LastHour:
-    """The tries of the last 60 minutes, of which the current one is the last.
-
-    `ended` has the number of jobs that ended in each minute.
-    """
-
-    succeeded: int
-    failed: int
-    retried: int
-    cancelled: int
-    pickup: Percentiles
-    duration: Percentiles
-    ended: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueOverview:
     """A queue that is in the code. Ages are in seconds.
 
     `due` jobs wait for a worker. `scheduled` jobs wait for their time, or for their next try if
     they are among the `retrying` ones. `slots` is how many jobs the live workers can run at once
     within the limit. `rate` counts the jobs that ended per second in the last full minute. Minutes
-    are full minutes of the clock.
+    are full minutes of the clock. `last_hour` and `ended` are about the last 60 minutes, of which
+    the current one is the last. `ended` has the number of jobs that ended in each.
     `postponed` counts the jobs that wait for a worker of another release, by name.
     """
 
@@ -70,7 +55,8 @@ class QueueOverview:
     rate: float
     last_minute: Throughput
     last_five_minutes: Throughput
-    last_hour: LastHour
+    last_hour: ActivitySummary
+    ended: tuple[int, ...]
     limits: QueueLimits
     dead: Count
     outbox: Count
@@ -181,6 +167,7 @@ def _queue_overview(queue: Queue, reply: list[Any], rows: RowCounts) -> QueueOve
     due, oldest_ms, running, scheduled, workers, *ended = reply[:9]
     limits, (retrying, slots, postponed, minutes) = QueueLimits.parse(*reply[9:12]), reply[12:]
     last_minute, last_five_minutes = Throughput(*ended[:2]), Throughput(*ended[2:])
+    counts = [parse_counts(minute) for minute in minutes]
     return QueueOverview(
         queue=queue.name,
         due=due,
@@ -193,26 +180,13 @@ def _queue_overview(queue: Queue, reply: list[Any], rows: RowCounts) -> QueueOve
         rate=(last_minute.succeeded + last_minute.failed) / 60,
         last_minute=last_minute,
         last_five_minutes=last_five_minutes,
-        last_hour=_last_hour(minutes),
+        last_hour=ActivitySummary.of(Activity.of(counts)),
+        ended=tuple(map(jobs_ended, counts)),
         limits=limits,
         dead=rows.dead,
         outbox=rows.alive,
         oldest_outbox_age=rows.oldest_age,
         postponed=_names_of(postponed),
-    )
-
-
-def _last_hour(replies: Sequence[Sequence[bytes]]) -> LastHour:
-    minutes = [parse_counts(reply) for reply in replies]
-    activity = Activity.of(minutes)
-    return LastHour(
-        succeeded=activity.succeeded,
-        failed=activity.failed,
-        retried=activity.retried,
-        cancelled=activity.cancelled,
-        pickup=Percentiles.of(activity.pickup),
-        duration=Percentiles.of(activity.duration),
-        ended=tuple(map(jobs_ended, minutes)),
     )
 
 

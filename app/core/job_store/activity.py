@@ -101,6 +101,29 @@ class Activity:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivitySummary:
+    """The tries of a period in a few numbers. Durations are in seconds."""
+
+    succeeded: int
+    failed: int
+    retried: int
+    cancelled: int
+    pickup: Percentiles
+    duration: Percentiles
+
+    @classmethod
+    def of(cls, activity: Activity) -> "ActivitySummary":
+        return cls(
+            succeeded=activity.succeeded,
+            failed=activity.failed,
+            retried=activity.retried,
+            cancelled=activity.cancelled,
+            pickup=Percentiles.of(activity.pickup),
+            duration=Percentiles.of(activity.duration),
+        )
+
+
 def parse_counts(reply: Mapping[bytes, bytes] | Sequence[bytes]) -> dict[str, int]:
     """Read a hash as Redis returns it: as a map, or in a script as fields and numbers in turns."""
     if isinstance(reply, Mapping):

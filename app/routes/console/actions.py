@@ -4,13 +4,16 @@ GET shows the form, and POST to the same path acts. So an action works without J
 appears next to its field, and the confirmation of the user's identity leads back to the action.
 """
 
-from dataclasses import dataclass, replace
-from typing import Annotated
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Generic, ParamSpec, TypeVar
 
 from pydantic import BaseModel, StringConstraints
 from starlette.responses import Response
 
+from app.core.exceptions import NotFound
 from app.routes.console.desk import show
+from app.routes.pages.notices import Notice
 from app.routes.pages.visit import PageVisit
 from app.schemas.common import Line
 from app.services.scope import Scope
@@ -33,9 +36,44 @@ class ActionPage:
     section: str
     dangerous: bool = False
 
-    def about(self, name: str) -> "ActionPage":
-        """Return the page with a name in its title."""
-        return replace(self, title=f"{self.title} {name}")
+
+Given = ParamSpec("Given")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action(Generic[Given]):
+    """What an action page says about an action, what it does, and what the next page says."""
+
+    button: str
+    text: str
+    notice: Notice
+    run: Callable[Given, Awaitable[object]]
+    dangerous: bool = False
+
+    def page(self, title: str, *, back: str, section: str) -> ActionPage:
+        return ActionPage(
+            title=title,
+            text=self.text,
+            button=self.button,
+            dangerous=self.dangerous,
+            back=back,
+            section=section,
+        )
+
+
+AnyAction = TypeVar("AnyAction")
+
+
+class UnknownAction(NotFound):
+    def __init__(self) -> None:
+        super().__init__("There is no such action")
+
+
+def find_action(actions: Mapping[str, AnyAction], name: str) -> AnyAction:
+    """Return the action of this name. Raise UnknownAction."""
+    if (action := actions.get(name)) is None:
+        raise UnknownAction
+    return action
 
 
 def show_action(visit: PageVisit, scope: Scope, page: ActionPage) -> Response:

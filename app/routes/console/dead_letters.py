@@ -72,7 +72,6 @@ async def act_on_all(
     visit: Visit, scope: ProvenJobScope, action: Action, form: Annotated[ReasonForm, Form()]
 ) -> Response:
     """Enqueue the change, and show its job, whose progress says what became of how many."""
-    scope.reason = form.reason
     group = GroupQuery.model_validate(dict(visit.request.query_params))
     data = DeadLetterChange(reason=form.reason, **group.model_dump())
     job_id = DeadLetterService(scope).request_change(action, data)

@@ -19,9 +19,9 @@ from app.core.control import (
     search_jobs,
 )
 from app.routes.console.access import ConsoleScope, console_scope
-from app.routes.console.actions import ActionPage, ReasonForm, show_action
+from app.routes.console.actions import ReasonForm, find_action, show_action
 from app.routes.console.desk import show
-from app.routes.console.job_actions import find_job_action
+from app.routes.console.job_actions import ACTIONS
 from app.routes.console.job_forms import all_job_classes
 from app.routes.console.parts import read_job
 from app.routes.console.queries import Moment, Word, link_with, read_query
@@ -98,18 +98,11 @@ async def show_job(visit: Visit, scope: ConsoleScope, job_id: UUID) -> Response:
 
 @router.get("/console/jobs/{job_id}/do/{action}")
 async def show_job_action(visit: Visit, scope: JobScope, job_id: UUID, action: str) -> Response:
-    found = find_job_action(action)
+    found = find_action(ACTIONS, action)
     job = await find_job(scope.uow.session, scope.queues, job_id)
     if found.dangerous:
         scope.principal.require_recent_proof(minutes=RECENT)
-    page = ActionPage(
-        title=f"{found.button}: {job.name}",
-        text=found.text,
-        button=found.button,
-        dangerous=found.dangerous,
-        back=f"{SECTION}/{job_id}",
-        section=SECTION,
-    )
+    page = found.page(f"{found.button}: {job.name}", back=f"{SECTION}/{job_id}", section=SECTION)
     return show_action(visit, scope, page)
 
 
@@ -121,7 +114,7 @@ async def act_on_job(
     action: str,
     form: Annotated[ReasonForm, Form()],
 ) -> Response:
-    found = find_job_action(action)
+    found = find_action(ACTIONS, action)
     if found.dangerous:
         scope.principal.require_recent_proof(minutes=RECENT)
     scope.reason = form.reason

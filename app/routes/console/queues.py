@@ -1,5 +1,6 @@
 """Pause a queue, and limit all of its workers together."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import Form
@@ -8,7 +9,7 @@ from starlette.responses import Response
 
 from app.core.control import find_queue, queue_limits
 from app.routes.console.access import console_scope
-from app.routes.console.actions import ActionPage, ReasonForm, show_action
+from app.routes.console.actions import Action, ReasonForm, find_action, show_action
 from app.routes.console.desk import show
 from app.routes.pages.notices import Notice
 from app.routes.pages.route import page_router
@@ -21,20 +22,22 @@ router = page_router()
 
 QueueScope = Annotated[Scope, console_scope(Permission.MANAGE_QUEUES)]
 
-PAUSE = ActionPage(
-    title="Pause the queue",
-    text="No further job starts until the queue is resumed. Jobs that run go on.",
-    button="Pause",
-    back="/console",
-    section="/console",
-)
-RESUME = ActionPage(
-    title="Resume the queue",
-    text="Its jobs start again, the oldest first.",
-    button="Resume",
-    back="/console",
-    section="/console",
-)
+SECTION = "/console"
+
+SWITCHES: Mapping[str, Action[[QueueOperations, str]]] = {
+    "pause": Action(
+        button="Pause",
+        text="No further job starts until the queue is resumed. Jobs that run go on.",
+        notice=Notice.QUEUE_PAUSED,
+        run=QueueOperations.pause,
+    ),
+    "resume": Action(
+        button="Resume",
+        text="Its jobs start again, the oldest first.",
+        notice=Notice.QUEUE_RESUMED,
+        run=QueueOperations.resume,
+    ),
+}
 
 
 def _none_if_empty(text: object) -> object:
@@ -49,36 +52,6 @@ class LimitsForm(ReasonForm):
     concurrency: Annotated[int | None, Empty, Field(ge=1, le=1_000_000)] = None
 
 
-@router.get("/console/queues/{name}/pause")
-async def show_pause(visit: Visit, scope: QueueScope, name: str) -> Response:
-    find_queue(scope.queues, name)
-    return show_action(visit, scope, PAUSE.about(name))
-
-
-@router.post("/console/queues/{name}/pause")
-async def pause(
-    visit: Visit, scope: QueueScope, name: str, form: Annotated[ReasonForm, Form()]
-) -> Response:
-    scope.reason = form.reason
-    await QueueOperations(scope).pause(name)
-    return visit.redirect("/console", Notice.QUEUE_PAUSED)
-
-
-@router.get("/console/queues/{name}/resume")
-async def show_resume(visit: Visit, scope: QueueScope, name: str) -> Response:
-    find_queue(scope.queues, name)
-    return show_action(visit, scope, RESUME.about(name))
-
-
-@router.post("/console/queues/{name}/resume")
-async def resume(
-    visit: Visit, scope: QueueScope, name: str, form: Annotated[ReasonForm, Form()]
-) -> Response:
-    scope.reason = form.reason
-    await QueueOperations(scope).resume(name)
-    return visit.redirect("/console", Notice.QUEUE_RESUMED)
-
-
 @router.get("/console/queues/{name}/limits")
 async def show_limits(visit: Visit, scope: QueueScope, name: str) -> Response:
     limits = await queue_limits(scope.queues, find_queue(scope.queues, name))
@@ -91,4 +64,22 @@ async def set_limits(
 ) -> Response:
     scope.reason = form.reason
     await QueueOperations(scope).limit(name, rate=form.rate, concurrency=form.concurrency)
-    return visit.redirect("/console", Notice.QUEUE_LIMITED)
+    return visit.redirect(SECTION, Notice.QUEUE_LIMITED)
+
+
+@router.get("/console/queues/{name}/{action}")
+async def show_switch(visit: Visit, scope: QueueScope, name: str, action: str) -> Response:
+    found = find_action(SWITCHES, action)
+    find_queue(scope.queues, name)
+    page = found.page(f"{found.button} the queue {name}", back=SECTION, section=SECTION)
+    return show_action(visit, scope, page)
+
+
+@router.post("/console/queues/{name}/{action}")
+async def switch(
+    visit: Visit, scope: QueueScope, name: str, action: str, form: Annotated[ReasonForm, Form()]
+) -> Response:
+    found = find_action(SWITCHES, action)
+    scope.reason = form.reason
+    await found.run(QueueOperations(scope), name)
+    return visit.redirect(SECTION, found.notice)

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from app.core.control import list_crons
 from app.routes.console.access import ConsoleScope, console_scope
-from app.routes.console.actions import ActionPage, ReasonForm, show_action
+from app.routes.console.actions import Action, ReasonForm, show_action
 from app.routes.console.desk import show
 from app.routes.deps.request import resources_of
 from app.routes.pages.notices import Notice
@@ -22,12 +22,11 @@ router = page_router()
 JobScope = Annotated[Scope, console_scope(Permission.MANAGE_JOBS)]
 
 SECTION = "/console/schedule"
-RUN_NOW = ActionPage(
-    title="Run now:",
-    text="Its job is enqueued once more, at once. The schedule stays as it is.",
+RUN_NOW = Action(
     button="Run now",
-    back=SECTION,
-    section=SECTION,
+    text="Its job is enqueued once more, at once. The schedule stays as it is.",
+    notice=Notice.JOB_ENQUEUED,
+    run=CronService.run_now,
 )
 
 
@@ -39,7 +38,8 @@ async def show_schedule(visit: Visit, scope: ConsoleScope) -> Response:
 
 @router.get("/console/schedule/{name}/run")
 async def show_run_now(visit: Visit, scope: JobScope, name: str) -> Response:
-    return show_action(visit, scope, RUN_NOW.about(name))
+    page = RUN_NOW.page(f"Run now: {name}", back=SECTION, section=SECTION)
+    return show_action(visit, scope, page)
 
 
 @router.post("/console/schedule/{name}/run")
@@ -49,4 +49,4 @@ async def run_now(
     scope.reason = form.reason
     sessions = resources_of(visit.request).sessions
     job_id = await CronService(scope, sessions).run_now(name)
-    return visit.redirect(f"/console/jobs/{job_id}", Notice.JOB_ENQUEUED)
+    return visit.redirect(f"/console/jobs/{job_id}", RUN_NOW.notice)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.core.exceptions import NotFound
+from app.routes.console.actions import Action
 from app.routes.pages.notices import Notice
 from app.schemas.user import UserUpdate
 from app.schemas.user_access import UserDetails
@@ -14,31 +14,15 @@ from app.services.scope import Scope
 from app.services.user_access_service import UserAccessService
 
 
-class UnknownAction(NotFound):
-    def __init__(self) -> None:
-        super().__init__("There is no such action")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UserAction:
+class UserAction(Action[[Scope, UUID]]):
     """An action on an account. `suits` says for which users it makes sense."""
 
-    button: str
-    text: str
-    notice: Notice
-    run: Callable[[Scope, UUID], Awaitable[object]]
     suits: Callable[[UserDetails], bool] = lambda _: True
-    dangerous: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemovalAction:
-    """The end of one thing that gives access to an account."""
-
-    button: str
-    text: str
-    notice: Notice
-    run: Callable[[Scope, UUID, UUID], Awaitable[object]]
+RemovalAction = Action[[Scope, UUID, UUID]]
+"""The end of one thing that gives access to an account."""
 
 
 def _update(**changes: bool) -> Callable[[Scope, UUID], Awaitable[object]]:
@@ -105,36 +89,25 @@ ACTIONS: Mapping[str, UserAction] = {
 }
 
 REMOVALS: Mapping[str, RemovalAction] = {
-    "sessions": RemovalAction(
+    "sessions": Action(
         button="End the session",
         text="The user is logged out on this device.",
         notice=Notice.SESSION_ENDED,
         run=lambda scope, user_id, id_: UserAccessService(scope).end_session(user_id, id_),
+        dangerous=True,
     ),
-    "api-keys": RemovalAction(
+    "api-keys": Action(
         button="Revoke the key",
         text="Programs that use this key are refused from now on.",
         notice=Notice.KEY_REVOKED,
         run=lambda scope, user_id, id_: UserAccessService(scope).revoke_key(user_id, id_),
+        dangerous=True,
     ),
-    "roles": RemovalAction(
+    "roles": Action(
         button="Take the role away",
         text="The user loses the permissions of this role at once.",
         notice=Notice.ROLE_TAKEN_AWAY,
         run=lambda scope, user_id, id_: RoleService(scope).take_away(user_id, id_),
+        dangerous=True,
     ),
 }
-
-
-def find_action(name: str) -> UserAction:
-    """Return the action of this name. Raise UnknownAction."""
-    if (action := ACTIONS.get(name)) is None:
-        raise UnknownAction
-    return action
-
-
-def find_removal(kind: str) -> RemovalAction:
-    """Return what ends a thing of this kind. Raise UnknownAction."""
-    if (removal := REMOVALS.get(kind)) is None:
-        raise UnknownAction
-    return removal

@@ -7,9 +7,9 @@ from fastapi import Form, Query
 from starlette.responses import Response
 
 from app.routes.console.access import ProvenSuperuserScope, SuperuserScope
-from app.routes.console.actions import ActionPage, ReasonForm, show_action
+from app.routes.console.actions import ReasonForm, find_action, show_action
 from app.routes.console.desk import show
-from app.routes.console.user_actions import ACTIONS, find_action, find_removal
+from app.routes.console.user_actions import ACTIONS, REMOVALS
 from app.routes.deps.request import Skip
 from app.routes.pages.notices import Notice
 from app.routes.pages.route import page_router
@@ -52,16 +52,9 @@ async def show_user(visit: Visit, scope: SuperuserScope, user_id: UUID) -> Respo
 async def show_user_action(
     visit: Visit, scope: ProvenSuperuserScope, user_id: UUID, action: str
 ) -> Response:
-    found = find_action(action)
+    found = find_action(ACTIONS, action)
     user = (await UserAccessService(scope).read(user_id)).user
-    page = ActionPage(
-        title=f"{found.button}: {user.email}",
-        text=found.text,
-        button=found.button,
-        dangerous=found.dangerous,
-        back=_path_of(user_id),
-        section=SECTION,
-    )
+    page = found.page(f"{found.button}: {user.email}", back=_path_of(user_id), section=SECTION)
     return show_action(visit, scope, page)
 
 
@@ -73,7 +66,7 @@ async def act_on_user(
     action: str,
     form: Annotated[ReasonForm, Form()],
 ) -> Response:
-    found = find_action(action)
+    found = find_action(ACTIONS, action)
     scope.reason = form.reason
     await found.run(scope, user_id)
     return visit.redirect(SECTION if action == "delete" else _path_of(user_id), found.notice)
@@ -105,16 +98,9 @@ async def show_removal(
     kind: str,
     id: UUID,  # noqa: A002, ARG001  in the path
 ) -> Response:
-    found = find_removal(kind)
+    found = find_action(REMOVALS, kind)
     user = (await UserAccessService(scope).read(user_id)).user
-    page = ActionPage(
-        title=f"{found.button} of {user.email}",
-        text=found.text,
-        button=found.button,
-        dangerous=True,
-        back=_path_of(user_id),
-        section=SECTION,
-    )
+    page = found.page(f"{found.button} of {user.email}", back=_path_of(user_id), section=SECTION)
     return show_action(visit, scope, page)
 
 
@@ -127,7 +113,7 @@ async def remove(  # noqa: PLR0913, PLR0917  what the path and the form say
     id: UUID,  # noqa: A002  in the path
     form: Annotated[ReasonForm, Form()],
 ) -> Response:
-    found = find_removal(kind)
+    found = find_action(REMOVALS, kind)
     scope.reason = form.reason
     await found.run(scope, user_id, id)
     return visit.redirect(_path_of(user_id), found.notice)

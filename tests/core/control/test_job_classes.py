@@ -50,8 +50,9 @@ async def test_a_job_class_is_shown_with_its_times_its_failures_and_its_code(
     for activity in (details.summary.last_hour, details.last_day):
         assert (activity.succeeded, activity.failed) == (1, 1)
         assert activity.duration.p99 is not None
-        assert sum(activity.duration_histogram) == sum(activity.pickup_histogram) == 2
-        assert len(activity.duration_histogram) == len(activity.bounds) + 1
+    histograms = details.histograms
+    assert sum(histograms.duration) == sum(histograms.pickup) == 2
+    assert len(histograms.duration) == len(histograms.bounds) + 1
     assert sum(details.summary.ended) == sum(details.ended_by_hour) == 2
     assert (len(details.summary.ended), len(details.ended_by_hour)) == (60, 24)
     [failure] = details.recent_failures

@@ -73,8 +73,9 @@ async def test_a_worker_counts_its_tries_by_class_and_by_outcome(
         counted = await activity_of(resources.queues[BASE], name)
         assert (counted.succeeded, counted.retried, counted.failed) == (1, 2, 1)
         assert counted.pickup.total == counted.duration.total == 4
-    hour = (await control.queue_overview(resources.reader, resources.queues, "base")).last_hour
-    assert (hour.succeeded, hour.failed, hour.retried, sum(hour.ended)) == (1, 1, 2, 2)
+    queue = await control.queue_overview(resources.reader, resources.queues, "base")
+    hour = queue.last_hour
+    assert (hour.succeeded, hour.failed, hour.retried, sum(queue.ended)) == (1, 1, 2, 2)
 
 
 async def test_five_hundred_jobs_cost_one_round_trip(redis: QueueRedis) -> None:
