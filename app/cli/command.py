@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 import pydantic_core
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.core.config import Settings, load_settings
@@ -19,11 +20,14 @@ from app.core.logging import configure_logging
 from app.core.postgres.reader import Reader
 from app.core.queue import QueuePools
 from app.core.redis import open_pools
+from app.schemas.operation import Reason
 
 DONE, FAILED = 0, 1
 
 MISSING = {"42P01", "42703"}
 """The SQLSTATE codes for a table or a column that does not exist."""
+
+REASON: TypeAdapter[str] = TypeAdapter(Reason)
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001  it has no other name
 
@@ -74,6 +78,25 @@ def add_command(
     return parser
 
 
+class ActionArguments(Arguments):
+    """The arguments of a command that changes something."""
+
+    reason: str | None
+
+
+def add_action(
+    commands: Subparsers,
+    name: str,
+    command: Command[CommandArguments],
+    *,
+    help: str,  # noqa: A002  argparse's name
+) -> argparse.ArgumentParser:
+    """Register a command that changes something: the audit trail keeps who did it, and why."""
+    parser = add_command(commands, name, command, help=help)
+    parser.add_argument("--reason", type=_reason, help="why, for the audit trail")
+    return parser
+
+
 def answer(arguments: Arguments, value: object, text: str) -> int:
     """Print a text for people, or the value as JSON if the user asked for it."""
     json = pydantic_core.to_json(value, indent=2).decode() if arguments.json else None
@@ -106,6 +129,13 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
     """Open the queues and the database. Connections are made when they are first used."""
     async with open_pools(settings) as queues, open_database(settings) as database:
         yield Backends(settings, database, queues)
+
+
+def _reason(text: str) -> str:
+    try:
+        return REASON.validate_python(text)
+    except ValidationError:
+        raise argparse.ArgumentTypeError("a reason is one line of 1 to 200 characters") from None
 
 
 def _with_backends(command: Command[CommandArguments]) -> Callable[[CommandArguments], int]:

@@ -1,20 +1,30 @@
 """`crons`: show what runs by the clock, and run it at once."""
 
-from app.cli.command import Arguments, Backends, Subparsers, add_command, answer
+from app.cli.command import (
+    ActionArguments,
+    Arguments,
+    Backends,
+    Subparsers,
+    add_action,
+    add_command,
+    answer,
+)
+from app.cli.scope import open_scope
 from app.cli.tables import since, table
 from app.core import control
+from app.services.cron_service import CronService
 
 HEADERS = ("CRON", "JOB", "QUEUE", "LAST", "NEXT", "SCHEDULE")
 
 
-class CronArguments(Arguments):
+class CronArguments(ActionArguments):
     name: str
 
 
 def register(commands: Subparsers) -> None:
     crons = add_command(commands, "crons", show, help="show what runs by the clock")
     actions = crons.add_subparsers(title="actions", metavar="ACTION")
-    now = add_command(actions, "run", run, help="enqueue the job of a cron once more, at once")
+    now = add_action(actions, "run", run, help="enqueue the job of a cron once more, at once")
     now.add_argument("name")
 
 
@@ -36,5 +46,6 @@ async def show(backends: Backends, arguments: Arguments) -> int:
 
 
 async def run(backends: Backends, arguments: CronArguments) -> int:
-    job_id = await control.run_cron_now(backends.sessions, backends.queues, arguments.name)
+    async with open_scope(backends, reason=arguments.reason) as scope:
+        job_id = await CronService(scope, backends.sessions).run_now(arguments.name)
     return answer(arguments, {"id": job_id}, f"Enqueued: {arguments.name} as job {job_id}.")

@@ -1,20 +1,34 @@
 """`jobs`: show and cancel a job; list, retry, and discard dead letters."""
 
 import argparse
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from uuid import UUID
 
 from pydantic_core import to_json
 
 from app.cli import job_lists
-from app.cli.command import DONE, Arguments, Backends, Subparsers, add_command, answer, complain
+from app.cli.command import (
+    DONE,
+    ActionArguments,
+    Arguments,
+    Backends,
+    Subparsers,
+    add_action,
+    add_command,
+    answer,
+    complain,
+)
+from app.cli.scope import open_scope
 from app.cli.tables import since, table
 from app.core import control
 from app.core.control import DeadLetterDetails, DeadLetterNotFound, DeadLetterPage, RetryResult
 from app.core.control.durations import age
 from app.core.exceptions import NotFound
 from app.core.job_store.record import JobRecord, JobState
+from app.services.dead_letter_service import Change, DeadLetterService
+from app.services.operations import JobOperations
 
 HEADERS = ("ID", "KIND", "AGE", "ERROR")
 
@@ -38,7 +52,11 @@ class JobArguments(Arguments):
     id: UUID
 
 
-class ChosenArguments(Arguments):
+class CancelArguments(ActionArguments):
+    id: UUID
+
+
+class ChosenArguments(ActionArguments):
     id: UUID | None
     all: str | None
 
@@ -54,16 +72,15 @@ def register(commands: Subparsers) -> None:
     dead.add_argument("--kind", help="only of this kind: the name of a job class")
     dead.add_argument("--limit", type=_count, default=50, help="print at most this many (50)")
     dead.add_argument("--offset", type=_count, default=0, help="skip this many of the newest")
-    for name, command, help_ in (
-        ("show", show, "show the state of a job, and why it failed"),
-        ("cancel", cancel, "prevent a job from running, or stop it"),
-    ):
-        add_command(actions, name, command, help=help_).add_argument("id", type=UUID)
+    shown = add_command(actions, "show", show, help="show the state of a job, and why it failed")
+    stopped = add_action(actions, "cancel", cancel, help="prevent a job from running, or stop it")
+    for one in (shown, stopped):
+        one.add_argument("id", type=UUID)
     for name, change, help_ in (
         ("retry", retry, "give jobs that failed for good all of their tries again"),
         ("discard", discard, "delete dead letters"),
     ):
-        chosen = add_command(actions, name, change, help=help_).add_mutually_exclusive_group(
+        chosen = add_action(actions, name, change, help=help_).add_mutually_exclusive_group(
             required=True
         )
         chosen.add_argument("id", nargs="?", type=UUID)
@@ -96,9 +113,11 @@ async def show(backends: Backends, arguments: JobArguments) -> int:
 
 async def retry(backends: Backends, arguments: ChosenArguments) -> int:
     if arguments.id:
-        letter = await control.retry(backends.sessions, backends.queues, arguments.id)
+        async with operating(backends, arguments) as operations:
+            letter = await operations.retry(arguments.id)
         return answer(arguments, RetryResult(1, left=0), f"Retried: {letter.name} {letter.id}.")
     kind = await _existing(backends, arguments.all)
+    await _announce(backends, arguments, "retry", kind)
     result = await control.retry_all(backends.sessions, backends.queues, kind)
     answer(arguments, result, f"Retried: {result.retried} of {kind}.")
     if result.left:
@@ -109,23 +128,35 @@ async def retry(backends: Backends, arguments: ChosenArguments) -> int:
 
 async def discard(backends: Backends, arguments: ChosenArguments) -> int:
     if arguments.id:
-        letter = await control.discard(backends.sessions, arguments.id)
+        async with operating(backends, arguments) as operations:
+            letter = await operations.discard(arguments.id)
         return answer(arguments, {"discarded": 1}, f"Discarded: {letter.name} {letter.id}.")
     kind = await _existing(backends, arguments.all)
+    await _announce(backends, arguments, "discard", kind)
     count = await control.discard_all(backends.sessions, kind)
     return answer(arguments, {"discarded": count}, f"Discarded: {count} of {kind}.")
 
 
-async def cancel(backends: Backends, arguments: JobArguments) -> int:
-    job = await control.cancel(
-        backends.sessions,
-        backends.queues,
-        arguments.id,
-        result_lifetime=timedelta(seconds=backends.settings.job_result_ttl),
-    )
+async def cancel(backends: Backends, arguments: CancelArguments) -> int:
+    async with operating(backends, arguments) as operations:
+        job = await operations.cancel(arguments.id)
     outcome = "its worker stops it" if job.state is JobState.RUNNING else "it will not run"
     value = {"id": job.id, "was": job.state}
     return answer(arguments, value, f"{job.name} {job.id} was {job.state}: {outcome}.")
+
+
+@asynccontextmanager
+async def operating(backends: Backends, arguments: ActionArguments) -> AsyncIterator[JobOperations]:
+    async with open_scope(backends, reason=arguments.reason) as scope:
+        yield JobOperations(scope, backends.sessions)
+
+
+async def _announce(
+    backends: Backends, arguments: ChosenArguments, change: Change, kind: str
+) -> None:
+    """Keep in the audit trail what is about to be changed, before it is."""
+    async with open_scope(backends, reason=arguments.reason) as scope:
+        DeadLetterService(scope).announce_change(change, kind)
 
 
 async def _existing(backends: Backends, kind: str | None) -> str:

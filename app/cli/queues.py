@@ -2,24 +2,27 @@
 
 import argparse
 import math
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 
 from app.cli.command import (
     DONE,
     FAILED,
+    ActionArguments,
     Arguments,
     Backends,
     Subparsers,
+    add_action,
     add_command,
     answer,
     complain,
 )
+from app.cli.scope import open_scope
 from app.cli.tables import Cell, table
 from app.core import control
 from app.core.control import Count, QueueLimits, QueueOverview, Throughput, UnknownQueue
 from app.core.control.durations import age
-from app.core.queue import Queue
+from app.services.operations import QueueOperations
 
 HEADERS = (
     *("QUEUE", "WORKERS", "DUE", "RUNNING", "LATER", "RETRY", "DEAD"),
@@ -38,7 +41,7 @@ LIMITS    paused; at most 2 jobs start per second (2/s); at most 3 run at once (
 """
 
 
-class QueueArguments(Arguments):
+class QueueArguments(ActionArguments):
     queue: str
 
 
@@ -55,10 +58,10 @@ def register(commands: Subparsers) -> None:
     queues.epilog = LEGEND
     queues.formatter_class = argparse.RawDescriptionHelpFormatter
     actions = queues.add_subparsers(title="actions", metavar="ACTION")
-    stop = add_command(actions, "pause", pause, help="start no further job of a queue")
-    go_on = add_command(actions, "resume", resume, help="end a pause")
-    rate = add_command(actions, "rate", set_rate, help="limit how many jobs start per second")
-    at_once = add_command(
+    stop = add_action(actions, "pause", pause, help="start no further job of a queue")
+    go_on = add_action(actions, "resume", resume, help="end a pause")
+    rate = add_action(actions, "rate", set_rate, help="limit how many jobs start per second")
+    at_once = add_action(
         actions, "concurrency", set_concurrency, help="limit how many jobs run at once"
     )
     for action in (stop, go_on, rate, at_once):
@@ -92,34 +95,45 @@ async def show(backends: Backends, arguments: Arguments) -> int:
 
 
 async def pause(backends: Backends, arguments: QueueArguments) -> int:
-    queue = control.find_queue(backends.queues, arguments.queue)
-    limits = await control.pause(backends.queues, queue)
-    text = f"{queue.name} is paused: no further job starts. Running jobs go on."
-    return _answer(arguments, queue, limits, text)
+    async with operating(backends, arguments) as operations:
+        limits = await operations.pause(arguments.queue)
+        text = f"{arguments.queue} is paused: no further job starts. Running jobs go on."
+        return _answer(arguments, limits, text)
 
 
 async def resume(backends: Backends, arguments: QueueArguments) -> int:
-    queue = control.find_queue(backends.queues, arguments.queue)
-    limits = await control.resume(backends.queues, queue)
-    return _answer(arguments, queue, limits, f"{queue.name} starts jobs again.")
+    async with operating(backends, arguments) as operations:
+        limits = await operations.resume(arguments.queue)
+        return _answer(arguments, limits, f"{arguments.queue} starts jobs again.")
 
 
 async def set_rate(backends: Backends, arguments: RateArguments) -> int:
-    queue, rate = control.find_queue(backends.queues, arguments.queue), arguments.rate
-    limits = await control.set_rate(backends.queues, queue, rate)
+    queue, rate = arguments.queue, arguments.rate
     text = f"at most {rate:g} jobs start per second" if rate else "no limit per second"
-    return _answer(arguments, queue, limits, f"{queue.name}: {text}.")
+    async with operating(backends, arguments) as operations:
+        limits = await operations.limit_rate(queue, rate)
+        return _answer(arguments, limits, f"{queue}: {text}.")
 
 
 async def set_concurrency(backends: Backends, arguments: ConcurrencyArguments) -> int:
-    queue, jobs = control.find_queue(backends.queues, arguments.queue), arguments.concurrency
-    limits = await control.set_concurrency(backends.queues, queue, jobs)
+    queue, jobs = arguments.queue, arguments.concurrency
     text = f"at most {jobs} jobs run at once" if jobs else "no limit except the workers' own"
-    return _answer(arguments, queue, limits, f"{queue.name}: {text}.")
+    async with operating(backends, arguments) as operations:
+        limits = await operations.limit_concurrency(queue, jobs)
+        return _answer(arguments, limits, f"{queue}: {text}.")
 
 
-def _answer(arguments: Arguments, queue: Queue, limits: QueueLimits, text: str) -> int:
-    return answer(arguments, {"queue": queue.name, "limits": limits}, text)
+@asynccontextmanager
+async def operating(
+    backends: Backends, arguments: QueueArguments
+) -> AsyncIterator[QueueOperations]:
+    """Open what changes a queue. Answer inside: a queue is changed even if no event can be kept."""
+    async with open_scope(backends, reason=arguments.reason) as scope:
+        yield QueueOperations(scope)
+
+
+def _answer(arguments: QueueArguments, limits: QueueLimits, text: str) -> int:
+    return answer(arguments, {"queue": arguments.queue, "limits": limits}, text)
 
 
 def _row(stats: QueueOverview) -> list[Cell]:

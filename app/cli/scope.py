@@ -1,7 +1,9 @@
 """The scope in which commands call services: an operator acts, and no user is logged in."""
 
+import os
+import pwd
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from app.cli.command import Backends
 from app.core.oidc.clients import open_oidc_clients
@@ -12,7 +14,7 @@ from app.services.scope import RequestInfo, Scope
 
 
 @asynccontextmanager
-async def open_scope(backends: Backends) -> AsyncIterator[Scope]:
+async def open_scope(backends: Backends, *, reason: str | None = None) -> AsyncIterator[Scope]:
     async with (
         open_throttle(backends.settings) as throttle,
         open_oidc_clients(backends.settings) as oidc,
@@ -27,4 +29,18 @@ async def open_scope(backends: Backends) -> AsyncIterator[Scope]:
             passwords=Passwords(),
             oidc=oidc,
             request=RequestInfo("command line"),
+            reason=reason,
+            operator=operator(),
         )
+
+
+def operator() -> str:
+    """Return who uses the command line: the login on its terminal, also after `sudo`.
+
+    Without a terminal, it is the user of the process, by number where that user has no name.
+    """
+    with suppress(OSError):
+        return os.getlogin()
+    with suppress(KeyError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    return str(os.getuid())

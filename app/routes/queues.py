@@ -37,16 +37,14 @@ async def read_queue(scope: Reader, queue: Name) -> QueueOverview:
 async def pause_queue(scope: Manager, queue: Name, data: ReasonGiven) -> QueueLimits:
     """Start no further job of a queue. Running jobs go on."""
     scope.reason = data.reason
-    await QueueOperations(scope).pause(queue)
-    return await control.queue_limits(scope.queues, control.find_queue(scope.queues, queue))
+    return await QueueOperations(scope).pause(queue)
 
 
 @router.post("/{queue}/resume")
 async def resume_queue(scope: Manager, queue: Name, data: ReasonGiven) -> QueueLimits:
     """End a pause."""
     scope.reason = data.reason
-    await QueueOperations(scope).resume(queue)
-    return await control.queue_limits(scope.queues, control.find_queue(scope.queues, queue))
+    return await QueueOperations(scope).resume(queue)
 
 
 @router.put("/{queue}/limits")

@@ -31,9 +31,11 @@ class AuditTrail:
     ) -> None:
         """Add an event about a user, in the transaction in which it happens.
 
-        Without an actor, the user had not logged in, or an operator used the command line. The
-        reason that an operator gave is one of the details.
+        Without an actor, the user had not logged in, or an operator used the command line. Who
+        that was, and the reason that an operator gave, are among the details.
         """
+        if self.scope.operator is not None:
+            details.setdefault("operator", self.scope.operator)
         if self.scope.reason is not None:
             details.setdefault("reason", self.scope.reason)
         self.scope.uow.session.add(

@@ -13,7 +13,7 @@ class CronService:
     """Raise NotEnoughPermissions without `jobs:manage`."""
 
     def __init__(self, scope: Scope, sessions: Sessions) -> None:
-        scope.principal.require(Permission.MANAGE_JOBS)
+        scope.require(Permission.MANAGE_JOBS)
         self.scope = scope
         self.sessions = sessions
 

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
+from pydantic import JsonValue
+
 from app.core.control import JobFilter, JobView
 from app.models import JobOwner
 from app.schemas.jobs import ChangeDeadLetters
@@ -12,15 +14,17 @@ from app.schemas.role import Permission
 from app.services.audit import AuditTrail
 from app.services.scope import Scope
 
+Change = Literal["retry", "discard"]
+
 
 class DeadLetterService:
     """Raise NotEnoughPermissions without `jobs:manage`."""
 
     def __init__(self, scope: Scope) -> None:
-        scope.principal.require(Permission.MANAGE_JOBS)
+        scope.require(Permission.MANAGE_JOBS)
         self.scope = scope
 
-    def request_change(self, action: Literal["retry", "discard"], data: DeadLetterChange) -> UUID:
+    def request_change(self, action: Change, data: DeadLetterChange) -> UUID:
         """Enqueue the job, and return its id. Those that fail from now on are left alone.
 
         Raise SensitiveArgument.
@@ -32,11 +36,17 @@ class DeadLetterService:
         job = ChangeDeadLetters(action=action, in_queue=data.queue, **wanted)
         job_id = self.scope.uow.enqueue(job)
         self.scope.uow.session.add(JobOwner(job_id=job_id, user_id=self.scope.principal.user_id))
-        AuditTrail(self.scope).record(
-            f"dead_letters.{action}_requested",
-            user_id=None,
-            actor_id=self.scope.actor_id,
-            job_id=str(job_id),
-            filter=data.model_dump(mode="json", exclude={"reason"}, exclude_none=True),
-        )
+        chosen = data.model_dump(mode="json", exclude={"reason"}, exclude_none=True)
+        self._record(action, filter=chosen, job_id=str(job_id))
         return job_id
+
+    def announce_change(self, action: Change, name: str) -> None:
+        """Record that all dead letters of a job class are about to be changed.
+
+        A change that stops halfway has its event like any other.
+        """
+        self._record(action, filter={"name": name})
+
+    def _record(self, action: Change, **details: JsonValue) -> None:
+        event, audit = f"dead_letters.{action}_requested", AuditTrail(self.scope)
+        audit.record(event, user_id=None, actor_id=self.scope.actor_id, **details)

@@ -14,6 +14,7 @@ from app.core.resources import Resources
 from app.core.security.passwords import Passwords
 from app.core.security.throttle import Throttle
 from app.core.unit_of_work import UnitOfWork
+from app.schemas.role import Permission
 from app.services.auth.principal import Principal
 
 
@@ -49,6 +50,9 @@ class Scope:
     reason: str | None = None
     """Why an operator does it. The events of the scope carry it."""
 
+    operator: str | None = None
+    """Who uses the command line, as the operating system calls them. Such a user may do all."""
+
     awaits_principal: bool = False
 
     @property
@@ -59,6 +63,11 @@ class Scope:
         if self.actor is None:
             raise Unauthenticated
         return self.actor
+
+    def require(self, permission: Permission) -> None:
+        """Raise Unauthenticated or NotEnoughPermissions, except on the command line."""
+        if self.operator is None:
+            self.principal.require(permission)
 
     @property
     def actor_id(self) -> UUID | None:
