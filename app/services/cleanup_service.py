@@ -74,8 +74,10 @@ async def _delete_batch(scope: Scope, table: type[Base], condition: ColumnElemen
     keys = inspect(table).primary_key
     # What another transaction has locked is in use, or about to be deleted.
     batch = select(*keys).where(condition).limit(BATCH).with_for_update(skip_locked=True)
+    # Materialized: a plan may run a subquery once per row, and each run would find another batch.
+    once = batch.cte("batch").prefix_with("MATERIALIZED")
     deleted = await scope.uow.session.scalars(
-        delete(table).where(tuple_(*keys).in_(batch)).returning(keys[0]),
+        delete(table).where(tuple_(*keys).in_(select(once))).returning(keys[0]),
         execution_options={"synchronize_session": False},
     )
     return len(deleted.all())
