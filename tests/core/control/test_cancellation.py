@@ -229,6 +229,26 @@ async def test_a_waiting_job_that_is_aborted_with_arq_never_starts(resources: Re
     assert await rows(resources) == 0
 
 
+async def test_a_job_that_ended_while_it_was_aborted_with_arq_leaves_no_dead_letter(
+    resources: Resources,
+) -> None:
+    async def paint(_: JobContext, __: Paint) -> None: ...
+
+    job_id = await enqueue(resources, Paint())
+    redis = resources.queues[BASE]
+
+    async def is_forgotten() -> bool:
+        return await redis.zcard(KEYS.queue) == 0
+
+    async with working(resources, paint):
+        await wait_until(lambda: has_ended(resources, job_id))
+        await redis.zadd(KEYS.queue, {str(job_id): 1})  # what the abort does when it saw it run
+        await wait_until(is_forgotten)
+
+    assert (await job_of(resources, job_id)).state is JobState.SUCCEEDED
+    assert await rows(resources) == 0
+
+
 async def abort(resources: Resources, job_id: UUID) -> None:
     """Abort a job with the function of arq's own client."""
     redis = resources.queues[BASE]

@@ -4,7 +4,7 @@
 -- Returns {ms until something is due or -1, id of a job to run solo or '', cancelled ids,
 --          then for each job: id, payload or nil, tries, crashes, ms since it was due}.
 local queue, running, retrying, limits, crashes, priority, later, wake, quarantine, clock,
-  abort, health_check, events, job_prefix, in_progress_prefix, retry_prefix = unpack(KEYS)
+  abort, health_check, events, job_prefix, in_progress_prefix, retry_prefix, result_prefix = unpack(KEYS)
 local token, free, busy, lease, solo, health =
   ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
 local slots = free
@@ -70,11 +70,14 @@ for i, id in ipairs(ids) do
   end
 end
 
-local picked, found, counts, waited, skipped, drain = {}, {}, {}, {}, false, ''
+local picked, payload_of, found, counts, waited, skipped, drain = {}, {}, {}, {}, {}, false, ''
 if #ids > 0 then
-  local owner_keys = {}
-  for i, id in ipairs(ids) do owner_keys[i] = in_progress_prefix .. id end
+  local owner_keys, payload_keys = {}, {}
+  for i, id in ipairs(ids) do
+    owner_keys[i], payload_keys[i] = in_progress_prefix .. id, job_prefix .. id
+  end
   local owners = redis.call('MGET', unpack(owner_keys))
+  local payloads = redis.call('MGET', unpack(payload_keys))
   local lapsed = redis.call('ZMSCORE', running, unpack(ids))
   local crashed = redis.call('HMGET', crashes, unpack(ids))
   local minutes = redis.call('HMGET', priority, unpack(ids))
@@ -85,6 +88,10 @@ if #ids > 0 then
     if lapsed[i] and not leased then deaths = redis.call('HINCRBY', crashes, id, 1) end
     if leased then
       redis.call('ZADD', queue, lapsed[i], id) -- it runs: arq's `Job.abort` has made it due
+      skipped = true
+    elseif not payloads[i] and redis.call('EXISTS', result_prefix .. id) == 1 then
+      -- It ended just before arq's `Job.abort` made it due.
+      redis.call('ZREM', queue, id)
       skipped = true
     elseif owners[i] and not lapsed[i] then
       redis.call('ZADD', queue, now + LOOK_AGAIN, id) -- a stock arq worker runs it
@@ -97,7 +104,7 @@ if #ids > 0 then
       skipped = true
       if drain ~= '' then break end
     else
-      picked[#picked + 1], found[id] = id, deaths
+      picked[#picked + 1], payload_of[id], found[id] = id, payloads[i], deaths
       counts[id] = lapsed[i] and 0 or 1
       -- A priority is in the score as time that the job has not waited.
       waited[id] = math.floor(math.min(math.max(0, now - dues[i] - (minutes[i] or 0) * MINUTE), now))
@@ -111,24 +118,22 @@ end
 
 local jobs = {}
 if #picked > 0 then
-  local leases, payload_keys = {}, {}
+  local leases = {}
   for i, id in ipairs(picked) do
     leases[2 * i - 1], leases[2 * i] = now + lease, id
-    payload_keys[i] = job_prefix .. id
     redis.call('SET', in_progress_prefix .. id, token .. '/' .. now, 'PX', lease)
   end
   redis.call('ZADD', queue, unpack(leases))
   redis.call('ZADD', running, unpack(leases))
   redis.call('ZREM', retrying, unpack(picked))
-  local payloads = redis.call('MGET', unpack(payload_keys))
-  for i, id in ipairs(picked) do
+  for _, id in ipairs(picked) do
     local tries = redis.pcall('INCRBY', retry_prefix .. id, counts[id])
     if type(tries) ~= 'number' then
       tries = 1
       redis.call('SET', retry_prefix .. id, tries)
     end
     local at = #jobs
-    jobs[at + 1], jobs[at + 2], jobs[at + 3], jobs[at + 4] = id, payloads[i], math.max(tries, 1), found[id]
+    jobs[at + 1], jobs[at + 2], jobs[at + 3], jobs[at + 4] = id, payload_of[id] or false, math.max(tries, 1), found[id]
     jobs[at + 5] = waited[id]
   end
 end
