@@ -6,7 +6,7 @@ from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy import and_, delete, exists, func, or_, select, update
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,6 +29,32 @@ log = structlog.stdlib.get_logger(__name__)
 
 BATCH = 500
 """Dead letters per transaction and per call of a script."""
+
+_other = outbox.alias()
+_chosen = any_(bindparam("job_ids", type_=ARRAY(Uuid)))
+REVIVE = (
+    update(outbox)
+    .where(
+        outbox.c.id == _chosen,
+        dead,
+        # Two conditions, each with an index. As one, they would read the whole table.
+        ~exists().where(_other.c.key == outbox.c.key, _other.c.failed_at.is_(None)),
+        ~exists().where(
+            _other.c.key == outbox.c.key, _other.c.id == _chosen, _other.c.id > outbox.c.id
+        ),
+    )
+    .values(
+        failed_at=None,
+        attempts=None,
+        crashes=None,
+        error=None,
+        traceback=None,
+        due_at=None,
+        check_at=func.clock_timestamp() + GRACE,
+    )
+    .returning(outbox)
+)
+DISCARD = delete(outbox).where(outbox.c.id == _chosen, dead).returning(outbox.c.id)
 
 
 class JobHeld(Conflict):
@@ -134,28 +160,7 @@ async def _send_again(sessions: Sessions, queues: QueuePools, job_ids: Sequence[
 
 async def _revive(session: AsyncSession, job_ids: Sequence[UUID]) -> list[Envelope]:
     """Turn dead letters into jobs, unless another job has their key, also one of these."""
-    other = outbox.alias()
-    key_is_taken = exists().where(
-        other.c.key == outbox.c.key,
-        or_(
-            other.c.failed_at.is_(None),
-            and_(other.c.id.in_(job_ids), other.c.id > outbox.c.id),
-        ),
-    )
-    rows = await session.execute(
-        update(outbox)
-        .where(outbox.c.id.in_(job_ids), dead, ~key_is_taken)
-        .values(
-            failed_at=None,
-            attempts=None,
-            crashes=None,
-            error=None,
-            traceback=None,
-            due_at=None,
-            check_at=func.clock_timestamp() + GRACE,
-        )
-        .returning(outbox)
-    )
+    rows = await session.execute(REVIVE, {"job_ids": job_ids})
     return [message_of(row) for row in rows]
 
 
@@ -171,9 +176,8 @@ async def _reason_not_retried(
 
 async def discard_batch(sessions: Sessions, job_ids: Sequence[UUID]) -> int:
     """Delete dead letters, at most `BATCH`, and return how many. Raises DatabaseUnavailable."""
-    letters = delete(outbox).where(outbox.c.id.in_(job_ids), dead).returning(outbox.c.id)
     async with sessions.begin() as session:
-        return len((await session.execute(letters)).all())
+        return len((await session.execute(DISCARD, {"job_ids": job_ids})).all())
 
 
 async def _ids_of_kind(sessions: Sessions, kind: str, queue: Queue | None = None) -> list[UUID]:

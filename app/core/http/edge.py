@@ -40,8 +40,7 @@ class Edge:
         if scope["type"] == "websocket" or is_health_check(scope):
             await self._answer(scope, receive, exchange)
         elif self.admission.is_full:
-            self.admission.count_rejection()
-            await self.rejection(scope, receive, exchange.send)
+            await self._reject(scope, receive, exchange)
         else:
             self.admission.in_flight += 1
             try:
@@ -49,6 +48,13 @@ class Edge:
             finally:
                 if not exchange.is_stream:
                     self.admission.in_flight -= 1
+
+    async def _reject(self, scope: Scope, receive: Receive, exchange: Exchange) -> None:
+        self.admission.count_rejection()
+        try:
+            await self.rejection(scope, receive, exchange.send)
+        finally:
+            exchange.end()
 
     async def _answer(self, scope: Scope, receive: Receive, exchange: Exchange) -> None:
         """Answer a request under its id, and log how it ended."""
@@ -66,3 +72,4 @@ class Edge:
         finally:
             log_request(scope, exchange.status, time.perf_counter() - began)
             reset_contextvars(**bound)
+            exchange.end()

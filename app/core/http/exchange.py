@@ -38,6 +38,13 @@ class Exchange:
                 self.status = SWITCHING_PROTOCOLS
         await self._send(message)
 
+    def end(self) -> None:
+        """Forget the server's part of the request.
+
+        It refers to the scope, which refers to this: only the garbage collector would free them.
+        """
+        del self._send
+
     def _completed(self, given: Sequence[Header]) -> Sequence[Header]:
         """Add what the response has not set itself: a page may need a policy of its own."""
         names = {name for name, _ in given}
