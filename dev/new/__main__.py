@@ -100,7 +100,9 @@ def _parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
-    resource = kinds.add_parser("resource", help="a table whose rows belong to users, and its routes")
+    resource = kinds.add_parser(
+        "resource", help="a table whose rows belong to users, and its routes"
+    )
     resource.add_argument("name", metavar="NAME", help="in the singular, such as note")
     resource.add_argument("fields", nargs="+", metavar="FIELD", help="such as text:str")
     resource.add_argument("--plural", help="if it is not regular, such as people")
