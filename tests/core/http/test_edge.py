@@ -38,7 +38,7 @@ def without_garbage_collector() -> Iterator[None]:
 async def test_a_request_that_has_ended_is_freed_without_the_garbage_collector(
     resources: Resources, path: str
 ) -> None:
-    """What waits for the collector would be a third of the memory under load."""
+    """The process would otherwise grow by a third under load."""
     ada = await create_user(resources, "ada")
     app = build_service(resources)
     async with app.router.lifespan_context(app) as state:
