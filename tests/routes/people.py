@@ -11,9 +11,10 @@ from app.core.job_store.outbox import outbox
 from app.core.resources import Resources
 from app.models.base import Identified
 from app.schemas.jobs import BuildSignupReport
-from tests.support.accounts import PASSWORD, Person, create_user
-from tests.support.api_keys import create_api_key
-from tests.support.authenticator import enroll_authenticator
+from app.services.scope import Scope
+from tests.support.accounts import PASSWORD, Person, add_user, open_anonymous_scope
+from tests.support.api_keys import new_api_key
+from tests.support.authenticator import add_authenticator
 from tests.support.passwords import hash_password
 
 
@@ -28,13 +29,24 @@ class People:
 
 
 async def create_people(resources: Resources) -> People:
+    """Create all of them in one transaction, because many tests begin with it."""
     password_hash = await hash_password(PASSWORD)
-    stranger = await create_user(resources, "stranger", password_hash=password_hash)
-    owner = await create_user(resources, "owner", password_hash=password_hash)
-    root = await create_user(resources, "root", superuser=True, password_hash=password_hash)
-    for person in (stranger, owner, root):
-        await enroll_authenticator(resources, person)
-    key_id, _ = await create_api_key(resources, owner)
+    async with open_anonymous_scope(resources) as scope:
+        stranger = await add_user(scope, "stranger", password_hash=password_hash)
+        owner = await add_user(scope, "owner", password_hash=password_hash)
+        root = await add_user(scope, "root", superuser=True, password_hash=password_hash)
+        for person in (stranger, owner, root):
+            await add_authenticator(scope, person)
+        ids = await _add_one_of_each(scope, owner)
+    async with resources.unit_of_work() as uow:  # it has failed for good: its stream of events ends
+        failed = outbox.update().where(outbox.c.id == ids["job_id"])
+        await uow.session.execute(failed.values(failed_at=func.now(), attempts=3, error="OSError"))
+    return People(stranger, owner, root, ids)
+
+
+async def _add_one_of_each(scope: Scope, owner: Person) -> dict[str, UUID | str]:
+    """Give the owner one of each, and return their ids by the names in the paths."""
+    api_key, _ = new_api_key(owner)
     owned: dict[str, Identified] = {
         "passkey_id": models.Passkey(
             user_id=owner.id,
@@ -50,30 +62,25 @@ async def create_people(resources: Resources) -> People:
         "identity_id": models.Identity(
             user_id=owner.id, provider="acme", subject="1", email="owner@example.com"
         ),
+        "role_id": models.Role(name="reader", permissions=[]),
+        "key_id": api_key,
     }
-    async with resources.unit_of_work() as uow:
-        role = models.Role(name="reader", permissions=[])
-        job_id = uow.enqueue(BuildSignupReport())
-        report = models.SignupReport(
-            id=job_id, first_day=date(2026, 1, 1), last_day=date(2026, 1, 1), total=0, days=[]
-        )
-        job_owner = models.JobOwner(job_id=job_id, user_id=owner.id)
-        uow.session.add_all([*owned.values(), role, report, job_owner])
-    async with resources.unit_of_work() as uow:  # it has failed for good: its stream of events ends
-        failed = outbox.update().where(outbox.c.id == job_id)
-        await uow.session.execute(failed.values(failed_at=func.now(), attempts=3, error="OSError"))
-    ids: dict[str, UUID | str] = {
+    job_id = scope.uow.enqueue(BuildSignupReport())
+    report = models.SignupReport(
+        id=job_id, first_day=date(2026, 1, 1), last_day=date(2026, 1, 1), total=0, days=[]
+    )
+    job_owner = models.JobOwner(job_id=job_id, user_id=owner.id)
+    scope.uow.session.add_all([*owned.values(), report, job_owner])
+    await scope.uow.session.flush()
+    return {
         **{name: row.id for name, row in owned.items()},
         "user_id": owner.id,
-        "role_id": role.id,
         "provider": "acme",
         "job_id": job_id,
         "report_id": job_id,
         "session_id": owner.session_id,
-        "key_id": key_id,
         "email": owner.email,
         "queue": "base",
         "name": "BuildSignupReport",
         "cron": "nightly",
     }
-    return People(stranger, owner, root, ids)

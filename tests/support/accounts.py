@@ -48,17 +48,31 @@ async def create_user(
 ) -> Person:
     """Create a user and a session, without the time that hashing a password takes."""
     async with open_anonymous_scope(resources) as scope:
-        user = User(
-            email=f"{name}@example.com",
-            full_name=name.title(),
-            is_superuser=superuser,
-            password_hash=password_hash,
-            email_verified_at=datetime.now(UTC) if confirmed else None,
+        return await add_user(
+            scope, name, superuser=superuser, password_hash=password_hash, confirmed=confirmed
         )
-        scope.uow.session.add(user)
-        await scope.uow.session.flush()
-        tokens = await SessionService(scope).open(user)
-    session_id = read_access_token(resources.settings, tokens.access_token).session_id
+
+
+async def add_user(
+    scope: Scope,
+    name: str,
+    *,
+    superuser: bool = False,
+    password_hash: str | None = None,
+    confirmed: bool = True,
+) -> Person:
+    """Create a user and a session in a transaction that may hold more."""
+    user = User(
+        email=f"{name}@example.com",
+        full_name=name.title(),
+        is_superuser=superuser,
+        password_hash=password_hash,
+        email_verified_at=datetime.now(UTC) if confirmed else None,
+    )
+    scope.uow.session.add(user)
+    await scope.uow.session.flush()
+    tokens = await SessionService(scope).open(user)
+    session_id = read_access_token(scope.settings, tokens.access_token).session_id
     return Person(user.id, user.email, session_id, tokens.access_token, tokens.refresh_token)
 
 

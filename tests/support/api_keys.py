@@ -21,6 +21,16 @@ async def create_api_key(
     expired: bool = False,
 ) -> tuple[UUID, str]:
     """Create a key of a user, and return its id and the key itself."""
+    api_key, key = new_api_key(person, scopes=scopes, expired=expired)
+    async with resources.unit_of_work() as uow:
+        uow.session.add(api_key)
+    return api_key.id, key
+
+
+def new_api_key(
+    person: Person, *, scopes: Sequence[str] = tuple(Permission), expired: bool = False
+) -> tuple[ApiKey, str]:
+    """Return a key of a user as it is stored, and the key itself."""
     key = API_KEY_PREFIX + new_token()
     lifetime = timedelta(days=-1 if expired else 1)
     api_key = ApiKey(
@@ -31,6 +41,4 @@ async def create_api_key(
         scopes=list(scopes),
         expires_at=datetime.now(UTC) + lifetime,
     )
-    async with resources.unit_of_work() as uow:
-        uow.session.add(api_key)
-    return api_key.id, key
+    return api_key, key

@@ -10,6 +10,7 @@ from app.core.security.totp import code_at, current_step, new_secret
 from app.models import TotpFactor
 from app.services.auth.recovery_code_service import RecoveryCodeService
 from app.services.auth.totp_service import PURPOSE
+from app.services.scope import Scope
 from tests.support.accounts import Person, open_anonymous_scope
 
 
@@ -36,11 +37,16 @@ def read_secret(text: str) -> Authenticator:
 
 async def enroll_authenticator(resources: Resources, person: Person) -> Authenticator:
     """Give a user a second factor whose codes are all unused."""
-    secret = new_secret()
     async with open_anonymous_scope(resources) as scope:
-        sealed = encrypt(resources.settings, PURPOSE, secret, owner=person.id)
-        scope.uow.session.add(
-            TotpFactor(user_id=person.id, encrypted_secret=sealed, confirmed_at=datetime.now(UTC))
-        )
-        codes = await RecoveryCodeService(scope).renew(person.id)
+        return await add_authenticator(scope, person)
+
+
+async def add_authenticator(scope: Scope, person: Person) -> Authenticator:
+    """Give a user a second factor in a transaction that may hold more."""
+    secret = new_secret()
+    sealed = encrypt(scope.settings, PURPOSE, secret, owner=person.id)
+    scope.uow.session.add(
+        TotpFactor(user_id=person.id, encrypted_secret=sealed, confirmed_at=datetime.now(UTC))
+    )
+    codes = await RecoveryCodeService(scope).renew(person.id)
     return Authenticator(secret, codes)

@@ -37,16 +37,17 @@ async def test_one_command_runs_several_workers_which_finish_their_jobs_when_it_
 
 
 async def test_a_worker_that_crashes_is_replaced(settings: Settings) -> None:
-    async with run_process(settings, *TWO_PROCESSES) as supervisor:
+    command = ("-m", "tests.core.worker.engine.supervised_sleepers")
+    async with run_process(settings, *command) as supervisor:
         pid = await started_pid(supervisor)
         for _ in range(2):
-            await supervisor.wait_for_line("worker.started")
+            await supervisor.wait_for_line("asleep")
 
         os.kill(pid, SIGKILL)
 
         await supervisor.wait_for_line("supervisor.process_ended")
         assert await started_pid(supervisor) != pid
-        await supervisor.wait_for_line("worker.started")
+        await supervisor.wait_for_line("asleep")
         supervisor.signal(SIGTERM)
         assert await supervisor.wait_for_exit() == 0
 

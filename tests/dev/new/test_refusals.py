@@ -73,26 +73,34 @@ TAKEN = {
 }
 
 
+@pytest.fixture(scope="module")
+def untouched(untouched_project: Path) -> dict[Path, bytes]:
+    """What the project is, and stays."""
+    return snapshot(untouched_project)
+
+
 @pytest.mark.parametrize("command", INVALID)
 def test_an_argument_that_can_never_work_is_refused(
-    untouched_project: Path, command: str, capsys: pytest.CaptureFixture[str]
+    untouched_project: Path,
+    untouched: dict[Path, bytes],
+    command: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    before = snapshot(untouched_project)
-
     assert run(untouched_project, command) == 2
     assert capsys.readouterr() == ("", f"bin/new: {INVALID[command]}\n")
-    assert snapshot(untouched_project) == before
+    assert snapshot(untouched_project) == untouched
 
 
 @pytest.mark.parametrize("command", TAKEN)
 def test_what_exists_is_not_added_again(
-    untouched_project: Path, command: str, capsys: pytest.CaptureFixture[str]
+    untouched_project: Path,
+    untouched: dict[Path, bytes],
+    command: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    before = snapshot(untouched_project)
-
     assert run(untouched_project, command) == 1
     assert capsys.readouterr() == ("", f"bin/new: {TAKEN[command]}\n")
-    assert snapshot(untouched_project) == before
+    assert snapshot(untouched_project) == untouched
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,15 @@
+"""A supervisor whose processes only wait for a signal, so that they start in no time."""
+
+import asyncio
+import sys
+
+from app.core.worker.supervisor import Supervisor
+
+SLEEPER = """
+import os, time
+os.write(1, b"asleep\\n")  # in one piece: two processes share the output
+time.sleep(600)
+"""
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(Supervisor([sys.executable, "-S", "-c", SLEEPER], 2, patience=60).run()))
