@@ -13,7 +13,6 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from app.core.http.concurrency import ConcurrencyLimiter
-from app.core.http.paths import HEALTH
 from app.core.http.problems import MEDIA_TYPE, Problem
 
 log = structlog.stdlib.get_logger("app.http")
@@ -29,8 +28,9 @@ LONGEST_WAIT = 2.0
 LOG_INTERVAL = 5.0
 """Seconds between two log lines about rejections: one line each would add to the overload."""
 
-PLAIN_REQUEST = re.compile(rb"(?:get|post|put|patch|delete) (?P<path>\S+) http/1\.1\r\n")
+PLAIN_REQUEST = re.compile(rb"(?:get|post|put|patch|delete) (?!/health/)\S+ http/1\.1\r")
 NEEDS_PARSER = re.compile(rb"\r\n(?:transfer-encoding|upgrade|expect|origin|connection: *close)")
+NEEDS_LOOK = re.compile(NEEDS_PARSER.pattern + rb"|\r\ncontent-length")
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)")
 
 
@@ -79,13 +79,9 @@ class Admission:
         the capacity of the service, that would be all of its time.
         """
         head, end, body = data.lower().partition(b"\r\n\r\n")
-        request = PLAIN_REQUEST.match(head + b"\r\n") if end else None
-        if request is None or request["path"].startswith(HEALTH.encode()):
+        if not end or not PLAIN_REQUEST.match(head):
             return None
-        if NEEDS_PARSER.search(head):
-            return None
-        length = CONTENT_LENGTH.search(head)
-        if len(body) != (int(length[1]) if length else 0):
+        if (body or NEEDS_LOOK.search(head)) and not _is_complete(head, body):
             return None
         self.count_rejection()
         return self._rejection
@@ -96,6 +92,14 @@ class Admission:
         if (now := time.monotonic()) >= self._next_line:
             log.warning("requests.rejected", count=self._rejected, limit=self.limit)
             self._rejected, self._next_line = 0, now + LOG_INTERVAL
+
+
+def _is_complete(head: bytes, body: bytes) -> bool:
+    """Return whether a request with a body needs no parser, and its body is here to the end."""
+    if NEEDS_PARSER.search(head):
+        return False
+    length = CONTENT_LENGTH.search(head)
+    return len(body) == (int(length[1]) if length else 0)
 
 
 class TooBusy:

@@ -9,7 +9,10 @@ from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
+from app.core.http.admission import Admission
+from app.core.http.concurrency import ConcurrencyLimiter
 from app.core.http.protocol import BoundedHttp
+from app.core.http.shutdown import Shutdown
 from tests.support.waiting import STALLED_AFTER, stall_limit
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
@@ -34,11 +37,19 @@ Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @asynccontextmanager
-async def connected(protocol: type[BoundedHttp] = SmallHeads) -> AsyncIterator[Connection]:
-    config = Config(measure, log_config=None, lifespan="off")
-    state = ServerState()
+async def connected(
+    protocol: type[BoundedHttp] = SmallHeads,
+    *,
+    app_state: dict[str, object] | None = None,
+    keep_alive: int = 5,
+    state: ServerState | None = None,
+) -> AsyncIterator[Connection]:
+    config = Config(measure, log_config=None, lifespan="off", timeout_keep_alive=keep_alive)
+    state = state or ServerState()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: protocol(config, state, {}), "127.0.0.1", 0)
+    server = await loop.create_server(
+        lambda: protocol(config, state, app_state or {}), "127.0.0.1", 0
+    )
     async with server:
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         try:
@@ -107,3 +118,34 @@ async def test_many_requests_and_a_large_body_work_on_one_connection() -> None:
             writer.write(b"1f4\r\n" + b"x" * 500 + b"\r\n")
         writer.write(b"0\r\n\r\n")
         assert (await answer(reader)).endswith(b"<4500>")
+
+
+def overloaded() -> dict[str, object]:
+    """Return what the protocol knows of a service that rejects every request."""
+    admission = Admission(limit=0, limiter=ConcurrencyLimiter(1))
+    admission.prepare_rejection([])
+    return {"admission": admission, "shutdown": Shutdown()}
+
+
+async def rejection(reader: asyncio.StreamReader) -> bytes:
+    async with stall_limit("a rejection"):
+        return await reader.readuntil(b"}")
+
+
+async def test_a_client_that_was_rejected_and_asks_no_more_loses_its_connection() -> None:
+    async with connected(app_state=overloaded(), keep_alive=1) as (reader, writer):
+        writer.write(GET + b"\r\n")
+
+        assert (await rejection(reader)).startswith(b"HTTP/1.1 503 ")
+        assert await everything(reader) == b""
+
+
+async def test_a_client_that_is_rejected_again_and_again_keeps_its_connection() -> None:
+    state = ServerState()
+    async with connected(app_state=overloaded(), keep_alive=3600, state=state) as (reader, writer):
+        for _ in range(2):
+            writer.write(GET + b"\r\n")
+            assert (await rejection(reader)).startswith(b"HTTP/1.1 503 ")
+            [protocol] = state.connections
+            assert isinstance(protocol, BoundedHttp)
+            protocol.timeout_keep_alive_handler()  # as if its time were up
