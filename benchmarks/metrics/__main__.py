@@ -1,8 +1,10 @@
 """Measure what metrics cost: the processor time of a request and of a job, with and without them.
 
 Both are measured in turns in one process, so a busy machine is as busy for one as for the other.
+With `--workers` a worker that measures its jobs runs beside one that does not.
 """
 
+import argparse
 import asyncio
 import sys
 import time
@@ -19,10 +21,14 @@ from app.core.http.measured import Measured
 from app.core.telemetry.metrics_jobs import JobMetrics
 from app.core.telemetry.metrics_requests import RequestMetrics
 from app.core.worker.execution.observers import TryReport
+from benchmarks.metrics import workers
 
 ROUNDS, CALLS = 41, 2_000
 REQUEST_BAR, JOB_BAR = 10.0, 5.0
 """In microseconds."""
+
+SHARE_BAR = 0.02
+"""The part of a worker's processor time."""
 
 Round = Callable[[], Coroutine[None, None, None]]
 
@@ -105,12 +111,29 @@ async def processor_time(measured: Round) -> float:
     return time.process_time() - began
 
 
-async def main() -> int:
+def compare_workers(rounds: int) -> int:
+    """Print what metrics cost a worker that runs jobs of one INCR each."""
+    bare, more = workers.compare(rounds)
+    share = more / bare
+    print(f"per job of a worker {bare:5.1f} µs, with metrics {more:+.1f} µs ({share:+.1%})")
+    return int(more > JOB_BAR or share > SHARE_BAR)
+
+
+async def compare_calls() -> int:
+    """Print what metrics cost, apart from all else."""
     request, job = await cost(*of_requests()), await cost(*of_jobs())
     print(f"per request {request:5.2f} µs (at most {REQUEST_BAR:.0f})")
     print(f"per job     {job:5.2f} µs (at most {JOB_BAR:.0f})")
     return int(request > REQUEST_BAR or job > JOB_BAR)
 
 
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.metrics", description=__doc__)
+    parser.add_argument("--workers", action="store_true", help="compare two workers")
+    parser.add_argument("--rounds", type=int, default=21, help="how often (21)")
+    options = parser.parse_args()
+    return compare_workers(options.rounds) if options.workers else asyncio.run(compare_calls())
+
+
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(main())

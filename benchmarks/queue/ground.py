@@ -66,7 +66,10 @@ def own_servers(profile: Path | None = None) -> Iterator[Ground]:
 def laid(settings: Settings, folder: Path, profile: Path | None = None) -> Ground:
     """Write the settings of the workers, apart from the environment of the developer."""
     ground = Ground(settings, folder, profile)
-    names = {"environment", "log_level", "database_url", "redis_url", "queue_redis_urls"}
+    names = {
+        *("environment", "log_level", "database_url", "redis_url", "queue_redis_urls"),
+        "metrics_port",
+    }
     write_private(ground.settings_file, json.dumps(settings.model_dump(include=names)))
     return ground
 
