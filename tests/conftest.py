@@ -61,6 +61,9 @@ EMPTY_ALL_TABLES = "; ".join(
     ]
 )
 
+STARTS = {"run_process", "postgres", "valkey"}
+"""What a module of tests imports that starts processes or servers."""
+
 servers_key = pytest.StashKey[Servers]()
 stack_key = pytest.StashKey[ExitStack]()
 
@@ -99,6 +102,16 @@ def pytest_configure_node(node: object) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if stack := config.stash.get(stack_key, None):
         stack.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with tests that start processes or servers: they wait for seconds, so none is last."""
+    items.sort(key=lambda item: not starts_something(item))
+
+
+def starts_something(item: pytest.Item) -> bool:
+    module = item.getparent(pytest.Module)
+    return module is not None and not STARTS.isdisjoint(vars(module.obj))
 
 
 def pytest_collection_finish() -> None:
