@@ -26,7 +26,7 @@ from app.core.gc import tune_garbage_collection
 from app.core.job_store.completions import Completions, completing
 from app.core.postgres.reader import Reader
 from app.core.queue import QueuePools
-from app.core.redis_connections import open_connections
+from app.core.redis_connections.opening import open_connections
 from app.core.resources import Resources, open_resources
 from app.core.security.throttle import Throttle
 from app.core.urls.redis import RedisAddress

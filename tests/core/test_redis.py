@@ -2,7 +2,8 @@ import pytest
 
 from app.core.config import Settings
 from app.core.queue import BASE, EMAIL
-from app.core.redis import open_client, open_pool, queue_address, redis_settings
+from app.core.redis import open_client, open_pool, queue_address
+from app.core.worker.engine.arq_bridge import redis_settings
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,14 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from app.core.broker.redis_bridge import (
+from app.core.redis_connections.bridge import (
+    left_primary,
     open_connection,
     reply_reader,
     retry_policy,
     socket_timeout,
     transport_of,
 )
-from app.core.redis_connections import left_primary
 
 Argument = str | bytes | int | float
 

@@ -9,7 +9,7 @@ from app.core.broker.client import QueueRedis
 from app.core.broker.connection import Command, Reply
 from app.core.exceptions import NotFound, Unavailable
 from app.core.queue import Queue, QueuePools
-from app.core.redis_connections import name_of_server
+from app.core.redis_connections.bridge import name_of_server
 
 
 class QueueNotFound(NotFound):

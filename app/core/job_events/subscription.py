@@ -8,7 +8,7 @@ import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.core.broker.client import QueueRedis
-from app.core.broker.redis_bridge import open_connection, reply_reader, transport_of
+from app.core.redis_connections.bridge import open_connection, reply_reader, transport_of
 
 log = structlog.stdlib.get_logger("app.events")
 

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from app.core.config import Settings
 from app.core.exceptions import TooManyAttempts, Unavailable
-from app.core.redis_connections import open_connections
+from app.core.redis_connections.opening import open_connections
 from app.core.security.attempts import Action, Attempt, Counter, counter_key, counters_of
 from app.core.urls.redis import RedisAddress
 

@@ -15,11 +15,16 @@ from app.core.broker.keys import QueueKeys
 from app.core.broker.serializer import from_json, to_json
 from app.core.config import Settings, load_settings
 from app.core.queue import Queue
-from app.core.redis import JOB_LIFETIME_MS, redis_settings
+from app.core.redis import JOB_LIFETIME_MS
 from app.core.resources import OpenResources, Resources, open_resources
 from app.core.worker.cron.schedule import Cron, check_names
 from app.core.worker.cron.scheduler import running_crons
-from app.core.worker.engine.arq_bridge import Serving, as_arq_function, startup_and_shutdown
+from app.core.worker.engine.arq_bridge import (
+    Serving,
+    as_arq_function,
+    redis_settings,
+    startup_and_shutdown,
+)
 from app.core.worker.execution.observers import Observers
 from app.core.worker.execution.registry import Definition, Handlers, definitions_of, handlers_in
 from app.core.worker.execution.traced_tries import describe_try

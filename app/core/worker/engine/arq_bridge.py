@@ -7,6 +7,7 @@ Everything that depends on arq's worker is here. Assumptions:
 - A function gets arq's context with `job_id` and `job_try`, then `a` and `k` of the stored job.
 - `arq.Retry` puts a job off; any other exception ends it and deletes its payload.
 - `arq --check` looks for the key `QueueKeys.health_check`.
+- Of RedisSettings, arq reads `host` and `port` whenever it connects.
 """
 
 from collections.abc import Callable
@@ -15,13 +16,22 @@ from typing import Any, TypedDict, cast
 from uuid import UUID
 
 from arq import Retry, func
+from arq.connections import RedisSettings
 from arq.typing import StartupShutdown, WorkerCoroutine
 from arq.worker import Function
 from pydantic import JsonValue
 from pydantic_core import from_json
+from redis.asyncio.retry import Retry as RedisRetry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.core.broker.message import StoredMessage, now_ms
+from app.core.config import Settings
+from app.core.queue import Queue
+from app.core.redis import queue_address
+from app.core.redis_connections.opening import blocking_sentinels
 from app.core.resources import Resources
+from app.core.urls.redis import RedisAddress
 from app.core.worker.execution.attempt import (
     Attempt,
     Deferred,
@@ -37,6 +47,12 @@ Serving = Callable[[], AbstractAsyncContextManager[Resources]]
 
 MARGIN = 10
 """Seconds by which arq's timeout comes after ours, which allows another try."""
+
+
+TLS_OPTIONS_OF_ARQ = {
+    *("ssl_keyfile", "ssl_certfile", "ssl_cert_reqs"),
+    *("ssl_ca_certs", "ssl_ca_data", "ssl_check_hostname"),
+}
 
 
 class ArqContext(TypedDict):
@@ -90,3 +106,45 @@ def startup_and_shutdown(
         await stack.aclose()
 
     return startup, shutdown
+
+
+def redis_settings(queue: Queue, settings: Settings) -> RedisSettings:
+    """Return where a queue's Redis is, in arq's terms."""
+    address = queue_address(queue, settings)
+    options = address.options
+    tls = {name: value for name, value in options.items() if name in TLS_OPTIONS_OF_ARQ}
+    arguments: dict[str, Any] = {
+        "host": options.get("host", "localhost"),
+        "port": options.get("port", 6379),
+        "unix_socket_path": options.get("path"),
+        "database": address.database,
+        "username": address.username,
+        "password": address.password,
+        "ssl": address.uses_tls,
+        "retry": RedisRetry(ExponentialBackoff(cap=1, base=0.05), 60),
+        "retry_on_error": [RedisConnectionError],
+        **tls,
+    }
+    if address.service is None:
+        return RedisSettings(**arguments)
+    return SentinelSettings(address, settings, arguments)
+
+
+class SentinelSettings(RedisSettings):
+    """Finds the primary when arq asks for its host: arq's own way knows no passwords of Sentinels.
+
+    The stock worker finds it again when it is started again.
+    """
+
+    def __init__(
+        self, address: RedisAddress, settings: Settings, arguments: dict[str, Any]
+    ) -> None:
+        super().__init__(**arguments)
+        self._address, self._settings = address, settings
+
+    def __getattribute__(self, name: str) -> object:
+        if name in {"host", "port"}:
+            sentinels = blocking_sentinels(self._address, self._settings)
+            host, port = sentinels.discover_master(self._address.service)  # type: ignore[no-untyped-call]
+            return host if name == "host" else port
+        return super().__getattribute__(name)

@@ -5,15 +5,15 @@ from redis.asyncio import ConnectionPool
 from redis.exceptions import NoScriptError, ResponseError
 
 from app.core.broker.client import QueueRedis
-from app.core.broker.redis_bridge import (
+from app.core.config import Settings
+from app.core.queue import BASE, QueuePools
+from app.core.redis_connections.bridge import (
     open_connection,
     reply_reader,
     retry_policy,
     socket_timeout,
     transport_of,
 )
-from app.core.config import Settings
-from app.core.queue import BASE, QueuePools
 
 
 @pytest.fixture

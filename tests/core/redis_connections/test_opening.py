@@ -12,7 +12,7 @@ from app.core.broker.client import QueueRedis
 from app.core.config import Settings
 from app.core.queue import BASE
 from app.core.redis import open_client, open_pool
-from app.core.redis_connections import left_primary
+from app.core.redis_connections.bridge import left_primary
 from app.core.urls.redis import RedisAddress
 from dev.valkey import valkey
 from tests.support.network import Network, network_to
