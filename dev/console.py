@@ -6,7 +6,7 @@ import sys
 from typing import TextIO
 
 RESET, BOLD, DIM, RED = "\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m"
-COLOURS = ["\x1b[36m", "\x1b[33m", "\x1b[35m", "\x1b[32m", "\x1b[34m"]
+COLORS = ["\x1b[36m", "\x1b[33m", "\x1b[35m", "\x1b[32m", "\x1b[34m"]
 WIDTH = len("email worker")
 
 
@@ -14,15 +14,15 @@ class Console:
     """The terminal that all processes write to. It uses colors unless NO_COLOR is set."""
 
     def __init__(self, stream: TextIO = sys.stdout) -> None:
-        self.coloured = stream.isatty() and not os.environ.get("NO_COLOR")
+        self.colored = stream.isatty() and not os.environ.get("NO_COLOR")
         self._stream = stream
-        self._palette = itertools.cycle(COLOURS)
-        self._colours: dict[str, str] = {}
+        self._palette = itertools.cycle(COLORS)
+        self._colors: dict[str, str] = {}
 
     def line(self, name: str, text: str) -> None:
         """Print what a process said."""
-        colour = self._colours.get(name) or self._colours.setdefault(name, next(self._palette))
-        self.plain(f"{self.styled(name.rjust(WIDTH), colour)} {self.styled('|', DIM)} {text}")
+        color = self._colors.get(name) or self._colors.setdefault(name, next(self._palette))
+        self.plain(f"{self.styled(name.rjust(WIDTH), color)} {self.styled('|', DIM)} {text}")
 
     def say(self, text: str) -> None:
         """Print what we have to say ourselves."""
@@ -35,7 +35,7 @@ class Console:
 
     def styled(self, text: str, style: str) -> str:
         """Return the text in a style, where styles can be seen."""
-        return f"{style}{text}{RESET}" if self.coloured else text
+        return f"{style}{text}{RESET}" if self.colored else text
 
     def plain(self, text: str) -> None:
         """Print a line as it is."""

@@ -63,8 +63,18 @@ RULES = (
     ),
 )
 
-NAMES = re.compile("mails?(?!_(?:from|server|catcher))")
-"""Parts of identifiers in snake case."""
+NAMES = (
+    Rule("mails?(?!_(?:from|server|catcher))", f'write "email"; {ONLY}'),
+    Rule("(?:behavi|col|fav|hon|lab|neighb)our(?:s|ed|ing|ite|hood)?", "American spelling: -or"),
+    Rule("bury|buried", 'write "dead_letter"'),
+    Rule("doorbells?", 'write "wakeup"'),
+    Rule("sweepers?", 'write "relay"'),
+    Rule("second_logins?", 'write "mfa_login"'),
+    Rule("login_challenges?", 'write "mfa_challenge"'),
+    Rule("proven_identity", 'write "verified_identity"'),
+    Rule("key_?rings?", 'write "jwks_cache"'),
+)
+"""Parts of identifiers in snake case, with the term that this project uses."""
 
 OPENINGS = re.compile(
     "Tell|Say|Have|Note|Hold|Bury|Be|Become|Lay"
@@ -94,6 +104,7 @@ def unwanted_opening(docstring: str) -> str | None:
 def unwanted_name(identifier: str) -> str | None:
     """Return what is wrong with an identifier, in snake case or camel case."""
     snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", identifier).lower()
-    if match := re.search(rf"(?<![a-z]){NAMES.pattern}(?![a-z])", snake):
-        return f'"{identifier}": write "e{match[0]}"; {ONLY}'
+    for rule in NAMES:
+        if re.search(rf"(?<![a-z])(?:{rule.pattern})(?![a-z])", snake):
+            return f'"{identifier}": {rule.advice}'
     return None

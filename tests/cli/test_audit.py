@@ -11,7 +11,7 @@ from app.core.resources import Resources
 from app.models import AuditEvent
 from app.schemas.jobs import BuildSignupReport
 from tests.cli.results import RunCommand
-from tests.core.control.jobs import bury, enqueue
+from tests.core.control.jobs import add_dead_letter, enqueue
 from tests.core.control.test_schedule import working
 from tests.support.ports import CLOSED_PORT
 
@@ -59,7 +59,9 @@ async def test_a_change_of_a_queue_is_recorded(
 async def test_a_change_of_a_job_is_recorded(
     resources: Resources, run_command: RunCommand, action: str, event: str
 ) -> None:
-    job_id = await (enqueue if action == "cancel" else bury)(resources, BuildSignupReport())
+    job_id = await (enqueue if action == "cancel" else add_dead_letter)(
+        resources, BuildSignupReport()
+    )
     done = await run_command("jobs", action, str(job_id))
 
     assert done.code == 0
@@ -73,7 +75,7 @@ async def test_a_change_of_a_job_is_recorded(
 async def test_a_change_of_many_jobs_is_recorded_before_it_begins(
     resources: Resources, run_command: RunCommand, action: str
 ) -> None:
-    await bury(resources, BuildSignupReport())
+    await add_dead_letter(resources, BuildSignupReport())
     done = await run_command("jobs", action, "--all", "BuildSignupReport", *WHY)
 
     assert done.code == 0

@@ -2,15 +2,15 @@ import pytest
 
 from app.core.resources import Resources
 from tests.cli.results import RunCommand
-from tests.core.control.jobs import Paint, bury, enqueue
+from tests.core.control.jobs import Paint, add_dead_letter, enqueue
 
 
 async def test_jobs_are_listed_by_state_page_by_page(
     resources: Resources, run_command: RunCommand
 ) -> None:
-    first, second = [await enqueue(resources, Paint(colour="blue")) for _ in range(2)]
+    first, second = [await enqueue(resources, Paint(color="blue")) for _ in range(2)]
     await enqueue(resources, Paint())
-    command = ("jobs", "list", "waiting", "--argument", "colour=blue", "--limit", "1")
+    command = ("jobs", "list", "waiting", "--argument", "color=blue", "--limit", "1")
 
     shown = await run_command(*command)
     assert (shown.code, shown.errors) == (0, "")
@@ -22,7 +22,7 @@ async def test_jobs_are_listed_by_state_page_by_page(
 
 async def test_dead_letters_are_grouped(resources: Resources, run_command: RunCommand) -> None:
     for _ in range(2):
-        await bury(resources, Paint(), error="OSError: no paint")
+        await add_dead_letter(resources, Paint(), error="OSError: no paint")
 
     shown = await run_command("jobs", "groups")
 

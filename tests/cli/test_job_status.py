@@ -18,7 +18,7 @@ from app.core.resources import Resources
 from app.schemas.job import JobStatus
 from app.schemas.jobs import BuildSignupReport
 from tests.cli.results import RunCommand
-from tests.core.control.jobs import bury, enqueue
+from tests.core.control.jobs import add_dead_letter, enqueue
 from tests.support.accounts import create_user
 from tests.support.ports import CLOSED_PORT
 from tests.support.service import serve
@@ -69,7 +69,7 @@ async def succeeded(resources: Resources) -> UUID:
 
 
 async def failed(resources: Resources) -> UUID:
-    return await bury(resources, BuildSignupReport())
+    return await add_dead_letter(resources, BuildSignupReport())
 
 
 async def cancelled(resources: Resources) -> UUID:

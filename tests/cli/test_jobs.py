@@ -9,14 +9,18 @@ from app.core.queue import EMAIL
 from app.core.resources import Resources
 from app.schemas.jobs import BuildSignupReport, SendWelcomeEmail
 from tests.cli.results import RunCommand
-from tests.core.control.jobs import bury, enqueue, job_of
+from tests.core.control.jobs import add_dead_letter, enqueue, job_of
 
 USER = UUID("01a20770-1730-72d1-8501-80ebf2a58613")
 
 
 async def test_dead_letters_are_listed(resources: Resources, run_command: RunCommand) -> None:
-    older = await bury(resources, BuildSignupReport(), error="OSError: " + "no paper " * 30)
-    newer = await bury(resources, SendWelcomeEmail(user_id=USER), error="Refused:\nno\tsuch box")
+    older = await add_dead_letter(
+        resources, BuildSignupReport(), error="OSError: " + "no paper " * 30
+    )
+    newer = await add_dead_letter(
+        resources, SendWelcomeEmail(user_id=USER), error="Refused:\nno\tsuch box"
+    )
 
     answer = await run_command("jobs", "dead", COLUMNS="100")
 
@@ -33,8 +37,8 @@ async def test_dead_letters_are_listed(resources: Resources, run_command: RunCom
 async def test_dead_letters_are_listed_by_queue_kind_and_page(
     resources: Resources, run_command: RunCommand
 ) -> None:
-    report = await bury(resources, BuildSignupReport())
-    email = await bury(resources, SendWelcomeEmail(user_id=USER))
+    report = await add_dead_letter(resources, BuildSignupReport())
+    email = await add_dead_letter(resources, SendWelcomeEmail(user_id=USER))
 
     by_queue = await run_command("jobs", "dead", "email", "--json")
     assert ([each["id"] for each in by_queue.json["data"]], by_queue.json["count"]) == (
@@ -60,7 +64,9 @@ async def test_no_dead_letters_is_not_a_failure(run_command: RunCommand) -> None
 async def test_a_dead_letter_is_shown_with_all_its_details(
     resources: Resources, run_command: RunCommand
 ) -> None:
-    job_id = await bury(resources, BuildSignupReport(days=7), key="nightly", error="OSError: full")
+    job_id = await add_dead_letter(
+        resources, BuildSignupReport(days=7), key="nightly", error="OSError: full"
+    )
 
     shown = (await run_command("jobs", "show", str(job_id))).output
 
@@ -121,7 +127,7 @@ async def test_an_invalid_command_line_is_exit_code_2(
 
 
 async def test_a_dead_letter_is_retried(resources: Resources, run_command: RunCommand) -> None:
-    job_id = await bury(resources, SendWelcomeEmail(user_id=USER))
+    job_id = await add_dead_letter(resources, SendWelcomeEmail(user_id=USER))
 
     answer = await run_command("jobs", "retry", str(job_id))
 
@@ -133,12 +139,12 @@ async def test_all_of_a_kind_are_retried_and_the_remaining_ones_are_reported(
     resources: Resources, run_command: RunCommand
 ) -> None:
     for _ in range(2):
-        await bury(resources, SendWelcomeEmail(user_id=USER))
+        await add_dead_letter(resources, SendWelcomeEmail(user_id=USER))
 
     answer = await run_command("jobs", "retry", "--all", "SendWelcomeEmail")
     assert (answer.code, answer.output) == (0, "Retried: 2 of SendWelcomeEmail.\n")
 
-    await bury(resources, BuildSignupReport(), key="nightly")
+    await add_dead_letter(resources, BuildSignupReport(), key="nightly")
     await enqueue(resources, BuildSignupReport(), key="nightly")
     answer = await run_command("jobs", "retry", "--all", "BuildSignupReport", "--json")
     assert (answer.code, answer.json) == (1, {"retried": 0, "left": 1})
@@ -148,7 +154,7 @@ async def test_all_of_a_kind_are_retried_and_the_remaining_ones_are_reported(
 async def test_dead_letters_are_discarded_and_counted(
     resources: Resources, run_command: RunCommand
 ) -> None:
-    emails = [await bury(resources, SendWelcomeEmail(user_id=USER)) for _ in range(3)]
+    emails = [await add_dead_letter(resources, SendWelcomeEmail(user_id=USER)) for _ in range(3)]
 
     one = await run_command("jobs", "discard", str(emails[0]))
     assert (one.code, one.output) == (0, f"Discarded: SendWelcomeEmail {emails[0]}.\n")
@@ -160,7 +166,7 @@ async def test_dead_letters_are_discarded_and_counted(
 async def test_a_kind_without_dead_letters_is_answered_with_the_kinds_that_have_some(
     resources: Resources, run_command: RunCommand
 ) -> None:
-    await bury(resources, SendWelcomeEmail(user_id=USER))
+    await add_dead_letter(resources, SendWelcomeEmail(user_id=USER))
 
     for action in ("retry", "discard"):
         answer = await run_command("jobs", action, "--all", "SendMail")

@@ -7,7 +7,7 @@ import pytest
 from app.core.resources import Resources
 from app.schemas.role import Permission
 from tests.console.conftest import EVERYTHING, OpenBrowser, create_operator
-from tests.core.control.jobs import Paint, bury
+from tests.core.control.jobs import Paint, add_dead_letter
 from tests.routes.operations import all_pages
 from tests.support.accounts import Person
 
@@ -53,7 +53,7 @@ ACCESS = {
 @pytest.fixture
 async def parts(resources: Resources, ada: Person) -> dict[str, object]:
     """What the paths name: a user with a session, and a dead letter."""
-    job_id = await bury(resources, Paint())
+    job_id = await add_dead_letter(resources, Paint())
     return {"user_id": ada.id, "id": ada.session_id, "job_id": job_id}
 
 

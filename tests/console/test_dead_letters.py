@@ -5,7 +5,7 @@ import pytest
 from app.core import control
 from app.core.resources import Resources
 from app.core.worker.base_settings import WorkerSettings as BaseWorker
-from tests.core.control.jobs import Paint, bury
+from tests.core.control.jobs import Paint, add_dead_letter
 from tests.support.page_browser import PageBrowser
 from tests.support.workers import RunWorker
 
@@ -21,7 +21,7 @@ async def test_an_operator_changes_a_group_of_dead_letters_and_sees_what_became_
     console: PageBrowser, resources: Resources, run_worker: RunWorker, action: str, done: str
 ) -> None:
     for error in ("OSError: no paint", "OSError: no brush", "ValueError: no wall"):
-        await bury(resources, Paint(), error=error)
+        await add_dead_letter(resources, Paint(), error=error)
     await console.open("/console/dead-letters")
     await console.follow(f"{action.capitalize()} all Paint with OSError")
     page = await console.submit(f"{action.capitalize()} 2", reason="the paint has come")

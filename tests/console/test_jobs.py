@@ -13,7 +13,7 @@ from app.core.queue import BASE
 from app.core.resources import Resources
 from app.models import AuditEvent, UserSession
 from app.routes.console.parts import read_job
-from tests.core.control.jobs import Paint, bury, enqueue, job_of
+from tests.core.control.jobs import Paint, add_dead_letter, enqueue, job_of
 from tests.support.accounts import Person
 from tests.support.page_browser import PageBrowser
 
@@ -28,7 +28,7 @@ async def last_event(resources: Resources) -> AuditEvent:
 async def test_an_operator_retries_a_dead_letter_and_says_why(
     console: PageBrowser, resources: Resources, root: Person
 ) -> None:
-    job_id = await bury(resources, Paint(colour="blue"), error="OSError: no paint")
+    job_id = await add_dead_letter(resources, Paint(color="blue"), error="OSError: no paint")
     await console.open("/console/dead-letters")
     page = await console.follow("Paint")
     assert "OSError: no paint" in page.text
@@ -54,7 +54,10 @@ async def test_an_operator_retries_a_dead_letter_and_says_why(
 async def test_a_job_shows_its_trace_and_where_to_look_at_it(
     console: PageBrowser, resources: Resources
 ) -> None:
-    job_id, trace_id = await bury(resources, Paint(), error="OSError: no paint"), "ab" * 16
+    job_id, trace_id = (
+        await add_dead_letter(resources, Paint(), error="OSError: no paint"),
+        "ab" * 16,
+    )
     async with resources.unit_of_work() as uow:
         traceparent = f"00-{trace_id}-{'cd' * 8}-01"
         await uow.session.execute(update(outbox).values(traceparent=traceparent))
@@ -97,7 +100,7 @@ async def test_an_operator_cancels_a_job_that_waits(
 async def test_bulk_and_destructive_actions_need_a_recent_proof_and_lead_back(
     console: PageBrowser, resources: Resources, path: str
 ) -> None:
-    path = path.format(await bury(resources, Paint()))
+    path = path.format(await add_dead_letter(resources, Paint()))
     async with resources.unit_of_work() as uow:
         yesterday = func.now() - timedelta(days=1)
         await uow.session.execute(update(UserSession).values(proven_at=yesterday))

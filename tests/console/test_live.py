@@ -18,7 +18,7 @@ from app.routes.console import live
 from app.routes.console.live import LiveParts
 from app.schemas.role import Permission
 from tests.console.conftest import create_operator
-from tests.core.control.jobs import Paint, bury
+from tests.core.control.jobs import Paint, add_dead_letter
 from tests.support.accounts import Person
 from tests.support.service import already_open
 from tests.support.uvicorn_server import listening
@@ -152,7 +152,7 @@ async def test_a_dead_letter_appears_on_an_open_page(
         assert response.headers["content-type"].startswith("text/event-stream")
         chunks = response.aiter_text()
         assert "No job has failed for good." in await next_of(chunks)
-        await bury(resources, Paint())
+        await add_dead_letter(resources, Paint())
         assert "Paint" in await next_of(chunks)
 
 

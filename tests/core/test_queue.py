@@ -33,7 +33,7 @@ def test_a_job_cannot_be_changed() -> None:
 
 def test_the_class_of_a_job_says_how_it_is_run() -> None:
     class Paint(Job, queue=BASE, max_tries=2, timeout=7, backoff=0.5, final=(KeyError,)):
-        colour: str
+        color: str
 
     assert (Paint.queue, Paint.max_tries, Paint.timeout) == (BASE, 2, 7)
     assert (Paint.backoff, Paint.final) == (0.5, (KeyError,))

@@ -62,6 +62,20 @@ def test_a_name_says_email_like_every_sentence(name: str) -> None:
     assert unwanted_name(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "term"),
+    [
+        ("bury", "dead_letter"),
+        ("LoginChallenge", "mfa_challenge"),
+        ("colours", "American"),
+    ],
+)
+def test_a_name_that_the_field_does_not_use_is_found_with_the_one_that_it_does(
+    name: str, term: str
+) -> None:
+    assert term in (unwanted_name(name) or "")
+
+
 @pytest.mark.parametrize("name", ["email", "Mailer", "mail_from", "mail_server", "MailCatcher"])
 def test_names_of_the_field_are_left_alone(name: str) -> None:
     assert unwanted_name(name) is None

@@ -9,7 +9,7 @@ from app.core.queue import BASE, QUEUES
 from app.core.resources import Resources
 from app.models import AuditEvent
 from app.schemas.jobs import BuildSignupReport
-from tests.core.control.jobs import Paint, bury, enqueue
+from tests.core.control.jobs import Paint, add_dead_letter, enqueue
 from tests.support.accounts import Person, create_user
 
 
@@ -108,7 +108,7 @@ async def test_a_filter_that_makes_no_sense_is_explained(
 async def test_dead_letters_are_retried_in_the_background_by_filter(
     client: httpx2.AsyncClient, resources: Resources, operator: Person
 ) -> None:
-    await bury(resources, Paint(), error="OSError: no paint")
+    await add_dead_letter(resources, Paint(), error="OSError: no paint")
     groups = await client.get("/api/v1/dead-letters/groups", headers=operator.headers)
 
     answer = await client.post(

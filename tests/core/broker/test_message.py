@@ -21,7 +21,7 @@ ENVELOPE = Envelope(
     id=UUID(int=1),
     queue="base",
     name="Paint",
-    payload={"colour": "red"},
+    payload={"color": "red"},
     request_id="r1",
     durable=True,
 )
@@ -44,7 +44,7 @@ def stored(**changes: object) -> bytes:
 def test_a_worker_reads_what_the_api_has_sent() -> None:
     message = decode(ENVELOPE.encode())
 
-    assert message[:4] == ("Paint", {"colour": "red"}, "r1", True)
+    assert message[:4] == ("Paint", {"color": "red"}, "r1", True)
 
 
 def test_a_worker_reads_a_job_of_the_first_release() -> None:
@@ -82,7 +82,7 @@ def test_stock_arq_reads_our_jobs() -> None:
     job = deserialize_job(ENVELOPE.encode(), deserializer=from_json)
 
     assert job.function == "Paint"
-    assert list(job.args) == [{"colour": "red"}]
+    assert list(job.args) == [{"color": "red"}]
     assert job.kwargs == {"request_id": "r1", "kept": True}
 
 

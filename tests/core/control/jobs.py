@@ -33,7 +33,7 @@ SELECT gen_random_uuid(), 'base', 'Paint', '{}', now() FROM generate_series(1, :
 
 
 class Paint(Job, queue=BASE, max_tries=3, final=(ZeroDivisionError,)):
-    colour: str = "red"
+    color: str = "red"
 
 
 class Write(Job, queue=EMAIL):
@@ -107,7 +107,7 @@ async def job_of(resources: Resources, job_id: UUID) -> JobRecord:
         return await control.find_job(session, resources.queues, job_id)
 
 
-async def bury(
+async def add_dead_letter(
     resources: Resources, job: Job, *, key: str | None = None, error: str = "no paint"
 ) -> UUID:
     """Turn a job into a dead letter, as a worker does."""

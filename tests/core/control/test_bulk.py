@@ -20,7 +20,7 @@ from tests.core.control.jobs import (
     MANY_DEAD_LETTERS,
     Paint,
     Write,
-    bury,
+    add_dead_letter,
     enqueue,
     job_of,
 )
@@ -50,8 +50,8 @@ async def left(resources: Resources) -> int:
 
 async def test_dead_letters_are_grouped_by_class_and_error(resources: Resources) -> None:
     for error in ("OSError: one", "OSError: two", "LookupError: three"):
-        await bury(resources, Paint(), error=error)
-    await bury(resources, Write(), error="OSError: four")
+        await add_dead_letter(resources, Paint(), error=error)
+    await add_dead_letter(resources, Write(), error="OSError: four")
 
     groups = await control.group_dead_letters(resources.sessions)
 
@@ -66,8 +66,8 @@ async def test_dead_letters_are_grouped_by_class_and_error(resources: Resources)
 
 
 async def test_everything_that_matches_is_retried_and_nothing_else(resources: Resources) -> None:
-    chosen = [await bury(resources, Paint(), error="OSError: x") for _ in range(3)]
-    other = await bury(resources, Paint(), error="LookupError: x")
+    chosen = [await add_dead_letter(resources, Paint(), error="OSError: x") for _ in range(3)]
+    other = await add_dead_letter(resources, Paint(), error="LookupError: x")
 
     result, shown = await change(resources, BulkAction.RETRY, replace(DEAD, error_class="OSError"))
 
@@ -78,8 +78,8 @@ async def test_everything_that_matches_is_retried_and_nothing_else(resources: Re
 
 
 async def test_a_dead_letter_whose_key_is_taken_is_refused(resources: Resources) -> None:
-    await bury(resources, Paint(), key="wall")
-    await bury(resources, Paint())
+    await add_dead_letter(resources, Paint(), key="wall")
+    await add_dead_letter(resources, Paint())
     await enqueue(resources, Paint(), key="wall")
 
     result, _ = await change(resources, BulkAction.RETRY)
@@ -99,7 +99,7 @@ async def test_many_dead_letters_are_discarded_in_batches(resources: Resources) 
 
 
 async def test_what_fails_meanwhile_is_left_alone(resources: Resources) -> None:
-    job_id = await bury(resources, Paint())
+    job_id = await add_dead_letter(resources, Paint())
     async with resources.sessions.begin() as session:
         await session.execute(
             text("UPDATE outbox SET failed_at = now() + interval '1 minute' WHERE id = :id"),
@@ -120,8 +120,8 @@ async def test_a_job_retries_dead_letters_and_says_how_many(
     committing_resources: Resources, run_worker: RunWorker
 ) -> None:
     resources = committing_resources
-    dead = await bury(resources, Paint())
-    kept = await bury(resources, Write())
+    dead = await add_dead_letter(resources, Paint())
+    kept = await add_dead_letter(resources, Write())
     until = datetime.now(UTC) + timedelta(minutes=1)
     job_id = await enqueue(resources, ChangeDeadLetters(action="retry", name="Paint", until=until))
 

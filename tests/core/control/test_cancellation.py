@@ -22,7 +22,7 @@ from app.core.worker.outbox_relay import Relay
 from app.workers.context import JobContext
 from tests.core.control.jobs import (
     Paint,
-    bury,
+    add_dead_letter,
     cancel,
     enqueue,
     enqueue_on_unknown_queue,
@@ -278,7 +278,7 @@ async def test_the_other_jobs_of_the_worker_go_on(resources: Resources) -> None:
 async def test_a_job_that_has_ended_cannot_be_cancelled(resources: Resources) -> None:
     async def paint(_: JobContext, __: Paint) -> None: ...
 
-    done, dead = await enqueue(resources, Paint()), await bury(resources, Paint())
+    done, dead = await enqueue(resources, Paint()), await add_dead_letter(resources, Paint())
     cancelled = await enqueue(resources, Paint())
     await cancel(resources, cancelled)
     async with working(resources, paint):

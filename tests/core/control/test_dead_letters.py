@@ -5,11 +5,11 @@ import pytest
 from app.core import control
 from app.core.queue import BASE, EMAIL
 from app.core.resources import Resources
-from tests.core.control.jobs import Paint, Write, bury, enqueue
+from tests.core.control.jobs import Paint, Write, add_dead_letter, enqueue
 
 
 async def test_dead_letters_are_listed_newest_first(resources: Resources) -> None:
-    first, second, third = [await bury(resources, Paint()) for _ in range(3)]
+    first, second, third = [await add_dead_letter(resources, Paint()) for _ in range(3)]
     await enqueue(resources, Paint())
 
     page = await control.list_dead_letters(resources.sessions)
@@ -19,7 +19,10 @@ async def test_dead_letters_are_listed_newest_first(resources: Resources) -> Non
 
 
 async def test_dead_letters_are_listed_by_queue_and_by_kind(resources: Resources) -> None:
-    painting, letter = await bury(resources, Paint()), await bury(resources, Write())
+    painting, letter = (
+        await add_dead_letter(resources, Paint()),
+        await add_dead_letter(resources, Write()),
+    )
 
     by_queue = await control.list_dead_letters(resources.sessions, queue=EMAIL)
     by_kind = await control.list_dead_letters(resources.sessions, kind="Paint")
@@ -32,12 +35,14 @@ async def test_dead_letters_are_listed_by_queue_and_by_kind(resources: Resources
 
 
 async def test_a_dead_letter_is_returned_with_all_its_details(resources: Resources) -> None:
-    job_id = await bury(resources, Paint(colour="blue"), key="wall", error="OSError: no paint")
+    job_id = await add_dead_letter(
+        resources, Paint(color="blue"), key="wall", error="OSError: no paint"
+    )
 
     letter = await control.get_dead_letter(resources.sessions, job_id)
 
     assert (letter.queue, letter.name, letter.key) == ("base", "Paint", "wall")
-    assert (letter.payload, letter.error) == ({"colour": "blue"}, "OSError: no paint")
+    assert (letter.payload, letter.error) == ({"color": "blue"}, "OSError: no paint")
     assert (letter.attempts, letter.crashes, letter.traceback) == (3, 1, "Traceback: …")
     assert letter.enqueued_at <= letter.failed_at
 

@@ -21,7 +21,7 @@ from app.workers.context import JobContext
 from tests.core.control.jobs import (
     MANY_DEAD_LETTERS,
     Paint,
-    bury,
+    add_dead_letter,
     cancel,
     describing_itself,
     enqueue,
@@ -50,7 +50,7 @@ async def test_jobs_are_counted_by_state(resources: Resources) -> None:
         await enqueue(resources, Paint())
     async with resources.unit_of_work() as uow:
         uow.enqueue(Paint(), delay=timedelta(hours=1))
-    await bury(resources, Paint())
+    await add_dead_letter(resources, Paint())
     await run(resources.queues, seconds=15)
     await run(resources.queues, seconds=-1)  # its worker died, so it waits again
 
@@ -165,15 +165,15 @@ async def test_jobs_that_ended_are_counted_by_the_minute(resources: Resources) -
 
     async def paint(_: JobContext, job: Paint) -> None:
         ended.append(job)
-        if job.colour == "red":
+        if job.color == "red":
             raise ZeroDivisionError
 
     async def all_have_ended() -> bool:
         return len(ended) == 3 and not await resources.queues[BASE].zcard(KEYS.queue)
 
     async with working(resources, paint):
-        for colour in ("red", "blue", "green"):
-            await enqueue(resources, Paint(colour=colour))
+        for color in ("red", "blue", "green"):
+            await enqueue(resources, Paint(color=color))
         await wait_until(all_have_ended)
 
     await put_back(resources.queues, minutes=1)

@@ -12,7 +12,7 @@ from app.core.queue import BASE
 from app.core.redis import open_pools
 from app.core.resources import Resources
 from app.workers.context import JobContext
-from tests.core.control.jobs import Paint, bury, enqueue, job_of, working
+from tests.core.control.jobs import Paint, add_dead_letter, enqueue, job_of, working
 from tests.support.ports import CLOSED_PORT
 from tests.support.waiting import wait_until
 
@@ -57,7 +57,7 @@ async def is_forgotten(resources: Resources, job_id: UUID) -> bool:
 
 
 async def test_a_retry_resets_the_crashes(resources: Resources) -> None:
-    job_id = await bury(resources, Paint())
+    job_id = await add_dead_letter(resources, Paint())
     redis, crashes = resources.queues[BASE], KEYS.crashes
     async with redis.pipeline() as pipe:
         pipe.hset(crashes, str(job_id), "3")
@@ -72,7 +72,7 @@ async def test_a_retry_resets_the_crashes(resources: Resources) -> None:
 
 
 async def test_a_job_that_a_worker_holds_cannot_be_retried(resources: Resources) -> None:
-    job_id = await bury(resources, Paint())
+    job_id = await add_dead_letter(resources, Paint())
     await resources.queues[BASE].set(KEYS.in_progress(job_id), "w/1/1")
 
     with pytest.raises(JobHeld, match=str(job_id)):
@@ -81,7 +81,7 @@ async def test_a_job_that_a_worker_holds_cannot_be_retried(resources: Resources)
 
 
 async def test_a_retry_is_refused_while_another_job_has_the_key(resources: Resources) -> None:
-    dead = await bury(resources, Paint(), key="wall")
+    dead = await add_dead_letter(resources, Paint(), key="wall")
     alive = await enqueue(resources, Paint(), key="wall")
 
     with pytest.raises(JobAlive, match=str(alive)):
@@ -100,7 +100,7 @@ async def test_only_a_dead_letter_can_be_retried_or_discarded(
 
 
 async def test_a_retry_changes_nothing_while_redis_is_down(resources: Resources) -> None:
-    job_id = await bury(resources, Paint())
+    job_id = await add_dead_letter(resources, Paint())
     down = resources.settings.model_copy(
         update={"queue_redis_urls": {}, "redis_url": f"redis://127.0.0.1:{CLOSED_PORT}"}
     )
@@ -115,8 +115,11 @@ async def test_a_retry_changes_nothing_while_redis_is_down(resources: Resources)
 async def test_all_of_a_kind_are_retried_except_held_ones_and_those_with_a_taken_key(
     resources: Resources,
 ) -> None:
-    held, keyless = await bury(resources, Paint()), await bury(resources, Paint())
-    older, newer = [await bury(resources, Paint(), key="wall") for _ in range(2)]
+    held, keyless = (
+        await add_dead_letter(resources, Paint()),
+        await add_dead_letter(resources, Paint()),
+    )
+    older, newer = [await add_dead_letter(resources, Paint(), key="wall") for _ in range(2)]
     await resources.queues[BASE].set(KEYS.in_progress(held), "w/1/1")
 
     assert await control.retry_all(
@@ -133,7 +136,10 @@ async def test_all_of_a_kind_are_retried_except_held_ones_and_those_with_a_taken
 
 
 async def test_a_dead_letter_is_discarded(resources: Resources) -> None:
-    job_id, other = await bury(resources, Paint()), await bury(resources, Paint())
+    job_id, other = (
+        await add_dead_letter(resources, Paint()),
+        await add_dead_letter(resources, Paint()),
+    )
 
     assert (await control.discard(resources.sessions, job_id)).id == job_id
     assert [each.id for each in (await control.list_dead_letters(resources.sessions)).data] == [
@@ -143,7 +149,7 @@ async def test_a_dead_letter_is_discarded(resources: Resources) -> None:
 
 async def test_all_of_a_kind_are_discarded(resources: Resources) -> None:
     for _ in range(3):
-        await bury(resources, Paint())
+        await add_dead_letter(resources, Paint())
     alive = await enqueue(resources, Paint())
 
     assert await control.discard_all(resources.sessions, "Paint") == 3

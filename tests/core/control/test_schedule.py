@@ -20,11 +20,11 @@ from tests.core.control.jobs import Paint, job_of
 from tests.support.service import already_open
 from tests.support.waiting import wait_until
 
-NIGHTLY = cron(Paint(colour="night"), name="nightly", hour=3, timezone="Europe/Berlin")
+NIGHTLY = cron(Paint(color="night"), name="nightly", hour=3, timezone="Europe/Berlin")
 
 
 async def paint(_: JobContext, job: Paint) -> str:
-    return job.colour
+    return job.color
 
 
 @asynccontextmanager

@@ -15,7 +15,14 @@ from app.core.control import FoundJobs, JobFilter, JobView
 from app.core.queue import BASE, Job, Retry
 from app.core.resources import Resources
 from app.workers.context import JobContext
-from tests.core.control.jobs import MANY_DEAD_LETTERS, Paint, Write, bury, enqueue, working
+from tests.core.control.jobs import (
+    MANY_DEAD_LETTERS,
+    Paint,
+    Write,
+    add_dead_letter,
+    enqueue,
+    working,
+)
 from tests.support.waiting import wait_until
 
 DEAD = JobFilter(state=JobView.DEAD)
@@ -42,7 +49,7 @@ def ids(page: FoundJobs) -> list[UUID]:
 
 async def test_each_job_is_in_the_list_of_its_state_only(resources: Resources) -> None:
     async def paint(_: JobContext, job: Paint) -> None:
-        match job.colour:
+        match job.color:
             case "red":
                 begun.set()
                 await asyncio.Event().wait()
@@ -60,7 +67,7 @@ async def test_each_job_is_in_the_list_of_its_state_only(resources: Resources) -
     async with resources.unit_of_work() as uow:
         scheduled = uow.enqueue(Paint(), delay=timedelta(minutes=5))
     running, retrying, dead = [
-        await enqueue(resources, Paint(colour=colour)) for colour in ("red", "blue", "green")
+        await enqueue(resources, Paint(color=color)) for color in ("red", "blue", "green")
     ]
     async with working(resources, paint):
         await begun.wait()
@@ -81,7 +88,7 @@ async def test_a_list_goes_on_where_its_last_page_ended(resources: Resources) ->
     waiting = [await enqueue(resources, job) for job in (Paint(), Write(), Paint(), Write())]
     async with resources.unit_of_work() as uow:
         scheduled = [uow.enqueue(Paint(), delay=timedelta(minutes=m)) for m in (3, 1, 2)]
-    dead = [await bury(resources, Paint()) for _ in range(3)]
+    dead = [await add_dead_letter(resources, Paint()) for _ in range(3)]
     expected = {
         JobView.WAITING: waiting[::-1],
         JobView.SCHEDULED: [scheduled[1], scheduled[2], scheduled[0]],
@@ -104,7 +111,7 @@ async def test_a_list_goes_on_where_its_last_page_ended(resources: Resources) ->
         JobFilter(state=JobView.DEAD, queue="base"),
         JobFilter(state=JobView.DEAD, name="Paint"),
         JobFilter(state=JobView.DEAD, request_id="the request"),
-        JobFilter(state=JobView.DEAD, arguments={"colour": "blue"}),
+        JobFilter(state=JobView.DEAD, arguments={"color": "blue"}),
         JobFilter(state=JobView.DEAD, error_class="LookupError"),
         JobFilter(state=JobView.DEAD, since=LONG_AGO, name="Paint"),
     ],
@@ -112,8 +119,8 @@ async def test_a_list_goes_on_where_its_last_page_ended(resources: Resources) ->
 )
 async def test_dead_letters_are_filtered(resources: Resources, wanted: JobFilter) -> None:
     with bound_contextvars(request_id="the request"):
-        found = await bury(resources, Paint(colour="blue"), error="LookupError: no blue")
-    await bury(resources, Write(), error="LookupErrors: no pen")
+        found = await add_dead_letter(resources, Paint(color="blue"), error="LookupError: no blue")
+    await add_dead_letter(resources, Write(), error="LookupErrors: no pen")
 
     assert ids(await search(resources, wanted)) == [found]
     assert ids(await search(resources, replace(wanted, until=LONG_AGO))) == []
@@ -129,12 +136,12 @@ async def test_running_jobs_are_filtered_by_their_arguments(resources: Resources
     async def both_run() -> bool:
         return len(begun) == 2
 
-    for colour in ("red", "blue"):
-        await enqueue(resources, Paint(colour=colour))
+    for color in ("red", "blue"):
+        await enqueue(resources, Paint(color=color))
     async with working(resources, paint):
         await wait_until(both_run)
         [found] = (
-            await search(resources, JobFilter(state=JobView.RUNNING, arguments={"colour": "blue"}))
+            await search(resources, JobFilter(state=JobView.RUNNING, arguments={"color": "blue"}))
         ).data
 
     assert (found.name, found.attempt, found.state) == ("Paint", 1, "running")
@@ -160,7 +167,7 @@ async def test_a_search_that_takes_too_long_says_so(resources: Resources) -> Non
         await control.search_jobs(
             resources.sessions,
             resources.queues,
-            JobFilter(state=JobView.DEAD, arguments={"colour": "none"}),
+            JobFilter(state=JobView.DEAD, arguments={"color": "none"}),
             time_limit=0.001,
         )
 

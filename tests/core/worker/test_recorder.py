@@ -25,7 +25,7 @@ KEYS = QueueKeys(BASE)
 
 
 class Paint(Job, queue=BASE, max_tries=2, backoff=0.001):
-    colour: str = "red"
+    color: str = "red"
 
 
 @pytest.fixture
@@ -62,11 +62,11 @@ async def test_a_worker_counts_its_tries_by_class_and_by_outcome(
     resources: Resources, run_worker: RunWorker
 ) -> None:
     async def paint(ctx: JobContext, job: Paint) -> None:
-        if job.colour == "blue" or ctx.attempt == 1:
+        if job.color == "blue" or ctx.attempt == 1:
             raise LookupError
 
-    for colour in ("red", "blue"):
-        await resources.queues.send(Paint(colour=colour))
+    for color in ("red", "blue"):
+        await resources.queues.send(Paint(color=color))
     await run_worker(worker_settings(BASE, handlers=[paint], settings=resources.settings))
 
     for name in ("", "Paint"):

@@ -9,7 +9,7 @@ from app.core.resources import Resources
 from app.models import Role, UserRole
 from app.schemas.jobs import BuildSignupReport, DeleteExpired
 from app.schemas.role import Permission
-from tests.core.control.jobs import Paint, bury, describing_itself
+from tests.core.control.jobs import Paint, add_dead_letter, describing_itself
 from tests.pages.browser.conftest import Site
 from tests.pages.browser.tour import follow
 from tests.support.accounts import PASSWORD, Person, create_user
@@ -58,8 +58,10 @@ async def _jobs(page: Page, resources: Resources) -> AsyncIterator[str]:
     yield "no-dead-letters"
     await page.goto("/console/workers")
     yield "no-workers"
-    dead = await bury(resources, Paint(colour="blue"), error="OSError: no paint is left")
-    await bury(resources, Paint(), error="TimeoutError: the brush did not answer within 30 s")
+    dead = await add_dead_letter(resources, Paint(color="blue"), error="OSError: no paint is left")
+    await add_dead_letter(
+        resources, Paint(), error="TimeoutError: the brush did not answer within 30 s"
+    )
     async with resources.unit_of_work() as uow:
         uow.enqueue(BuildSignupReport(days=30))
         uow.enqueue(DeleteExpired(), delay=timedelta(hours=1))

@@ -32,7 +32,7 @@ READ_BY_ARQ = {
 
 
 class Paint(Job, queue=BASE, max_tries=2, timeout=5, backoff=0.001):
-    colour: str
+    color: str
 
 
 def test_arq_reads_our_settings_by_the_names_of_its_parameters() -> None:
@@ -44,7 +44,7 @@ async def test_arq_gets_the_result_a_pause_or_the_error_of_a_job(
     committing_resources: Resources,
 ) -> None:
     async def paint(ctx: JobContext, job: Paint) -> dict[str, int]:
-        if job.colour == "none":
+        if job.color == "none":
             raise OSError("no paint")
         return {"attempt": ctx.attempt}
 
@@ -62,11 +62,11 @@ async def test_arq_gets_the_result_a_pause_or_the_error_of_a_job(
         return await asyncio.ensure_future(run)
 
     assert (function.name, function.max_tries) == ("Paint", 2)
-    assert await call({"colour": "red"}) == {"attempt": 1}
+    assert await call({"color": "red"}) == {"attempt": 1}
     with pytest.raises(Retry):
-        await call({"colour": "none"})
+        await call({"color": "none"})
     with pytest.raises(OSError, match="no paint"):
-        await call({"colour": "none"}, job_try=2)
+        await call({"color": "none"}, job_try=2)
 
 
 def test_arq_counts_the_pause_of_a_retry_in_milliseconds() -> None:

@@ -30,7 +30,7 @@ def resources(committing_resources: Resources) -> Resources:
 
 
 class Paint(Job, queue=BASE, max_tries=3, backoff=0.001, final=(ZeroDivisionError,)):
-    colour: str
+    color: str
 
 
 class QuickPaint(Job, queue=BASE, max_tries=3, backoff=0.001, timeout=0.05):
@@ -52,7 +52,7 @@ def run(queues: QueuePools, run_worker: RunWorker) -> Run:
     """Send a job, have a worker run it to its end, and tell how it stands."""
 
     async def run(handler: Callable[[JobContext, Paint], Awaitable[object]]) -> JobRecord:
-        job_id = await queues.send(Paint(colour="red"))
+        job_id = await queues.send(Paint(color="red"))
         await run_worker(painting(handler))
         record = await find_job(queues, job_id)
         assert record is not None
@@ -63,7 +63,7 @@ def run(queues: QueuePools, run_worker: RunWorker) -> Run:
 
 async def test_a_handler_gets_its_job_and_may_return_a_result(run: Run) -> None:
     async def paint(_: JobContext, job: Paint) -> dict[str, str]:
-        return {"painted": job.colour}
+        return {"painted": job.color}
 
     record = await run(paint)
 
@@ -135,7 +135,7 @@ async def test_a_job_can_be_watched_while_it_runs(
         await ctx.progress(0.25)
         seen.append(await find_job(queues, ctx.job_id))
 
-    await queues.send(Paint(colour="red"))
+    await queues.send(Paint(color="red"))
     await run_worker(painting(paint))
 
     [record] = seen
@@ -191,12 +191,12 @@ async def test_a_result_that_json_cannot_hold_is_a_failure(run: Run) -> None:
         b"\x80\x04\x95\x1c\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x94\x8c\x06system\x94\x93\x94.",
         b"{",
         b"[]",
-        b'{"f": "Paint", "a": [{"colour": 1}], "k": {}, "t": null, "et": 1}',
+        b'{"f": "Paint", "a": [{"color": 1}], "k": {}, "t": null, "et": 1}',
         b'{"f": "Paint", "a": [{}], "k": {}, "t": null, "et": 1}',
         b'{"f": "Sculpt", "a": [{}], "k": {}, "t": null, "et": 1}',
-        b'{"f": ["Paint"], "a": [{"colour": "red"}], "k": {}, "t": null, "et": 1}',
-        b'{"f": "Paint", "a": [{"colour": "red"}], "k": {}, "t": null, "et": "never"}',
-        b'{"f": "Paint", "a": [{"colour": "red"}], "k": [], "t": null, "et": 1}',
+        b'{"f": ["Paint"], "a": [{"color": "red"}], "k": {}, "t": null, "et": 1}',
+        b'{"f": "Paint", "a": [{"color": "red"}], "k": {}, "t": null, "et": "never"}',
+        b'{"f": "Paint", "a": [{"color": "red"}], "k": [], "t": null, "et": 1}',
     ],
     ids=[
         *("pickle", "broken", "no object", "wrong type", "missing field", "unknown job"),
@@ -209,12 +209,12 @@ async def test_garbage_in_redis_never_runs_and_stops_no_other_job(
     painted: list[str] = []
 
     async def paint(_: JobContext, job: Paint) -> None:
-        painted.append(job.colour)
+        painted.append(job.color)
 
     garbage = UUID(int=1)
     await queues[BASE].set(KEYS.job(garbage), payload)
     await queues[BASE].zadd(KEYS.queue, {str(garbage): 1})
-    await queues.send(Paint(colour="red"))
+    await queues.send(Paint(color="red"))
     await run_worker(painting(paint), using=impatient(resources))
 
     assert painted == ["red"]
@@ -229,9 +229,9 @@ def impatient(resources: Resources) -> Resources:
     return with_settings(resources, incompatible_job_timeout=0)
 
 
-async def enqueue(resources: Resources, colour: str = "red") -> UUID:
+async def enqueue(resources: Resources, color: str = "red") -> UUID:
     async with resources.unit_of_work() as uow:
-        return uow.enqueue(Paint(colour=colour))
+        return uow.enqueue(Paint(color=color))
 
 
 async def row(resources: Resources, job_id: UUID) -> JobRecord | None:
@@ -291,7 +291,7 @@ async def test_a_job_that_ended_just_before_its_worker_crashed_is_not_run_again(
     painted: list[str] = []
 
     async def paint(_: JobContext, job: Paint) -> None:
-        painted.append(job.colour)
+        painted.append(job.color)
 
     job_id = await enqueue(resources)
     async with resources.unit_of_work() as uow:
@@ -312,7 +312,7 @@ async def test_a_job_that_failed_for_good_becomes_a_dead_letter_however_it_was_s
     async def paint(_: JobContext, __: Paint) -> None:
         raise OSError("no paint")
 
-    job = Paint(colour="red")
+    job = Paint(color="red")
     job_id = await enqueue(resources) if through_the_outbox else await queues.send(job)
     await run_worker(painting(paint))
 
@@ -321,7 +321,7 @@ async def test_a_job_that_failed_for_good_becomes_a_dead_letter_however_it_was_s
     assert (letter.state, letter.attempt, letter.error) == ("failed", 3, "OSError: no paint")
     async with resources.unit_of_work() as uow:
         stored = (await uow.session.execute(select(outbox.outbox))).one()
-    assert stored.payload == {"colour": "red"}
+    assert stored.payload == {"color": "red"}
     assert "raise OSError" in stored.traceback
     assert stored.failed_at
 
@@ -331,7 +331,7 @@ async def test_a_job_that_failed_for_good_becomes_a_dead_letter_however_it_was_s
     [
         (b"{", "UnreadablePayload: the payload is not JSON"),
         (
-            b'{"f": "Paint", "a": [{"colour": 1}], "k": {}, "t": null, "et": 1}',
+            b'{"f": "Paint", "a": [{"color": 1}], "k": {}, "t": null, "et": 1}',
             "Mismatch: 1 validation",
         ),
         (
