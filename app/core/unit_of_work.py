@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 from uuid import UUID
 
 import structlog
+from pydantic import BaseModel
 from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,10 +16,14 @@ from app.core.broker.message import Envelope
 from app.core.database import Sessions
 from app.core.exceptions import AppError
 from app.core.job_store.enqueued import EnqueuedJobs, OnConflict
+from app.core.postgres.driver import fetch_on
+from app.core.postgres.statements import Insert, compiled
 from app.core.queue import Job, QueuePools, to_message
 from app.core.telemetry.messaging import Sending, sending
 
 log = structlog.stdlib.get_logger(__name__)
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class UnitOfWork:
@@ -52,6 +57,19 @@ class UnitOfWork:
         if self._jobs is None:
             self._jobs = EnqueuedJobs(self.session)
         return self._jobs
+
+    async def insert(self, model: type[Model], statement: Insert, **values: object) -> Model:
+        """Insert a row with these values, and return what a model shows of it.
+
+        The driver runs the statement, which is compiled once: to let the session build an object,
+        flush it, and execute a statement for it would take twice as long.
+        """
+        if self._session is not None:
+            await self._session.flush()  # the row may refer to pending objects
+        query = compiled(statement, tuple(values))
+        connection = await self.session.connection()
+        [record] = await fetch_on(connection, query.text, query.arguments(values))
+        return model.model_validate(query.mapping(record))
 
     def enqueue(  # noqa: PLR0913  each is an option of its own
         self,
@@ -126,8 +144,11 @@ class UnitOfWork:
             await session.commit()
             return messages
         finally:
-            # A request that is cancelled must not leave its connection behind.
-            await asyncio.shield(session.close())
+            if session.in_transaction():
+                # A request that is cancelled must not leave its connection behind.
+                await asyncio.shield(session.close())
+            else:
+                session.expunge_all()
 
 
 async def _send(messages: Sequence[Envelope], queues: QueuePools, sent: Sending) -> None:

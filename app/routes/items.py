@@ -24,8 +24,8 @@ async def read_items(scope: UserScope, skip: Skip = 0, limit: Limit = 100) -> It
     return await ItemService(scope).list(skip=skip, limit=limit)
 
 
-@router.post("/", status_code=status.HTTP_201_CREATED, response_model=ItemPublic)
-async def create_item(scope: UserScope, data: ItemCreate) -> Item:
+@router.post("/", status_code=status.HTTP_201_CREATED)
+async def create_item(scope: UserScope, data: ItemCreate) -> ItemPublic:
     """Create an item, which belongs to the user."""
     return await ItemService(scope).create(data)
 

@@ -22,11 +22,13 @@ LINE_BREAKING = {"Cc", "Zl", "Zp"}
 
 BIDI_CONTROLS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
+SURROGATES = re.compile("[\ud800-\udfff]")
+
 
 def _storable(text: str) -> str:
     if "\x00" in text:
         raise ValueError("must not contain the NUL character")
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if SURROGATES.search(text):
         raise ValueError("must not contain half of a surrogate pair")
     return text
 

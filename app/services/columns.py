@@ -1,17 +1,23 @@
-"""The columns that a response shows."""
+"""Statements for the columns that a response shows."""
 
 from collections.abc import Iterator
 
 from pydantic import BaseModel
-from sqlalchemy import Label, inspect, select
+from sqlalchemy import Label, insert, inspect, select
 
 from app.core.postgres.reader import Statement
+from app.core.postgres.statements import Insert
 from app.models import Base
 
 
 def select_as(model: type[BaseModel], table: type[Base]) -> Statement:
     """Select the columns of a table that a model shows, under the names by which it finds them."""
     return select(*_columns(model, table))
+
+
+def insert_as(model: type[BaseModel], table: type[Base]) -> Insert:
+    """Insert into a table, and return the columns of the new row that a model shows."""
+    return insert(table).returning(*_columns(model, table))
 
 
 def _columns(model: type[BaseModel], table: type[Base]) -> Iterator[Label[object]]:

@@ -7,11 +7,12 @@ from app.core.exceptions import NotFound
 from app.models import Item
 from app.schemas.item import ItemCreate, ItemPublic, ItemsPublic, ItemUpdate
 from app.services.auth.principal import NotEnoughPermissions
-from app.services.columns import select_as
+from app.services.columns import insert_as, select_as
 from app.services.scope import Scope
 
 SomeItem = TypeVar("SomeItem", Item, ItemPublic)
 
+_INSERT = insert_as(ItemPublic, Item)
 _ITEMS = select_as(ItemPublic, Item)
 _BY_ID = _ITEMS.where(Item.id == bindparam("item_id"))
 _NEWEST_FIRST = _ITEMS.order_by(Item.id.desc())
@@ -39,11 +40,9 @@ class ItemService:
             ItemsPublic, _OWN_NEWEST_FIRST, owner_id=principal.user_id, skip=skip, limit=limit
         )
 
-    async def create(self, data: ItemCreate) -> Item:
-        item = Item(**data.model_dump(), owner_id=self.scope.principal.user_id)
-        self.uow.session.add(item)
-        await self.uow.session.flush()
-        return item
+    async def create(self, data: ItemCreate) -> ItemPublic:
+        owner_id = self.scope.principal.user_id
+        return await self.uow.insert(ItemPublic, _INSERT, **data.model_dump(), owner_id=owner_id)
 
     async def read(self, item_id: UUID) -> ItemPublic:
         """Raise ItemNotFound, or NotEnoughPermissions for another user's item."""

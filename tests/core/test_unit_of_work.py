@@ -5,14 +5,22 @@ from uuid import UUID
 import pytest
 import structlog
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from uuid_utils.compat import uuid7
 
+from app.core.exceptions import DatabaseUnavailable
 from app.core.job_store import outbox
 from app.core.queue import BASE, QueuePools
 from app.core.redis import open_pools
 from app.core.resources import Resources
-from app.models import User
+from app.models import Item, User
+from app.schemas.item import ItemPublic
 from app.schemas.jobs import BuildSignupReport
+from app.services.columns import insert_as
 from tests.support.ports import CLOSED_PORT
+
+NEW_ITEM = insert_as(ItemPublic, Item)
 
 
 def create_user() -> User:
@@ -117,3 +125,76 @@ async def test_a_unit_of_work_that_has_ended_accepts_no_job(resources: Resources
     for ended in (committed, rolled_back):
         with pytest.raises(RuntimeError, match="has ended: BuildSignupReport would be lost"):
             ended.enqueue(BuildSignupReport())
+
+
+async def test_an_inserted_row_has_what_was_given_and_what_its_model_adds(
+    resources: Resources,
+) -> None:
+    async with resources.unit_of_work() as uow:
+        user = create_user()
+        uow.session.add(user)  # the row refers to it before anything has been flushed
+        user.id = uuid7()
+        item = await uow.insert(ItemPublic, NEW_ITEM, title="A title", owner_id=user.id)
+        stored = await uow.session.get_one(Item, item.id)
+
+    assert (item.title, item.description, item.owner_id) == ("A title", None, user.id)
+    assert ItemPublic.model_validate(stored) == item
+
+
+async def test_an_inserted_row_goes_with_the_work_that_fails(
+    committing_resources: Resources,
+) -> None:
+    async def fail() -> None:
+        async with committing_resources.unit_of_work() as uow:
+            user = create_user()
+            uow.session.add(user)
+            await uow.session.flush()
+            await uow.insert(ItemPublic, NEW_ITEM, title="A title", owner_id=user.id)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await fail()
+
+    async with committing_resources.unit_of_work() as uow:
+        assert await uow.session.scalar(select(func.count()).select_from(Item)) == 0
+
+
+async def test_an_inserted_row_is_in_the_database_after_the_commit(
+    committing_resources: Resources,
+) -> None:
+    async with committing_resources.unit_of_work() as uow:
+        user = create_user()
+        uow.session.add(user)
+    async with committing_resources.unit_of_work() as uow:
+        item = await uow.insert(ItemPublic, NEW_ITEM, title="A title", owner_id=user.id)
+
+    async with committing_resources.unit_of_work() as uow:
+        assert ItemPublic.model_validate(await uow.session.get_one(Item, item.id)) == item
+
+
+async def test_a_row_that_a_constraint_refuses_is_an_integrity_error(resources: Resources) -> None:
+    with pytest.raises(IntegrityError, match="owner_id"):
+        async with resources.unit_of_work() as uow:
+            await uow.insert(ItemPublic, NEW_ITEM, title="A title", owner_id=uuid7())
+
+
+async def test_an_insert_is_not_repeated_when_its_connection_ends(
+    committing_resources: Resources, superuser: AsyncEngine
+) -> None:
+    async with committing_resources.unit_of_work() as uow:
+        user = create_user()
+        uow.session.add(user)
+
+    async def insert_twice() -> None:
+        async with committing_resources.unit_of_work() as uow:
+            await uow.insert(ItemPublic, NEW_ITEM, title="First", owner_id=user.id)
+            process = await uow.session.scalar(select(func.pg_backend_pid()))
+            async with superuser.connect() as other:
+                await other.execute(select(func.pg_terminate_backend(process)))
+            await uow.insert(ItemPublic, NEW_ITEM, title="Second", owner_id=user.id)
+
+    with pytest.raises(DatabaseUnavailable):
+        await insert_twice()
+
+    async with committing_resources.unit_of_work() as uow:
+        assert await uow.session.scalar(select(func.count()).select_from(Item)) == 0

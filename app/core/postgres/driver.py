@@ -1,22 +1,28 @@
 """Statements that the driver runs on a connection of SQLAlchemy's pool.
 
 Reads and units of work share one pool, its limits, and its checks of connections. Everything here
-that depends on the internals of SQLAlchemy's pool is `Pool._invalidate`, which no public call
-replaces: all connections that are as old as a lost one are replaced before they are used.
+that depends on the internals of SQLAlchemy is `Pool._invalidate` and `_start_transaction`, which no
+public call replaces: all connections that are as old as a lost one are replaced before they are
+used, and a transaction begins without a statement of SQLAlchemy's own.
 """
 
 import asyncio
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
+from typing import cast
 
 import asyncpg
 from sqlalchemy import Pool, PoolProxiedConnection, QueuePool
-from sqlalchemy.exc import DBAPIError, MissingGreenlet
+from sqlalchemy.dialects.postgresql.asyncpg import (
+    AsyncAdapt_asyncpg_connection,
+    AsyncAdapt_asyncpg_dbapi,
+)
+from sqlalchemy.exc import DBAPIError, IntegrityError, MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
 from app.core.exceptions import DatabaseConnectionLost
-from app.core.postgres.failures import OUTDATED, passing_failure, sqlstate_of
+from app.core.postgres.failures import OUTDATED, READ_ONLY, passing_failure, sqlstate_of
 from app.core.postgres.liveness import Watch, watch_of
 from app.core.postgres.reader import Fetch
 
@@ -75,14 +81,19 @@ async def fetch_on(
     connection: AsyncConnection, text: str, arguments: Sequence[object]
 ) -> Sequence[asyncpg.Record]:
     """Fetch on one connection, in its transaction."""
-    proxied = await connection.get_raw_connection()
+    proxied, engine = await connection.get_raw_connection(), connection.engine
     try:
-        return await driver_of(proxied).fetch(text, *arguments)
+        return await _fetch_in_transaction(proxied, text, arguments)
     except FAILURES as error:
-        lost = has_lost(driver_of(proxied), error)
+        _leave_if_dead(_pool_of(engine), watch_of(engine), proxied, error)
+        lost = not proxied.is_valid
         if lost:
             await connection.invalidate(error)
         raise failure_of(error, text, lost=lost) from error
+    except BaseException as error:
+        # A cancelled statement may still run: nothing else must wait for it.
+        await connection.invalidate(error)
+        raise
 
 
 def driver_of(proxied: PoolProxiedConnection) -> asyncpg.Connection:
@@ -102,7 +113,41 @@ def failure_of(error: Exception, text: str, *, lost: bool) -> Exception:
         return error
     if lost or isinstance(error, OUTDATED):
         return DatabaseConnectionLost(str(error))
-    return passing_failure(error) or DBAPIError(text, None, error, hide_parameters=True)
+    violated = isinstance(error, asyncpg.IntegrityConstraintViolationError)
+    kind = IntegrityError if violated else DBAPIError
+    return passing_failure(error) or kind(text, None, error, hide_parameters=True)
+
+
+async def _fetch_in_transaction(
+    proxied: PoolProxiedConnection, text: str, arguments: Sequence[object]
+) -> Sequence[asyncpg.Record]:
+    """Begin the transaction with its first statement, as SQLAlchemy does.
+
+    That one is repeated where a table has changed since it was prepared: nothing has happened yet.
+    """
+    driver = driver_of(proxied)
+    is_first = not driver.is_in_transaction()
+    if is_first:
+        await _begin(proxied)
+    try:
+        return await driver.fetch(text, *arguments)
+    except OUTDATED:
+        if not is_first:
+            raise
+    await greenlet_spawn(_adapted(proxied).rollback)
+    await _begin(proxied)
+    return await driver.fetch(text, *arguments)
+
+
+async def _begin(proxied: PoolProxiedConnection) -> None:
+    try:
+        await _adapted(proxied)._start_transaction()  # type: ignore[no-untyped-call]  # noqa: SLF001
+    except AsyncAdapt_asyncpg_dbapi.Error as error:
+        raise error.__cause__ or error from None
+
+
+def _adapted(proxied: PoolProxiedConnection) -> AsyncAdapt_asyncpg_connection:
+    return cast("AsyncAdapt_asyncpg_connection", proxied.dbapi_connection)
 
 
 def _pool_of(engine: AsyncEngine) -> QueuePool:
@@ -129,9 +174,9 @@ async def _give_back(pool: QueuePool, proxied: PoolProxiedConnection) -> None:
 def _leave_if_dead(
     pool: Pool, watch: Watch, proxied: PoolProxiedConnection, error: Exception
 ) -> None:
-    """Leave a connection that has ended or does not answer, and all that are as old."""
+    """Leave a connection that has ended, does not answer, or cannot write, and all as old as it."""
     if isinstance(error, TimeoutError):
         watch.distrust()
-    elif not has_lost(driver_of(proxied), error):
+    elif sqlstate_of(error) != READ_ONLY and not has_lost(driver_of(proxied), error):
         return
     pool._invalidate(proxied, error)  # noqa: SLF001

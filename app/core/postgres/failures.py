@@ -1,9 +1,7 @@
 """Failures of PostgreSQL that pass: what is the server's state, and no fault of the statement."""
 
-from weakref import WeakSet
-
 import asyncpg
-from sqlalchemy import Connection, event
+from sqlalchemy import event
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import (
@@ -76,11 +74,6 @@ def repeat_outdated_statements(engine: AsyncEngine) -> None:
     Nothing has happened in the transaction by then. Later statements fail with
     DatabaseUnavailable, and the next transaction prepares them anew.
     """
-    fresh: WeakSet[Connection] = WeakSet()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Connection) -> None:
-        fresh.add(connection)
 
     @event.listens_for(engine.sync_engine, "do_execute")
     def execute(
@@ -89,9 +82,10 @@ def repeat_outdated_statements(engine: AsyncEngine) -> None:
         parameters: _DBAPISingleExecuteParams,
         context: ExecutionContext,
     ) -> bool:
-        if context.root_connection not in fresh:
+        driver = context.root_connection.connection.driver_connection
+        assert isinstance(driver, asyncpg.Connection)
+        if driver.is_in_transaction():
             return False
-        fresh.discard(context.root_connection)
         try:
             cursor.execute(statement, parameters)
         except AsyncAdapt_asyncpg_dbapi.Error as error:

@@ -1,14 +1,16 @@
 """Statements that are written with SQLAlchemy and run by the driver."""
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Float, Select
+from sqlalchemy import Column, Float, Select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
 MAX_STATEMENTS = 500
@@ -16,6 +18,7 @@ MAX_STATEMENTS = 500
 
 Convert = Callable[[Any], object]
 Record = asyncpg.Record | Sequence[Any]
+Insert = ReturningInsert[*tuple[Any, ...]]
 
 OID_OF_FLOATS, OID_OF_NUMBERS = 701, 1700
 """How PostgreSQL numbers its types. SQLAlchemy asks only about numbers."""
@@ -31,12 +34,17 @@ class CompiledStatement:
     columns: Sequence[str]
     names: Sequence[str]
     constants: Mapping[str, object]
+    defaults: Mapping[str, Callable[[], object]]
+    """What the model gives each new row, such as an id."""
+
     parameter_conversions: Mapping[str, Convert]
     column_conversions: Sequence[tuple[int, Convert]]
 
     def arguments(self, parameters: Mapping[str, object]) -> list[object]:
         """Return the arguments in the order of the text. Raise KeyError for a missing one."""
         values = {**self.constants, **parameters}
+        for name, make in self.defaults.items():
+            values[name] = make()
         for name, convert in self.parameter_conversions.items():
             values[name] = convert(values[name])
         return [values[name] for name in self.names]
@@ -57,21 +65,25 @@ class CompiledStatement:
 
 
 @lru_cache(MAX_STATEMENTS)
-def compiled(statement: Select[*tuple[Any, ...]]) -> CompiledStatement:
+def compiled(
+    statement: Select[*tuple[Any, ...]] | Insert, given: tuple[str, ...] | None = None
+) -> CompiledStatement:
     """Compile a statement, once as long as it is a constant.
 
-    Raise ValueError for one whose text depends on its parameters.
+    `given` names the columns that an INSERT has values for; the others have their defaults. Raise
+    ValueError for a statement whose text depends on its parameters.
     """
-    result = statement.compile(dialect=_dialect)
+    result = statement.compile(dialect=_dialect, column_keys=given)
     assert isinstance(result, SQLCompiler)
     if result.post_compile_params or result.literal_execute_params:
         raise ValueError(f"Compare with any_(bindparam(…)) instead of in_(…): {result.string}")
     required = {name for bind, name in result.bind_names.items() if bind.required}
     return CompiledStatement(
         text=result.string,
-        columns=tuple(statement.selected_columns.keys()),
+        columns=tuple(map(str, statement.exported_columns.keys())),
         names=tuple(result.positiontup or ()),
         constants={n: value for n, value in result.params.items() if n not in required},
+        defaults=_defaults(result),
         parameter_conversions=_parameter_conversions(result),
         column_conversions=_column_conversions(statement),
     )
@@ -85,10 +97,23 @@ def _parameter_conversions(result: SQLCompiler) -> dict[str, Convert]:
     return {name: convert for name, convert in found.items() if convert is not None}
 
 
-def _column_conversions(statement: Select[*tuple[Any, ...]]) -> list[tuple[int, Convert]]:
+def _defaults(result: SQLCompiler) -> dict[str, Callable[[], object]]:
+    return {column.key: _default_of(column) for column in result.insert_prefetch}
+
+
+def _default_of(column: Column[Any]) -> Callable[[], object]:
+    default: Any = column.default
+    if default.is_callable:
+        return partial(default.arg, None)  # SQLAlchemy passes a context, which no model reads
+    return partial(copy, default.arg)
+
+
+def _column_conversions(
+    statement: Select[*tuple[Any, ...]] | Insert,
+) -> list[tuple[int, Convert]]:
     found = [
         column.type.dialect_impl(_dialect).result_processor(_dialect, _oid(column.type))
-        for column in statement.selected_columns
+        for column in statement.exported_columns
     ]
     return [(number, convert) for number, convert in enumerate(found) if convert is not None]
 

@@ -4,7 +4,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Settings
 from app.core.database import Database, open_database
-from app.core.exceptions import DatabaseFull, DatabaseReadOnly, DatabaseUnavailable
+from app.core.exceptions import (
+    DatabaseConnectionLost,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+)
+from app.core.postgres.driver import fetch_on
 
 RAISE = "DO $$ BEGIN RAISE EXCEPTION 'planted' USING ERRCODE = '{}'; END $$"
 
@@ -126,3 +132,45 @@ async def test_a_column_whose_type_changes_within_a_transaction_is_worth_another
         await changing(migration, "DROP TABLE changing")
 
     assert "a table has changed" in failure.value.cause
+
+
+ADD = "INSERT INTO changing VALUES ($1::int) RETURNING value"
+
+
+async def test_a_column_whose_type_changes_fails_no_insert_with_which_a_transaction_begins(
+    settings: Settings,
+) -> None:
+    async with open_database(settings.for_owner) as database:
+        await changing(database, "CREATE TABLE changing (value varchar(10))")
+        async with database.engine.connect() as connection:
+            await connection.begin()
+            await fetch_on(connection, ADD, [1])
+            await connection.execute(LOOK)
+            await connection.commit()
+
+            await changing(database, "ALTER TABLE changing ALTER value TYPE int USING value::int")
+            await connection.begin()
+            assert (await fetch_on(connection, ADD, [2]))[0]["value"] == 2
+            with pytest.raises(DatabaseUnavailable):  # and what was inserted is not lost in silence
+                await connection.execute(LOOK)
+            await connection.rollback()
+        async with database.engine.connect() as connection:
+            assert (await connection.execute(LOOK)).all() == [(1,)]
+        await changing(database, "DROP TABLE changing")
+
+
+async def test_a_column_whose_type_changes_within_a_transaction_fails_an_insert(
+    settings: Settings,
+) -> None:
+    async with open_database(settings.for_owner) as database:
+        await changing(database, "CREATE TABLE changing (value varchar(10))")
+        async with database.engine.connect() as connection:
+            await connection.begin()
+            await fetch_on(connection, ADD, [1])
+            await connection.commit()
+            await connection.execute(text("SELECT 1"))
+            await changing(database, "ALTER TABLE changing ALTER value TYPE int USING value::int")
+            with pytest.raises(DatabaseConnectionLost):
+                await fetch_on(connection, ADD, [2])
+            await connection.rollback()
+        await changing(database, "DROP TABLE changing")
