@@ -35,8 +35,11 @@ async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def wait_for_blocked_transaction(resources: Resources) -> None:
-    """Wait until a transaction on the server waits for a lock of another one."""
-    query = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    """Wait until a transaction of the test's database waits for a lock of another one."""
+    query = text(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
 
     async def is_blocked() -> bool:
         async with resources.unit_of_work() as uow:
