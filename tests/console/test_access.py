@@ -10,6 +10,10 @@ from tests.console.conftest import EVERYTHING, OpenBrowser, create_operator
 from tests.core.control.jobs import Paint, add_dead_letter
 from tests.routes.operations import all_pages
 from tests.support.accounts import Person
+from tests.support.browser import SERVICE
+from tests.support.service import serve, with_settings
+
+FRONT_END = "https://front.example.com"
 
 READERS, SUPERUSERS, OPERATORS = (200, 200, 200), (403, 403, 200), (403, 200, 200)
 ACCESS = {
@@ -116,6 +120,20 @@ async def test_a_form_of_another_site_changes_nothing_in_the_console(
     response = await console.client.post(path, headers=evil, data={"reason": "evil"})
 
     assert response.status_code == 403
+
+
+async def test_a_listed_front_end_does_not_read_the_console(
+    resources: Resources, root: Person
+) -> None:
+    allowed = {"cors_origins": [FRONT_END], "cors_credentials": True}
+    async with serve(with_settings(resources, **allowed), SERVICE) as client:
+        client.cookies.set("__Host-session", root.refresh_token)
+        answers = [
+            await client.get("/console/users", headers=headers)
+            for headers in ({}, {"Origin": FRONT_END, "Sec-Fetch-Site": "same-site"})
+        ]
+
+    assert [answer.status_code for answer in answers] == [200, 403]
 
 
 def path_of(page: str, parts: Mapping[str, object]) -> str:

@@ -7,8 +7,15 @@ from uuid import uuid4
 
 import pytest
 
+from app.core.resources import Resources
 from tests.routes.operations import all_pages
+from tests.support.accounts import Person
+from tests.support.browser import SERVICE
 from tests.support.page_browser import PageBrowser
+from tests.support.service import serve, with_settings
+
+FRONT_END = "https://front.example.com"
+FORM = {"GET": {}, "POST": {"email": "ada@example.com"}}
 
 OPEN = """
 GET /
@@ -112,3 +119,21 @@ async def test_a_form_of_another_site_is_refused(visitor: PageBrowser, page: str
     answer = await visitor.client.post(path, headers=evil, data={"email": "ada@example.com"})
 
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("page", OPEN + GUARDED)
+async def test_not_even_a_listed_front_end_reads_a_page_or_sends_its_form(
+    resources: Resources, ada: Person, page: str
+) -> None:
+    """Otherwise, a script that an attacker planted there would act in the pages and the console."""
+    method, path = page.split()
+    allowed = {"cors_origins": [FRONT_END], "cors_credentials": True}
+    async with serve(with_settings(resources, **allowed), SERVICE) as client:
+        client.cookies.set("__Host-session", ada.refresh_token)
+        headers = {"Origin": FRONT_END, "Sec-Fetch-Site": "same-site"}
+        answer = await client.request(
+            method, path.replace("{id}", str(uuid4())), headers=headers, data=FORM[method]
+        )
+
+    assert answer.status_code == 403
+    assert ada.email not in answer.text

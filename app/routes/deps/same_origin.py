@@ -22,7 +22,21 @@ SameOrigin = Depends(_require_same_origin)
 """For `dependencies=[SameOrigin]` of a route or a router that reads or sets a cookie."""
 
 
-def is_same_origin(headers: Headers, settings: Settings) -> bool:
+async def _require_own_pages(request: HTTPConnection) -> None:
+    headers, settings = request.headers, resources_of(request).settings
+    is_visit = request.scope["method"] == "GET" and "origin" not in headers
+    if not is_visit and not is_same_origin(headers, settings, front_ends=False):
+        raise HTTPException(status.HTTP_403_FORBIDDEN, "Requests from this origin are refused")
+
+
+OwnPages = Depends(_require_own_pages)
+"""For the pages, which links of other sites may open, and no script or form of theirs may use.
+
+Not even one of a listed front end: it has the API, and a page shows more than a script may know.
+"""
+
+
+def is_same_origin(headers: Headers, settings: Settings, *, front_ends: bool = True) -> bool:
     """Return whether a request comes from our own pages, a listed front end, or no browser.
 
     Browsers write both headers themselves: no page can forge or suppress them. Old browsers, and
@@ -31,7 +45,7 @@ def is_same_origin(headers: Headers, settings: Settings) -> bool:
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site in {"same-origin", "none"} or (site is None and origin is None):
         return True
-    return origin in trusted_origins(settings)
+    return origin in (trusted_origins(settings) if front_ends else {settings.public_origin})
 
 
 def trusted_origins(settings: Settings) -> set[str]:

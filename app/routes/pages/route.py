@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core.exceptions import RecentProofRequired, SecondFactorRequired, Unauthenticated
 from app.core.http.crashes import log_crash
 from app.core.http.paths import route_path
-from app.routes.deps.same_origin import SameOrigin
+from app.routes.deps.same_origin import OwnPages
 from app.routes.pages.failures import is_about_the_form, show_failure, status_of, submission_after
 from app.routes.pages.login_steps import (
     SECOND_FACTOR,
@@ -33,8 +33,7 @@ from app.services.auth.principal import SecondFactorMissing
 
 class PageRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401  FastAPI's own
-        if "POST" in options["methods"]:
-            options["dependencies"] = [SameOrigin, *(options["dependencies"] or ())]
+        options["dependencies"] = [OwnPages, *(options["dependencies"] or ())]
         super().__init__(path, endpoint, **options | {"include_in_schema": False})
         self.app = self._with_failures_as_pages(self.app)
 
