@@ -23,6 +23,8 @@ TEMPLATES = ROOT / "app/templates/email"
 
 FLOORS = {
     "fastapi": "0.136.3",
+    "granian": "2.7.4",
+    "gunicorn": "26",
     "h11": "0.16.0",
     "pyjwt": "2.15.1",
     "python-multipart": "0.0.32",

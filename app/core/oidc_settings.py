@@ -26,7 +26,8 @@ class OidcProvider(BaseModel):
     client_id: Annotated[str, Field(min_length=1)]
     client_secret: Annotated[SecretStr, Field(min_length=1)]
     links_by_email: bool = True
-    """Whether an address that the provider has verified opens the account that has it here."""
+    """Whether an address that the provider has verified opens the account that has it here, and
+    counts as confirmed for a new one."""
 
 
 OidcProviders = dict[Annotated[str, Field(pattern=r"^[a-z0-9_]{1,32}$")], OidcProvider]

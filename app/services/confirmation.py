@@ -14,4 +14,7 @@ async def confirm_email(scope: Scope, user: User) -> None:
         return
     user.email_verified_at = datetime.now(UTC)
     await scope.uow.session.flush()
-    await end_credentials(scope, user.id, Event.FIRST_CONFIRMATION)
+    # An account without a password was created with an identity, its only way to log in.
+    has_password = user.password_hash is not None
+    event = Event.FIRST_CONFIRMATION if has_password else Event.CONFIRMATION_WITHOUT_PASSWORD
+    await end_credentials(scope, user.id, event)

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
+from app.core.config import Settings
 from app.core.exceptions import BadRequest, Conflict, NotFound
 from app.core.security.email_addresses import normalized_email
 from app.models import Alert, Identity, User
+from app.schemas.jobs import SendWelcomeEmail
 from app.schemas.oidc import VerifiedIdentity
 from app.services.alerts import notify
 from app.services.audit import AuditTrail
@@ -18,6 +20,10 @@ from app.services.auth.login_methods import check_is_not_the_last_way
 from app.services.auth.login_service import InactiveUser
 from app.services.scope import Scope
 from app.services.user_service import UserService
+
+_IDENTITY = select(Identity.id).where(
+    Identity.provider == bindparam("provider"), Identity.subject == bindparam("subject")
+)
 
 
 class EmailNotVerifiedByProvider(BadRequest):
@@ -67,6 +73,11 @@ class SessionEnded(BadRequest):
         super().__init__("You have been logged out meanwhile. Log in and try again.")
 
 
+def vouches_for_addresses(settings: Settings, provider: str) -> bool:
+    """Return whether we trust a provider to verify the addresses of its users."""
+    return settings.oidc_providers[provider].links_by_email
+
+
 class IdentityService:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -84,6 +95,8 @@ class IdentityService:
         user = await self._lock(User.id == identity.user_id) if identity is not None else None
         # A reset of the password happened before the lock, or it happens after this.
         if user is not None and (identity := await self._find(verified)) is not None:
+            if not user.is_active:
+                raise InactiveUser
             if identity.needs_password and not self._opens_by_address(user, verified):
                 raise IdentityNeedsPassword(verified.provider)
             identity.needs_password = False
@@ -93,7 +106,7 @@ class IdentityService:
             raise EmailNotVerifiedByProvider(verified.provider)
         user = await self._lock(User.normalized_email == normalized_email(verified.email))
         if user is None:
-            user = await self._create_user(verified.email, verified.full_name)
+            user = await self._create_user(verified, verified.email)
             await self._add(user, verified, verified.email)
             self._record(user.id, "identity.linked", verified.provider)
             return user
@@ -106,6 +119,13 @@ class IdentityService:
         await self._add(user, verified, verified.email)
         await self._notify(user, verified)
         return user
+
+    async def may_create_user(self, verified: VerifiedIdentity) -> bool:
+        """Return whether an identity is new here: its login may create an account."""
+        row = await self.scope.reader.first(
+            _IDENTITY, provider=verified.provider, subject=verified.subject
+        )
+        return row is None
 
     async def link(self, user_id: UUID, session_id: UUID, verified: VerifiedIdentity) -> None:
         """Link an identity to a user who is still logged in.
@@ -152,7 +172,7 @@ class IdentityService:
         """Return whether the provider may open the account because it vouches for its address."""
         if verified.email is None or user.is_superuser:
             return False
-        trusted = self.scope.settings.oidc_providers[verified.provider].links_by_email
+        trusted = vouches_for_addresses(self.scope.settings, verified.provider)
         return trusted and user.normalized_email == normalized_email(verified.email)
 
     async def _find(self, verified: VerifiedIdentity) -> Identity | None:
@@ -171,9 +191,17 @@ class IdentityService:
             return None
         return user if await has_session(self.scope, user_id, session_id) else None
 
-    async def _create_user(self, email: str, full_name: str | None) -> User:
-        user = User(email=email, full_name=full_name, email_verified_at=datetime.now(UTC))
+    async def _create_user(self, verified: VerifiedIdentity, email: str) -> User:
+        """Create an account. Where the provider is not trusted, its address is unconfirmed.
+
+        Otherwise, an attacker at such a provider could prepare an account with anyone's address.
+        """
+        trusted = vouches_for_addresses(self.scope.settings, verified.provider)
+        confirmed_at = datetime.now(UTC) if trusted else None
+        user = User(email=email, full_name=verified.full_name, email_verified_at=confirmed_at)
         await UserService(self.scope).save(user)
+        if not trusted:
+            self.uow.enqueue(SendWelcomeEmail(user_id=user.id, email=user.email))
         # Read the columns that the database has filled in.
         await self.uow.session.refresh(user)
         self.audit.record("user.signed_up", user_id=user.id, actor_id=user.id)

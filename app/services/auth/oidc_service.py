@@ -10,11 +10,16 @@ from app.core.oidc.errors import InvalidResponse
 from app.core.oidc.login_cookie import read_login_state, sign_login_state
 from app.core.oidc.login_state import LoginState
 from app.core.security.attempts import Action, Attempt
+from app.core.security.email_addresses import mailbox_of
 from app.core.security.tokens import new_token
 from app.models import User
 from app.schemas.oidc import LinkIdentity, VerifiedIdentity
 from app.services.audit import AuditTrail
-from app.services.auth.identity_service import IdentityService, IdentityTaken
+from app.services.auth.identity_service import (
+    IdentityService,
+    IdentityTaken,
+    vouches_for_addresses,
+)
 from app.services.auth.login_service import LoginService, check_admission
 from app.services.auth.principal import NotEnoughPermissions
 from app.services.auth.reauthentication import reauthenticate
@@ -105,11 +110,14 @@ class OidcService:
         raises, and SecondFactorRequired where a code has to follow, as after a password.
         """
         await self.scope.throttle.check(self.attempt)
-        # A refusal undoes what `_admit` wrote. That the login was used, and why it failed, stays.
+        # That the login was used, and why it failed, stays. So does a new account, whose address
+        # may have to be confirmed before its first login.
         self.uow.commit_on_refusal()
         try:
             identity = await self._identify(login, response)
             user = await self._admit(login, identity)
+            if user is not None:
+                check_admission(self.scope.settings, user)
         except (BadRequest, Conflict) as error:
             self._record_failure(login.provider, error)
             raise
@@ -135,8 +143,24 @@ class OidcService:
         except AppError:
             await self._consume(login)
             raise
+        if login.user_id is None:
+            await self._limit_unconfirmed_accounts(identity)
         await self._consume(login)
         return identity
+
+    async def _limit_unconfirmed_accounts(self, identity: VerifiedIdentity) -> None:
+        """Count a login that may create an account, and so send an email to anyone, as a sign-up.
+
+        Raise TooManyAttempts.
+        """
+        if identity.email is None:
+            return
+        if vouches_for_addresses(self.scope.settings, identity.provider):
+            return
+        if await IdentityService(self.scope).may_create_user(identity):
+            mailbox = mailbox_of(identity.email)
+            signup = Attempt(Action.SIGNUP, self.scope.request.ip_address, mailbox)
+            await self.scope.throttle.count(signup)
 
     async def _ask_provider(
         self, login: LoginState, response: AuthorizationResponse
@@ -168,9 +192,7 @@ class OidcService:
             if login.user_id is not None and login.session_id is not None:
                 await identities.link(login.user_id, login.session_id, identity)
                 return None
-            user = await identities.find_or_create_user(identity)
-            check_admission(self.scope.settings, user)
-            return user
+            return await identities.find_or_create_user(identity)
 
     def _record_failure(self, provider: str, error: Exception) -> None:
         reason = error.reason if isinstance(error, InvalidResponse) else type(error).__name__

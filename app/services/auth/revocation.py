@@ -60,6 +60,7 @@ class Event(StrEnum):
     EMAIL_CHANGE_WITHDRAWN = "address change withdrawn"
     EMAIL_CHANGE_BY_ADMIN = "address change by an administrator"
     FIRST_CONFIRMATION = "first confirmation of an address"
+    CONFIRMATION_WITHOUT_PASSWORD = "first confirmation without a password"  # noqa: S105  an event
     FACTOR_SET_UP = "second factor set up"
     FACTOR_REMOVED = "second factor removed"
     TAKEOVER_REPORT = "this wasn't me"
@@ -90,6 +91,7 @@ ENDS: Mapping[Event, set[Credential]] = {
     Event.EMAIL_CHANGE_BY_ADMIN: RECOVERED | {Credential.ALERT_LINK},
     # Anyone may sign up with an address that is not theirs, and prepare the account.
     Event.FIRST_CONFIRMATION: FACTORS | {Credential.API_KEY, Credential.IDENTITY},
+    Event.CONFIRMATION_WITHOUT_PASSWORD: FACTORS | {Credential.API_KEY},
     # Other sessions started without the factor.
     Event.FACTOR_SET_UP: LOGINS,
     Event.FACTOR_REMOVED: FACTORS,
