@@ -19,14 +19,25 @@ COMMANDS = (
     "resource person age:int? --plural people",
     "queue far_away --redis-db 9 --concurrency 1",
 )
+FIRST_OF_EACH_KIND = {
+    next(command for command in COMMANDS if command.startswith(kind))
+    for kind in ("resource", "queue", "job", "email")
+}
+"""These are checked right afterwards, such as a queue that has no job yet. What another command
+leaves wrong is still wrong at the end: no command repairs what an earlier one has written."""
+
 OTHER_ORDER = tuple(command for command in reversed(COMMANDS) if " media " not in command)
 TESTS = ("tests/docs", "tests/routes", "tests/services", "tests/workers")
 """Folders: a file that is named runs whatever its markers are, this test included."""
 
 
-@pytest.mark.parametrize("commands", [COMMANDS, OTHER_ORDER], ids=["one order", "another"])
-def test_checks_pass_after_every_command_and_tests_at_the_end(
-    tmp_path: Path, commands: tuple[str, ...]
+@pytest.mark.parametrize(
+    ("commands", "checked"),
+    [(COMMANDS, FIRST_OF_EACH_KIND), (OTHER_ORDER, set[str]())],
+    ids=["one order", "another"],
+)
+def test_checks_and_tests_pass_after_commands_in_any_order(
+    tmp_path: Path, commands: tuple[str, ...], checked: set[str]
 ) -> None:
     project = tmp_path / "project"
     clone_the_project(project)
@@ -34,6 +45,8 @@ def test_checks_pass_after_every_command_and_tests_at_the_end(
 
     for command in commands:
         assert run(project, command) == 0, command
-        assert_passes(project, "bin/check")
+        if command in checked:
+            assert_passes(project, "bin/check")
+    assert_passes(project, "bin/check")
     assert_passes(project, "bin/test", *TESTS)
     assert_passes(project, "bin/test", "tests/test_architecture.py")
