@@ -49,7 +49,7 @@ CHOICES: dict[str, list[Run]] = {
     "--stock": [Run("stock", "tests/chaos")],
     "--seams": [Run("seams", "tests/seams")],
 }
-"""What each option runs. Of several options the last one here counts: `--chaos --stock`."""
+"""What each option runs. If several are given, the last one of this table counts."""
 
 
 class Arguments(argparse.Namespace):

@@ -103,7 +103,7 @@ class UnitOfWork:
         return self.jobs.add(message, key=key, on_conflict=on_conflict)
 
     def commit_on_refusal(self) -> None:
-        """Commit even when an AppError leaves: what led to the refusal is kept.
+        """Commit even when an AppError leaves, so that what led to the refusal is recorded.
 
         Call it once nothing has been written that a refusal has to undo; what it may still have to
         undo belongs inside `session.begin_nested()`. Any other exception rolls everything back.

@@ -58,7 +58,7 @@ MODULES: tuple[RouterModule, ...] = (
 
 
 def include_routers(app: FastAPI) -> None:
-    """Put the routes of all routers side by side: FastAPI would match at every level anew."""
+    """Include all routes at one level: FastAPI would match a nested router at every level."""
     include_flat(app, health.router)
     for module in MODULES:
         include_flat(app, module.router, prefix="/api/v1")

@@ -1,4 +1,4 @@
-"""Of two administrators who act at once, the second sees what the first has done."""
+"""Administrators take turns: if two act at once, the second sees what the first has done."""
 
 from uuid import UUID
 

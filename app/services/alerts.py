@@ -13,7 +13,7 @@ from app.services.audit import AuditTrail
 from app.services.scope import Scope
 
 PAUSE = timedelta(hours=1)
-"""Of alerts of one kind, one per hour is sent: an attacker must not bury an account in emails."""
+"""One alert of a kind per hour and address, so that an attacker cannot flood a user with emails."""
 
 LINK_LIFETIME = timedelta(days=7)
 
@@ -68,6 +68,6 @@ async def _is_due(scope: Scope, user_id: UUID, alert: Alert, recipient: str) -> 
     )
     if await scope.uow.session.scalar(recent) is not None:
         return False
-    # Of two events at the same moment, the second waits here and then finds the first.
+    # If two events race, the second waits here and then finds the first.
     await scope.uow.session.execute(_LOCK, {"name": f"{alert} {user_id}"})
     return await scope.uow.session.scalar(recent) is None

@@ -17,7 +17,7 @@ from app.services.scope import Scope
 from app.services.user_service import UserService
 
 CLOCK_SKEW = timedelta(minutes=1)
-"""Of the clocks of PostgreSQL and of this process, which both date credentials."""
+"""By how much the clocks of PostgreSQL and of this process may differ. Both date credentials."""
 
 _USER_OF = select(SecurityAlert.user_id).where(
     SecurityAlert.token_hash == bindparam("token_hash"), SecurityAlert.expires_at > func.now()
@@ -61,7 +61,7 @@ class TakeoverService:
         return user
 
     async def _consume(self, token: str) -> SecurityAlert:
-        """Consume a token. Of two at the same time, the second raises InvalidToken."""
+        """Consume a token. If two requests race, the second raises InvalidToken."""
         alert: SecurityAlert | None = await self.uow.session.scalar(
             delete(SecurityAlert)
             .where(

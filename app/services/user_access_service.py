@@ -36,7 +36,7 @@ from app.services.user_service import UserNotFound
 Model = TypeVar("Model", bound=BaseModel)
 
 MOST = 50
-"""Rows of each kind: a user has fewer, and an attacker's thousands would not be read."""
+"""Rows of each kind on a page. Users have fewer; an attacker may create thousands."""
 
 _ID = bindparam("user_id", type_=Uuid())
 _APP = select(TotpFactor.confirmed_at).where(TotpFactor.user_id == _ID)

@@ -1,7 +1,7 @@
 """Arguments of jobs that no operator sees: `token: Annotated[str, Sensitive]`.
 
 They are in the row and in Redis, because the worker needs them. A page, a command, and a stored
-error show a sign in their place.
+error show a placeholder instead.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from pydantic import BaseModel, JsonValue
 HIDDEN = "•••"
 
 SHORTEST = 4
-"""Characters. To hide a shorter text would take apart every sentence, and hide nothing."""
+"""Characters. Hiding a shorter text would garble every sentence, and protect nothing."""
 
 
 class Sensitive:

@@ -26,7 +26,7 @@ WEIGHT = 1 / 50
 
 
 class ConcurrencyLimiter:
-    """Permits, and the line of those who wait for one."""
+    """Permits, and the line of requests that wait for one."""
 
     def __init__(self, permits: int) -> None:
         self._free = permits
@@ -41,7 +41,7 @@ class ConcurrencyLimiter:
 
     @property
     def expected_wait(self) -> float:
-        """The seconds that a newcomer has to wait, at the speed at which the line moves now."""
+        """The seconds that a new request would wait, at the current speed of the line."""
         return self.waiting * self._interval
 
     def try_acquire(self) -> bool:

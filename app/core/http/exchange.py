@@ -63,7 +63,7 @@ class Exchange:
 
 
 def is_stream(scope: Scope) -> bool:
-    """Return whether the response lasts, because it tells what happens next."""
+    """Return whether the response is a stream of events, which has no end of its own."""
     exchange = scope.get(EXCHANGE)
     return isinstance(exchange, Exchange) and exchange.is_stream
 

@@ -14,7 +14,7 @@ HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]{1,253})(?::\d{1,5})?", re.ASCII
 
 
 class TrustedHosts:
-    """Tells requests for other hosts: a forged name must not reach a link or a redirect.
+    """Recognizes requests for other hosts: a forged name must not reach a link or a redirect.
 
     This also keeps a web page from reaching a service of the internal network under the page's own
     host name (DNS rebinding). A host is a name, or `*.example.com` for all names below one. Health

@@ -1,4 +1,4 @@
-"""Measures each request. Added only where someone reads the figures."""
+"""Measures each request. Added only where METRICS_PORT is set."""
 
 import time
 

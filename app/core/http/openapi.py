@@ -43,7 +43,7 @@ class Application(FastAPI):
         self._examples = examples
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:  # noqa: ANN401  FastAPI's own
-        """Return the path of a route. Starlette would ask all routes, and each raises its no."""
+        """Return the path of a route. Starlette would try all routes, and every miss raises."""
         route = self._named.get(name)
         if route is None:
             return super().url_path_for(name, **path_params)

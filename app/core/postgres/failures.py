@@ -1,4 +1,4 @@
-"""Failures of PostgreSQL that pass: what is the server's state, and no fault of the statement."""
+"""Transient failures of PostgreSQL: the state of the server causes them, not the statement."""
 
 import asyncpg
 from sqlalchemy import event
@@ -15,7 +15,6 @@ from app.core.exceptions import DatabaseFull, DatabaseReadOnly, DatabaseUnavaila
 from app.core.postgres.connector import POOLER_CURE, POOLER_SYMPTOMS
 
 READ_ONLY = "25006"
-DISK_FULL = "53100"
 PASSING_CLASSES = ("08", "53", "57P")
 """Connections, resources, and interventions of an operator."""
 

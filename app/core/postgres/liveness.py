@@ -1,4 +1,4 @@
-"""Leaving connections whose server is gone without a word, as behind a router that forgot them."""
+"""Replaces connections whose server has vanished silently, as behind a router that forgot them."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 REST = 5.0
-"""Seconds after which a connection that has rested is asked whether it still works."""
+"""Seconds after which an idle connection is asked whether it still works."""
 
 PATIENCE = 1.0
 """Seconds that it has to answer."""
@@ -26,7 +26,7 @@ class DeadConnectionError(InvalidatePoolError):
 
 
 class Watch:
-    """What is known about the connections of an engine's pool, as its events tell."""
+    """Follows the connections of an engine's pool by the events of the pool."""
 
     def __init__(self) -> None:
         self._distrusted_until = 0.0
@@ -36,7 +36,7 @@ class Watch:
 
     @property
     def next_is_ready(self) -> bool:
-        """Return whether the next connection can be used without a question to the server."""
+        """Return whether the next connection can be used without asking the server first."""
         entry = next(iter(self._idle), None)
         if entry is None or entry.dbapi_connection is None:
             return False
@@ -86,7 +86,7 @@ def watch_of(engine: AsyncEngine) -> Watch:
 
 
 def replace_dead_connections(engine: AsyncEngine) -> None:
-    """Ask a connection that has rested before it is used, and replace it when it is silent.
+    """Ask an idle connection before it is used, and replace it when it is silent.
 
     Then every connection of its age is replaced as well, and without a farewell, for which a
     server that is gone would have to be waited for.

@@ -1,4 +1,4 @@
-"""What a connection needs whose server may be another one in the next transaction."""
+"""Connections through a pooler, where each transaction may run on another connection."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -30,10 +30,10 @@ from app.core.redis_connections.bridge import (
 from app.core.urls.redis import RedisAddress
 
 HEALTH_CHECK_INTERVAL = 30
-"""Seconds of rest after which a connection is asked before it is used."""
+"""Idle seconds after which a connection is checked before it is used."""
 
 KEEPALIVE = {"socket_keepalive": True}
-"""Routers forget connections that rest for some minutes."""
+"""Routers forget connections that are idle for some minutes."""
 
 DRIVER = {"driver_info": DriverInfo()}
 """redis-py would read its own version from the disk for each new connection."""

@@ -86,7 +86,7 @@ def _sending(tracer: Tracer, messages: Iterable[Message]) -> Iterator[Sending]:
 
 @contextmanager
 def resending(messages: Sequence[Message]) -> Iterator[None]:
-    """Add a span to the trace of each job that is sent for someone who did not do it."""
+    """Add a span to the trace of each job that the relay sends in place of its sender."""
     tracer = active_tracer()
     if tracer is None:
         yield

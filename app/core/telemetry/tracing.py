@@ -30,7 +30,7 @@ class Ids(NamedTuple):
 
 
 class Span(Protocol):
-    """A piece of work in a trace. Of most traces, only the ids are made: they are not recorded."""
+    """A piece of work in a trace. A trace that is not recorded consists of ids only."""
 
     @property
     def is_recording(self) -> bool: ...
@@ -105,7 +105,7 @@ def active_tracer() -> Tracer | None:
 def span(
     name: str, kind: Kind, attributes: Callable[[], Attributes]
 ) -> AbstractContextManager[Span]:
-    """Open a span inside the current one, if tracing is on. Only then, attributes are asked for."""
+    """Open a span inside the current one. Without tracing, the attributes are not computed."""
     if _tracer is None:
         return _NO_SPAN_CONTEXT
     return _tracer.span(name, kind, attributes())

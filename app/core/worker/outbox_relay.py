@@ -41,8 +41,8 @@ INTERVAL = 2.0
 """Seconds between two looks at the outbox. A look is one statement while no row is due."""
 
 LONGEST_LAG = timedelta(seconds=INTERVAL)
-"""How far the position may be behind without another look at once. It is a little behind always: a
-look does not reach the rows of transactions that began after the look before."""
+"""How far the position may be behind before the relay looks again at once. It is always a little
+behind: a look stops before transactions that began after the previous look."""
 
 RETRY_AFTER = 0.5
 """Seconds until the next look while the database or Redis is away: jobs go on when it is back."""

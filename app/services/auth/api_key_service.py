@@ -96,7 +96,7 @@ class ApiKeyService:
 
     async def record_use(self) -> None:
         """Store when the principal's key was last used, to the minute."""
-        # Of many requests at this moment, those that waited for the first find nothing to do.
+        # If requests race, those that waited for the first find nothing to do.
         await self.uow.session.execute(
             update(ApiKey)
             .where(ApiKey.id == self.scope.principal.api_key_id, USE_IS_DUE)

@@ -50,7 +50,7 @@ _USER = (
 
 USE_IS_DUE = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= func.now() - USE_PRECISION)
 
-# The names of the parameters are theirs alone: another statement may be joined with these.
+# No other statement has parameters of these names: one may be joined with these.
 _BY_SESSION = (
     select(*_USER, UserSession.id, func.now() - UserSession.proven_at)
     .join(UserSession, UserSession.user_id == User.id)
@@ -123,8 +123,8 @@ async def authenticate_again(
     ids = {(each.is_api_key, each.api_key_id or each.session_id) for each in principals}
     current: dict[UUID | None, Principal] = {}
     for of_keys, statement in ((False, _BY_SESSIONS), (True, _BY_API_KEYS)):
-        if wanted := [each for is_key, each in ids if is_key is of_keys]:
-            for row in await reader.all(statement, principal_ids=wanted):
+        if chosen := [each for is_key, each in ids if is_key is of_keys]:
+            for row in await reader.all(statement, principal_ids=chosen):
                 principal = Principal(*row)
                 current[principal.api_key_id or principal.session_id] = principal
     return current

@@ -58,7 +58,7 @@ class EmailTokenService:
         return user_id
 
     async def consume(self, token: str, *purposes: Purpose) -> EmailToken:
-        """Consume a token. Of two at the same time, the second raises InvalidToken."""
+        """Consume a token. If two requests race, the second raises InvalidToken."""
         consumed: EmailToken | None = await self.uow.session.scalar(
             _CONSUME, {"token_hash": hash_token(token), "purposes": purposes}
         )

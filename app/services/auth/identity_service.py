@@ -159,7 +159,7 @@ class IdentityService:
 
         Raise IdentityNotFound, or LastLoginMethod for the only way to log in.
         """
-        # Of two requests at the same time, the second sees what the first has left.
+        # If two requests race, the second sees what the first has left.
         user = await lock_actor(self.scope)
         identity = await self.uow.session.get(Identity, identity_id)
         if identity is None or identity.user_id != user.id:

@@ -44,7 +44,7 @@ class MfaChallengeService:
         return user_id
 
     async def consume(self, token: str) -> None:
-        """Consume a token. Of two at the same time, the second raises LoginTooOld."""
+        """Consume a token. If two requests race, the second raises LoginTooOld."""
         consumed = await self.scope.uow.session.scalar(
             delete(MfaChallenge)
             .where(

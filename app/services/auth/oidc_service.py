@@ -172,7 +172,7 @@ class OidcService:
         return verified_identity(login.provider, claims)
 
     async def _consume(self, login: LoginState) -> None:
-        """Consume a login. Of two responses at the same time, the second raises LoginExpired."""
+        """Consume a login. If two responses race, the second raises LoginExpired."""
         lifetime = self.scope.settings.oidc_login_lifetime
         if not await use_once(self.scope, login.secret, lifetime=lifetime):
             raise LoginExpired

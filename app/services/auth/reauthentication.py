@@ -7,7 +7,7 @@ from app.models import User
 from app.services.scope import Scope
 
 RECENT = 5
-"""In minutes. With this age, a proof counts in place of a password that a client may also send."""
+"""Minutes for which a proof replaces the password that a client may send instead."""
 
 _PASSWORD_HASH = select(User.password_hash).where(User.id == bindparam("user_id"))
 

@@ -1,4 +1,4 @@
-"""What was added lately to log in to an account, for its owner to recognize after a takeover.
+"""The ways to log in that were added lately: after a takeover, the owner checks them.
 
 A second factor outlives a reset of the password, because a thief of the mailbox must not get rid of
 it. But an attacker may have added it. The link in the alert about it removes it for some days. For

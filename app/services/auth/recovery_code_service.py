@@ -42,7 +42,7 @@ class RecoveryCodeService:
         return row is not None
 
     async def consume(self, user_id: UUID, code: str) -> bool:
-        """Consume a code, and return whether it was right. Of several requests, one is first."""
+        """Consume a code, and return whether it was right. If requests race, only one gets True."""
         consumed = await self.uow.session.scalar(
             delete(RecoveryCode)
             .where(RecoveryCode.user_id == user_id, RecoveryCode.code_hash == _hash(code))

@@ -124,7 +124,7 @@ ADDED_AT: Mapping[
     Passkey: Passkey.created_at,
     Identity: Identity.created_at,
 }
-"""What logs in, or helps to, and outlives a reset; and since when it does."""
+"""The ways to log in that outlive a reset, each with the column of when it was added."""
 
 
 async def end_credentials(

@@ -121,7 +121,7 @@ class SessionService:
         thief and the owner alike, although the answer is Unauthenticated, as for every invalid
         token.
         """
-        # Of two requests with the same token, the second waits here and then finds it used.
+        # If two requests with one token race, the second waits here and then finds it used.
         found = await self.uow.session.execute(
             select(RefreshToken, UserSession, User, func.now())
             .join(UserSession, UserSession.id == RefreshToken.session_id)

@@ -16,7 +16,7 @@ async def is_used(scope: Scope, secret: str) -> bool:
 
 
 async def use_once(scope: Scope, secret: str, *, lifetime: float) -> bool:
-    """Store that a secret was used. Of two uses at the same time, the second returns False.
+    """Store that a secret was used. If two uses race, the second returns False.
 
     The row is kept for the lifetime of the secret, in seconds.
     """

@@ -92,7 +92,7 @@ class TotpService:
     async def consume(self, user_id: UUID, code: str) -> bool:
         """Consume a code, and return whether it was right.
 
-        Of several requests with the same code, the first locks the row until it commits.
+        If requests with the same code race, the first locks the row until it commits.
         """
         factor = await self._lock(user_id)
         if factor is None or factor.confirmed_at is None or factor.failures >= MAX_FAILURES:

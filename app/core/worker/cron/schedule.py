@@ -50,8 +50,8 @@ class Cron:
     def next_after(self, moment: datetime) -> datetime:
         """Return the first tick after a moment, in UTC.
 
-        In autumn an hour comes twice: a job of a certain hour is done the first time, one of every
-        hour both times.
+        When a clock is set back, an hour repeats. A cron of that hour runs the first time only; a
+        cron of every hour runs both times.
         """
         local = moment.astimezone(self.zone)
         if self.hour is None and (offset := local.utcoffset()) is not None:

@@ -261,7 +261,7 @@ class Worker:
         )
 
     async def _recall_postponed(self) -> None:
-        """Take a look at once at the jobs that an earlier release could not run."""
+        """Make the jobs due that an earlier release could not run."""
         try:
             await Postponements(self._redis).recall()
         except (RedisError, OSError) as error:

@@ -28,9 +28,9 @@ class Deadline:
         self._deadlines.remove(self)
         if not self._expired:
             return
-        # Someone else may have cancelled the task at the same time. Then it stays cancelled.
-        alone = self._task.uncancel() <= self._cancelling
-        if alone and kind is not None and issubclass(kind, asyncio.CancelledError):
+        # Other code may have cancelled the task at the same time. Then it stays cancelled.
+        is_ours = self._task.uncancel() <= self._cancelling
+        if is_ours and kind is not None and issubclass(kind, asyncio.CancelledError):
             raise TimeoutError
 
     def expire(self) -> None:

@@ -11,7 +11,7 @@ from app.core.broker.scripts import Call, run_scripts
 log = structlog.stdlib.get_logger("app.worker")
 
 SHORTEST, LONGEST = 1.0, 60.0
-"""Seconds between two looks at a job that no worker could run."""
+"""Seconds between two tries to find a worker for a job that none could run."""
 
 
 class Postponements:
