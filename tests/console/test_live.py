@@ -21,7 +21,7 @@ from tests.console.conftest import create_operator
 from tests.core.control.jobs import Paint, add_dead_letter
 from tests.support.accounts import Person
 from tests.support.service import already_open
-from tests.support.uvicorn_server import listening
+from tests.support.uvicorn_server import client_of, listening
 from tests.support.waiting import stall_limit
 
 PART = "/console/live/dead-letters"
@@ -131,7 +131,7 @@ async def client(resources: Resources) -> AsyncIterator[httpx2.AsyncClient]:
     app = create_application(resources.settings, open_resources=already_open(resources))
     async with (
         listening(app) as port,
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=None) as client,
+        client_of(port) as client,
     ):
         yield client
 
@@ -184,7 +184,7 @@ async def test_a_stream_is_no_request_in_flight(
     app = create_application(resources.settings, open_resources=already_open(resources))
     async with (
         listening(app) as port,
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=None) as client,
+        client_of(port) as client,
         client.stream("GET", PART, headers=cookie_of(reader)) as response,
     ):
         chunks = response.aiter_text()

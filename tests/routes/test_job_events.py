@@ -26,7 +26,7 @@ from tests.support.accounts import API, Person, bearer, create_user, open_user_s
 from tests.support.event_stream import EventStream, open_stream
 from tests.support.processes import run_process
 from tests.support.service import already_open, with_settings
-from tests.support.uvicorn_server import listening
+from tests.support.uvicorn_server import client_of, listening
 from tests.support.workers import RunWorker
 
 
@@ -56,7 +56,7 @@ async def client(resources: Resources) -> AsyncIterator[httpx2.AsyncClient]:
     app = create_application(resources.settings, open_resources=already_open(resources))
     async with (
         listening(app) as port,
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=None) as client,
+        client_of(port) as client,
     ):
         yield client
 
@@ -273,7 +273,7 @@ async def test_a_deploy_does_not_wait_for_streams(resources: Resources, ada: Per
         await process.wait_for_line("Uvicorn running on")
         async with (
             process.reading_output(),
-            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=None) as client,
+            client_of(port) as client,
             open_stream(client, path_of(job_id), ada.headers) as stream,
         ):
             assert await stream.next()

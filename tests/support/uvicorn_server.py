@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import httpx2
 import uvicorn
 from fastapi import FastAPI
 
 from app.core.http.protocol import BoundedHttp
-from tests.support.waiting import wait_until
+from tests.support.waiting import STALLED_AFTER, wait_until
 
 
 @asynccontextmanager
@@ -26,3 +27,9 @@ async def listening(app: FastAPI, port: int = 0) -> AsyncIterator[int]:
     yield socket.getsockname()[1]
     server.should_exit = True
     await serving
+
+
+def client_of(port: int) -> httpx2.AsyncClient:
+    """Return a client that reads no certificates: that takes 30 ms, and is for TLS only."""
+    url = f"http://127.0.0.1:{port}"
+    return httpx2.AsyncClient(base_url=url, timeout=STALLED_AFTER, verify=False)

@@ -15,7 +15,7 @@ from app.core.http.concurrency import ConcurrencyLimiter
 from app.core.resources import Resources
 from app.core.setup import create_application
 from tests.support.service import already_open, serve
-from tests.support.uvicorn_server import listening
+from tests.support.uvicorn_server import client_of, listening
 from tests.support.waiting import wait_until
 
 FRONT_END = "https://front.example.com"
@@ -160,14 +160,12 @@ HALF, OTHER_HALF = GET[:20], GET[20:]
 @pytest.fixture
 async def busy_port(app: FastAPI, work: Work) -> AsyncIterator[int]:
     """A real server with as many requests in flight as are allowed."""
-    async with listening(app) as port:
-        url = f"http://127.0.0.1:{port}/work"
-        async with httpx2.AsyncClient(timeout=None) as client:
-            in_flight = [asyncio.create_task(client.post(url)) for _ in range(LIMIT)]
-            await wait_until(work.all_started)
-            yield port
-            work.may_end.set()
-            await asyncio.gather(*in_flight)
+    async with listening(app) as port, client_of(port) as client:
+        in_flight = [asyncio.create_task(client.post("/work")) for _ in range(LIMIT)]
+        await wait_until(work.all_started)
+        yield port
+        work.may_end.set()
+        await asyncio.gather(*in_flight)
 
 
 async def answers_to(port: int, *parts: bytes) -> list[bytes]:

@@ -10,8 +10,8 @@ import pytest
 from fastapi import FastAPI, Request
 
 from app.core.http.concurrency import ConcurrencyLimiter, LimitedConcurrency
-from tests.support.uvicorn_server import listening
-from tests.support.waiting import STALLED_AFTER, wait_until
+from tests.support.uvicorn_server import client_of, listening
+from tests.support.waiting import wait_until
 
 PERMITS = 2
 FOREVER = 3_600.0
@@ -62,11 +62,7 @@ async def serving(work: Work, *, patience: float = FOREVER) -> AsyncIterator[htt
     async def live() -> str:
         return "alive"
 
-    url = "http://127.0.0.1"
-    async with (
-        listening(app) as port,
-        httpx2.AsyncClient(base_url=f"{url}:{port}", timeout=STALLED_AFTER) as client,
-    ):
+    async with listening(app) as port, client_of(port) as client:
         yield client
 
 
