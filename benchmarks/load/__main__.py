@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import checkouts
+from benchmarks.http.server import take_the_other_cores
 from benchmarks.load.api import running_api
 from benchmarks.load.phases import FIGURES, measure
 from benchmarks.queue.figures import Figure, table
@@ -56,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=3, help="of each of seven phases (3)")
     options = parser.parse_args(arguments)
     paths = checkouts.chosen(options.against)
+    take_the_other_cores()
     with (
         tempfile.TemporaryDirectory(prefix="load-") as folder,
         postgres(Path(folder) / "postgres") as server,

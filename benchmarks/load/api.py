@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx2
 
 from benchmarks.checkouts import python
+from benchmarks.http.server import SERVER_CORE
 from benchmarks.load.client import Load
 
 PATH = "/api/v1/users/me"
@@ -41,13 +42,14 @@ class Api:
 
 @asynccontextmanager
 async def running_api(checkout: Path, environment: dict[str, str]) -> AsyncIterator[Api]:
-    """Start the API as its image does, on a free port; end it afterwards."""
+    """Start the API as its image does, on a core and a port of its own; end it afterwards."""
     process = await asyncio.create_subprocess_exec(
         *(python(checkout), "-m", *command(checkout), "--host", "127.0.0.1", "--port", "0"),
         cwd=checkout,
         env=environment,
         stderr=asyncio.subprocess.PIPE,
     )
+    os.sched_setaffinity(process.pid, {SERVER_CORE})
     assert process.stderr is not None
     port = await _port(process.stderr)
     discarding = asyncio.create_task(_discard(process.stderr))

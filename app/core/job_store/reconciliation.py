@@ -21,6 +21,7 @@ from sqlalchemy import (
     Integer,
     String,
     Uuid,
+    any_,
     bindparam,
     cast,
     column,
@@ -143,6 +144,13 @@ LOOK = select(
     NEXT_ROWS.c.id,
 ).select_from(select(literal(1)).subquery().outerjoin(NEXT_ROWS, true()))
 
+# One text for any number of rows, which is prepared once. IN (…) has one for each number.
+ALIVE_AMONG = (
+    select(outbox)
+    .where(outbox.c.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))), alive)
+    .order_by(outbox.c.check_at)
+)
+
 
 async def read_page(
     reader: Reader, queue: Queue, after: Position, until: datetime | None = None
@@ -163,7 +171,5 @@ async def read_page(
 
 async def read_messages(connection: AsyncConnection, job_ids: Sequence[UUID]) -> list[Envelope]:
     """Return the messages of those jobs that are still alive."""
-    rows = await connection.execute(
-        select(outbox).where(outbox.c.id.in_(job_ids), alive).order_by(outbox.c.check_at)
-    )
+    rows = await connection.execute(ALIVE_AMONG, {"job_ids": job_ids})
     return [message_of(row) for row in rows]
