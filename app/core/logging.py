@@ -34,7 +34,6 @@ def configure_logging(settings: Settings) -> None:
         shared.append(_add_trace)
     structlog.configure(
         processors=[
-            structlog.stdlib.filter_by_level,
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -45,16 +44,16 @@ def configure_logging(settings: Settings) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(
         Formatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(), _drop_color_message],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _drop_color_message,
                 *_renderers(json_lines=json_lines),
             ],
         )
     )
     # No line has them, and each would cost every line a call.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # noqa: SLF001  as logging's guide advises
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
@@ -93,7 +92,10 @@ def _add_trace(_: object, __: str, event: EventDict) -> EventDict:
 def _hide_emails(_: object, __: str, event: EventDict) -> EventDict:
     """Replace email addresses, which servers and libraries quote in their messages."""
     for key, value in event.items():
-        if not isinstance(value, int | float):
+        if isinstance(value, str):
+            if "@" in value or "%40" in value:
+                event[key] = EMAIL.sub("[email]", value)
+        elif not isinstance(value, int | float):
             event[key] = _without_emails(value)
     return event
 

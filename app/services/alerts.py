@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import func, select, text
+from sqlalchemy import bindparam, func, select, text
 
 from app.models import Alert, SecurityAlert, User
 from app.schemas.jobs import SendSecurityAlert
@@ -17,6 +17,16 @@ PAUSE = timedelta(hours=1)
 
 LINK_LIFETIME = timedelta(days=7)
 
+_RECENT = (
+    select(SecurityAlert.id)
+    .where(
+        SecurityAlert.user_id == bindparam("user"),
+        SecurityAlert.kind == bindparam("kind"),
+        SecurityAlert.email == bindparam("email"),
+        SecurityAlert.created_at > func.now() - PAUSE,
+    )
+    .limit(1)
+)
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
@@ -56,18 +66,9 @@ async def notify(  # noqa: PLR0913  each is an option of its own
 
 
 async def _is_due(scope: Scope, user_id: UUID, alert: Alert, recipient: str) -> bool:
-    recent = (
-        select(SecurityAlert.id)
-        .where(
-            SecurityAlert.user_id == user_id,
-            SecurityAlert.kind == alert,
-            SecurityAlert.email == recipient,
-            SecurityAlert.created_at > func.now() - PAUSE,
-        )
-        .limit(1)
-    )
-    if await scope.uow.session.scalar(recent) is not None:
+    same = {"user": user_id, "kind": alert, "email": recipient}
+    if await scope.uow.session.scalar(_RECENT, same) is not None:
         return False
     # If two events race, the second waits here and then finds the first.
     await scope.uow.session.execute(_LOCK, {"name": f"{alert} {user_id}"})
-    return await scope.uow.session.scalar(recent) is None
+    return await scope.uow.session.scalar(_RECENT, same) is None

@@ -47,16 +47,12 @@ class Exchange:
 
     def _completed(self, given: Sequence[Header]) -> Sequence[Header]:
         """Add what the response has not set itself: a page may need a policy of its own."""
-        names = {name for name, _ in given}
-        missing = [header for header in self._headers if header[0] not in names]
+        completed, names = [*given, *self._id()], dict(given)
+        completed += [header for header in self._headers if header[0] not in names]
         shutdown = self._state.get("shutdown")
-        closing = (CLOSE,) if shutdown is not None and shutdown.begun else ()
-        return [
-            *(h for h in given if not closing or h[0] != CLOSE[0]),
-            *self._id(),
-            *missing,
-            *closing,
-        ]
+        if shutdown is not None and shutdown.begun:
+            return [*(each for each in completed if each[0] != CLOSE[0]), CLOSE]
+        return completed
 
     def _id(self) -> Sequence[Header]:
         return () if self.request_id is None else ((b"x-request-id", self.request_id.encode()),)

@@ -9,7 +9,9 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.utils import generate_unique_id
 from starlette.datastructures import URLPath
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from app.core.exceptions import Forbidden, NotFound, Unauthenticated, Unavailable
 from app.core.http.errors import BUSY, response_to
@@ -41,6 +43,17 @@ class Application(FastAPI):
         )
         self._failures = {route.__name__: same for route, same in failures.items()}
         self._examples = examples
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Put our layers around the routes, without those of FastAPI that ours replace.
+
+        CrashMiddleware answers 500, BodyLimits limits bodies, TracedRequests traces, and the routes
+        open what FastAPI's own endpoints need.
+        """
+        app: ASGIApp = ExceptionMiddleware(self.router, handlers=self.exception_handlers)
+        for layer, args, options in reversed(self.user_middleware):
+            app = layer(app, *args, **options)
+        return app
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:  # noqa: ANN401  FastAPI's own
         """Return the path of a route. Starlette would try all routes, and every miss raises."""

@@ -5,7 +5,7 @@ import re
 import structlog
 from starlette.datastructures import Headers
 from starlette.types import Scope
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from app.core.http.forwarded import came_from_trusted_proxy
 from app.core.http.paths import is_health_check, route_template

@@ -8,6 +8,7 @@ from itertools import takewhile
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, FastAPI
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute, request_response
 from starlette.routing import BaseRoute, Match
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.core.http.direct import TELEMETRY, DirectEndpoint, is_direct
 from app.core.http.paths import route_path
 
+Key = tuple[str | int, ...]
 Endpoint = TypeVar("Endpoint", bound=Callable[[], object])
 
 _constant: set[Callable[..., object]] = set()
@@ -56,26 +58,28 @@ def _app_of(route: FlatRoute) -> ASGIApp:
     """Return what answers the requests of a route, instead of FastAPI's part where that can go."""
     if route.endpoint in _constant:
         return JSONResponse(route.endpoint())
-    return DirectEndpoint(route, route.app) if route.direct else route.app
+    general = AsyncExitStackMiddleware(route.app)  # FastAPI closes uploaded files with it
+    return DirectEndpoint(route, general) if route.direct else general
 
 
 class RouteIndex:
-    """Tries only the routes whose paths begin as that of the request does, in their order.
+    """Tries only routes with the method, the number of segments, and the beginning of a request.
 
-    What none of them answers goes to the router, which tries all routes.
+    They are tried in their order. What none of them answers goes to the router, which tries all.
     """
 
     def __init__(self, router: APIRouter) -> None:
         self._router = router
-        self._app = router.middleware_stack
-        self._routes = defaultdict[str, list[FlatRoute]](list)
+        self._app = AsyncExitStackMiddleware(router.middleware_stack)
+        self._routes = defaultdict[Key, list[FlatRoute]](list)
         for route in takewhile(_can_be_indexed, router.routes):
             assert isinstance(route, FlatRoute)
-            self._routes[_beginning(route.path_format)].append(route)
+            for method in route.methods or ():
+                self._routes[_key(method, route.path_format)].append(route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and TELEMETRY not in scope:
-            for route in self._routes.get(_beginning(route_path(scope)), ()):
+            for route in self._routes.get(_key(scope["method"], route_path(scope)), ()):
                 match, found = route.matches(scope)
                 if match is Match.FULL:
                     scope.update(found, router=self._router)
@@ -84,13 +88,18 @@ class RouteIndex:
         await self._app(scope, receive, send)
 
 
-def _beginning(path: str) -> str:
-    """Return the first three segments, such as `/api/v1/users`."""
-    return "/".join(path.split("/", 4)[:4])
+def _key(method: str, path: str) -> Key:
+    """Return the method, the number of segments, and the first three, such as `/api/v1/users`."""
+    segments = path.split("/")
+    return method, len(segments), *segments[:4]
 
 
 def _can_be_indexed(route: BaseRoute) -> bool:
-    return isinstance(route, FlatRoute) and "{" not in _beginning(route.path_format)
+    """Return whether the beginning of a route's path and its number of segments are fixed."""
+    if not isinstance(route, FlatRoute):
+        return False
+    beginning = "/".join(route.path_format.split("/")[:4])
+    return "{" not in beginning and ":path}" not in route.path
 
 
 class Declaration(APIRoute):

@@ -185,8 +185,8 @@ async def _token_of(request: HTTPConnection) -> str:
 
 
 async def _remember(request: HTTPConnection, principal: Principal) -> None:
-    resources = resources_of(request)
     if principal.unrecorded_use:
+        resources = resources_of(request)
         await _record_use(resources, request_info(request, resources.settings), principal)
     request.state.principal = principal
 

@@ -31,6 +31,12 @@ _CREDENTIALS = select(
     .exists(),
 ).where(User.normalized_email == bindparam("email"))
 
+_LOCK = (
+    select(User)
+    .where(User.id == bindparam("user_id"), User.password_hash == bindparam("password_hash"))
+    .with_for_update()
+)
+
 
 class IncorrectLogin(BadRequest):
     def __init__(self) -> None:
@@ -134,9 +140,7 @@ class LoginService:
         A session that opened after a new password or a deactivation would outlive it.
         """
         user = await self.scope.uow.session.scalar(
-            select(User)
-            .where(User.id == user_id, User.password_hash == password_hash)
-            .with_for_update()
+            _LOCK, {"user_id": user_id, "password_hash": password_hash}
         )
         if user is None:
             raise IncorrectLogin

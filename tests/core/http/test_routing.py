@@ -117,3 +117,18 @@ async def test_a_constant_endpoint_is_called_once_and_documented_like_others() -
 
     assert [answer.json() for answer in answers] == [{"calls": 1}] * 2
     assert app.openapi()["paths"]["/constant"]["get"]["summary"] == "Read Constant"
+
+
+async def test_a_path_may_have_any_number_of_segments_where_its_route_says_so() -> None:
+    router = Router(prefix="/api/files")
+
+    @router.get("/{name:path}")
+    async def read_file(name: str) -> dict[str, str]:
+        return {"name": name}
+
+    app = FastAPI(openapi_url=None)
+    include_flat(app, router)
+    app.router.middleware_stack = RouteIndex(app.router)
+    async with serve(app) as client:
+        for name in ("a", "a/b/c"):
+            assert (await client.get(f"/api/files/{name}")).json() == {"name": name}
