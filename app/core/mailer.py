@@ -17,7 +17,8 @@ from aiosmtplib import (
 
 from app.core.config import Settings
 from app.core.smtp_replies import is_permanent, is_undeliverable
-from app.core.telemetry.tracing import Attributes, span
+from app.core.telemetry.spans import Attributes
+from app.core.telemetry.tracing import span
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.core.http.exchange import is_stream, status_of
 from app.core.http.paths import route_template
-from app.core.telemetry.metrics import ObserveRequest
+from app.core.telemetry.metrics_interface import ObserveRequest
 
 
 class Measured:

@@ -11,7 +11,8 @@ from app.core.config import Settings
 from app.core.http.exchange import EXCHANGE, status_of
 from app.core.http.forwarded import comes_from
 from app.core.http.paths import is_health_check, route_template
-from app.core.telemetry.tracing import Span, active_tracer
+from app.core.telemetry.spans import Span
+from app.core.telemetry.tracing import active_tracer
 
 METHODS = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}
 SERVER_ERROR = 500

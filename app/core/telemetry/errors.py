@@ -4,25 +4,18 @@ A report says where the code failed and for which request or job. It has no valu
 exception, no variable, argument, body, header, cookie, or query. The log lines have more.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
-from typing import Protocol
 from uuid import UUID
 
 from app.core.config import Settings
 from app.core.exceptions import ConfigurationError
-
-Tags = Mapping[str, str | int | None]
+from app.core.telemetry.reporter import Reporter, Tags
 
 NOT_INSTALLED = (
     "SENTRY_DSN is set, but Sentry's SDK is not installed. Install it with: uv sync --extra sentry"
 )
-
-
-class Reporter(Protocol):
-    def report(self, error: BaseException, tags: Tags, user_id: UUID | None) -> None:
-        """Send a report in the background."""
 
 
 _reporter: Reporter | None = None

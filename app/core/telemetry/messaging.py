@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import MappingProxyType
 from typing import Protocol
 
-from app.core.telemetry.tracing import Attributes, Span, Tracer, Value, active_tracer
+from app.core.telemetry.spans import Attributes, Span, Tracer, Value
+from app.core.telemetry.tracing import active_tracer
 
 SYSTEM = "arq"
 """Redis with arq's layout has no name in the conventions."""

@@ -7,8 +7,8 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
-from app.core.telemetry.metrics import Try
 from app.core.telemetry.metrics_histogram import Histogram
+from app.core.telemetry.metrics_interface import Try
 
 DURATIONS = (0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 PICKUPS = (0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 3600.0)

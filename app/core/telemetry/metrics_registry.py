@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import __version__
 from app.core.config import Settings
-from app.core.telemetry.metrics import ObserveRequest, Overload, Try
+from app.core.telemetry.metrics_interface import ObserveRequest, Overload, Try
 from app.core.telemetry.metrics_jobs import JobMetrics
 from app.core.telemetry.metrics_process import LoopLag, PoolMetrics
 from app.core.telemetry.metrics_requests import RequestMetrics

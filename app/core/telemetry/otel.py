@@ -8,8 +8,8 @@ from opentelemetry.context import Context, attach, detach
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags
 
+from app.core.telemetry.spans import Attributes, Ids, Kind, Span
 from app.core.telemetry.traceparent import TRACEPARENT
-from app.core.telemetry.tracing import Attributes, Ids, Kind, Span
 
 KINDS = {
     "server": SpanKind.SERVER,

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.core.telemetry.tracing import NO_SPAN, Attributes, Span, active_tracer
+from app.core.telemetry.spans import NO_SPAN, Attributes, Span
+from app.core.telemetry.tracing import active_tracer
 
 LONGEST_TEXT = 2_000
 LITERAL = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|(?<![\w$.])\d+(?:\.\d+)?", re.DOTALL)

@@ -15,7 +15,7 @@ from app import __version__
 from app.core.config import Settings
 from app.core.telemetry.export_queue import ExportQueue
 from app.core.telemetry.otel import OtelTracer
-from app.core.telemetry.tracing import Tracer
+from app.core.telemetry.spans import Tracer
 
 FLUSH_TIMEOUT = 2.0
 """Seconds that the end of a process waits for a collector."""

@@ -17,7 +17,7 @@ from sentry_sdk.utils import BadDsn, event_from_exception
 from app import __version__
 from app.core.config import Settings
 from app.core.exceptions import ConfigurationError
-from app.core.telemetry.errors import Reporter, Tags
+from app.core.telemetry.reporter import Reporter, Tags
 from app.core.telemetry.tracing import current_ids
 
 FLUSH_TIMEOUT = 2.0

@@ -20,8 +20,9 @@ from app.core.job_store import outbox
 from app.core.job_store.attempts import TryOutcome
 from app.core.queue import Job
 from app.core.resources import Resources
-from app.core.telemetry.errors import Tags, report_error
+from app.core.telemetry.errors import report_error
 from app.core.telemetry.messaging import processing
+from app.core.telemetry.reporter import Tags
 from app.core.telemetry.tracing import active_tracer
 from app.core.worker.execution.backoff import backoff
 from app.core.worker.execution.dead_letters import RETRY_DELAY, dead_letter
