@@ -160,6 +160,18 @@ def test_the_folder_of_migrations_does_not_shadow_the_library() -> None:
     assert not (ROOT / "alembic/__init__.py").exists()
 
 
+def test_no_test_module_imports_another() -> None:
+    """What several need is in a module of its own: a test can then be moved or deleted."""
+    imports = re.compile(r"^ *(?:from|import) tests\.(?:\w+\.)*test_\w+", re.MULTILINE)
+    importing = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("*.py")
+        if imports.search(path.read_text())
+    }
+
+    assert importing == set()
+
+
 def test_only_one_module_reads_the_secret_key() -> None:
     """So everything that signs or encrypts takes part in a change of the key."""
     readers = {

@@ -13,7 +13,7 @@ from dev.new.render import render
 from dev.new.tree import Tree
 
 MODELS, ROUTERS = "app/models/__init__.py", "app/routes/api.py"
-ACCESS, PEOPLE = "tests/routes/test_access.py", "tests/routes/people.py"
+ACCESS, PEOPLE = "tests/routes/access.py", "tests/routes/people.py"
 RESERVED = {"id", "owner_id", "created_at", "metadata", "registry", *dir(DeclarativeBase)}
 
 

@@ -11,8 +11,8 @@ from app.core.resources import Resources
 from app.models import AuditEvent
 from app.schemas.jobs import BuildSignupReport
 from tests.cli.results import RunCommand
+from tests.core.control.crons import working
 from tests.core.control.jobs import add_dead_letter, enqueue
-from tests.core.control.test_schedule import working
 from tests.support.ports import CLOSED_PORT
 
 WHY = ("--reason", "the database is slow")

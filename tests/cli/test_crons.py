@@ -1,6 +1,6 @@
 from app.core.resources import Resources
 from tests.cli.results import RunCommand
-from tests.core.control.test_schedule import working
+from tests.core.control.crons import working
 
 
 async def test_crons_are_shown_and_run(resources: Resources, run_command: RunCommand) -> None:

@@ -7,7 +7,7 @@ from app.core.job_store import outbox
 from app.core.queue import BASE, Job, to_message
 from app.core.resources import Resources
 from app.core.worker.execution.dead_letters import dead_letter
-from tests.console.test_access import ACCESS, path_of
+from tests.console.access import ACCESS, path_of
 from tests.support.accounts import Person
 from tests.support.page_browser import PageBrowser
 

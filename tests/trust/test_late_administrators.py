@@ -18,10 +18,10 @@ from app.schemas.user import UserUpdate
 from app.services.admin_service import AdminService
 from app.services.auth.revocation import Event, end_credentials
 from app.services.scope import Scope
-from tests.console.test_access import ACCESS as CONSOLE
+from tests.console.access import ACCESS as CONSOLE
+from tests.routes.access import ACCESS, FOR_PROGRAMS
 from tests.routes.operations import OPERATIONS
 from tests.routes.people import create_people
-from tests.routes.test_access import ACCESS, FOR_PROGRAMS
 from tests.support.accounts import Person, create_user, open_anonymous_scope
 from tests.support.browser import SERVICE
 from tests.support.service import serve

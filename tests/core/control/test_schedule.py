@@ -1,8 +1,5 @@
 """The crons, as their workers describe them."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,44 +7,10 @@ import pytest
 from app.core import control
 from app.core.job_store.cron_ticks import record_tick
 from app.core.job_store.record import JobState
-from app.core.queue import BASE
 from app.core.resources import Resources
-from app.core.worker.cron.schedule import cron
-from app.core.worker.engine.worker import Worker
-from app.core.worker.settings import worker_settings
-from app.workers.context import JobContext
-from tests.core.control.jobs import Paint, job_of
-from tests.support.service import already_open
+from tests.core.control.crons import NIGHTLY, working
+from tests.core.control.jobs import job_of
 from tests.support.waiting import wait_until
-
-NIGHTLY = cron(Paint(color="night"), name="nightly", hour=3, timezone="Europe/Berlin")
-
-
-async def paint(_: JobContext, job: Paint) -> str:
-    return job.color
-
-
-@asynccontextmanager
-async def working(resources: Resources) -> AsyncIterator[None]:
-    """Run a worker that has a cron, and enter the block once it has shown itself."""
-
-    async def is_alive() -> bool:
-        return bool(await control.live_workers(resources.queues, BASE))
-
-    settings = worker_settings(
-        BASE,
-        handlers=[paint],
-        crons=[NIGHTLY],
-        settings=resources.settings,
-        open_resources=already_open(resources),
-    )
-    task = asyncio.create_task(Worker(settings).run())
-    try:
-        await wait_until(is_alive)
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 async def test_a_cron_is_listed_with_its_last_and_its_next_run(resources: Resources) -> None:

@@ -3,6 +3,7 @@
 from playwright.async_api import Browser, Page, Response, expect
 
 from tests.pages.browser.conftest import Site, open_tab
+from tests.pages.browser.login import log_in
 from tests.pages.browser.tour import EMAIL, section, tour
 from tests.support.accounts import PASSWORD, Person
 from tests.support.reports import Report
@@ -96,11 +97,3 @@ async def test_the_first_page_is_light_and_quick(page: Page, report: Report) -> 
 
     assert loaded <= MAX_FIRST_LOAD
     assert min(paints) <= MAX_FIRST_PAINT
-
-
-async def log_in(page: Page, person: Person) -> None:
-    await page.goto("/login")
-    await page.get_by_label("Email").fill(person.email)
-    await page.get_by_label("Password").fill(PASSWORD)
-    await page.get_by_role("button", name="Log in").click()
-    await page.wait_for_url("**/account")

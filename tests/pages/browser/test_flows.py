@@ -5,7 +5,7 @@ from playwright.async_api import Browser, Page, expect
 
 from app.core.worker.base_settings import WorkerSettings as BaseWorker
 from tests.pages.browser.conftest import Site, open_tab
-from tests.pages.browser.test_browsing import log_in
+from tests.pages.browser.login import log_in
 from tests.pages.browser.tour import NEW, follow, section
 from tests.support.accounts import PASSWORD, Person
 from tests.support.authenticator import read_secret

@@ -2,7 +2,7 @@
 
 from playwright.async_api import Page, expect
 
-from tests.pages.browser.test_browsing import log_in
+from tests.pages.browser.login import log_in
 from tests.pages.browser.tour import follow, section
 from tests.support.accounts import PASSWORD, Person
 

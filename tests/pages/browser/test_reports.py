@@ -8,7 +8,7 @@ from app.core.job_store.live import save_progress
 from app.core.queue import BASE
 from app.core.worker.base_settings import WorkerSettings
 from tests.pages.browser.conftest import Site
-from tests.pages.browser.test_browsing import log_in
+from tests.pages.browser.login import log_in
 from tests.pages.browser.tour import follow, section
 from tests.support.accounts import Person, allow
 
