@@ -17,6 +17,7 @@ from app.models import UserRole, UserSession
 from app.routes.console import live
 from app.routes.console.live import LiveParts
 from app.schemas.role import Permission
+from app.services import open_streams
 from tests.console.conftest import create_operator
 from tests.core.control.jobs import Paint, add_dead_letter
 from tests.support.accounts import Person
@@ -127,12 +128,13 @@ def resources(committing_resources: Resources) -> Resources:
 
 
 @pytest.fixture
-async def client(resources: Resources) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of a service that looks often at who may still read."""
+    monkeypatch.setattr(open_streams, "RECHECK", 0.1)
     app = create_application(resources.settings, open_resources=already_open(resources))
-    async with (
-        listening(app) as port,
-        client_of(port) as client,
-    ):
+    async with listening(app) as port, client_of(port) as client:
         yield client
 
 

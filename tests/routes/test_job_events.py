@@ -19,6 +19,7 @@ from app.core.security.access_tokens import AccessToken, issue_access_token
 from app.core.setup import create_application
 from app.core.worker.settings import WorkerSettings, worker_settings
 from app.models import JobOwner
+from app.services import open_streams
 from app.services.auth.session_service import SessionService
 from app.workers.context import JobContext
 from dev.processes import free_port
@@ -52,12 +53,13 @@ def resources(committing_resources: Resources) -> Resources:
 
 
 @pytest.fixture
-async def client(resources: Resources) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of a service that looks often at who may still read."""
+    monkeypatch.setattr(open_streams, "RECHECK", 0.1)
     app = create_application(resources.settings, open_resources=already_open(resources))
-    async with (
-        listening(app) as port,
-        client_of(port) as client,
-    ):
+    async with listening(app) as port, client_of(port) as client:
         yield client
 
 
