@@ -292,6 +292,40 @@ async def test_an_attacker_cannot_keep_the_address_by_signing_up_with_it_again(
     assert (await stored(resources, ada)).email == ada.email
 
 
+async def test_a_superuser_whose_address_was_never_confirmed_takes_the_account_back(
+    client: httpx2.AsyncClient, resources: Resources, mailbox: Mailbox, ada: Person
+) -> None:
+    """An administrator has created it: the link comes to the address that still has to confirm."""
+    async with resources.unit_of_work() as uow:
+        unconfirmed = {"is_superuser": True, "email_verified_at": None}
+        await uow.session.execute(update(User).values(unconfirmed))
+    token = await alert_of(resources, mailbox, ada, Alert.NEW_DEVICE)
+    assert (await report(client, token)).status_code == 200
+
+    assert await status_of(client, ada.headers) == 401
+    assert (await log_in(client)).status_code == 400
+    recovery = await mailbox.link_to("reset-password", ada.email)
+    assert (await reset(client, recovery)).status_code == 200
+    user = await stored(resources, ada)
+    assert (user.is_superuser, user.email_verified_at is not None) == (True, True)
+
+
+async def test_a_report_never_deletes_a_superuser_who_has_the_address_now(
+    client: httpx2.AsyncClient, resources: Resources, mailbox: Mailbox, ada: Person
+) -> None:
+    """Not even one whose address was never confirmed: it may be the last superuser."""
+    await change_email(client, mailbox, ada)
+    token = report_token(await mailbox.receive())
+    await client.post(f"{API}/users/signup", json=ADA)
+    async with resources.unit_of_work() as uow:
+        promoted = update(User).where(User.email == ADA["email"]).values(is_superuser=True)
+        await uow.session.execute(promoted)
+
+    assert (await report(client, token)).status_code == 409
+    assert (await log_in(client)).status_code == 200
+    assert (await stored(resources, ada)).email == ATTACKERS
+
+
 async def test_a_former_owner_cannot_take_back_what_an_administrator_gave_away(
     client: httpx2.AsyncClient, resources: Resources, mailbox: Mailbox, ada: Person, root: Person
 ) -> None:

@@ -8,15 +8,17 @@ from hashlib import sha1
 
 import httpx2
 import pytest
-from pydantic import HttpUrl
+from pydantic import HttpUrl, SecretStr
+from sqlalchemy import select
 from structlog.testing import capture_logs
 
 from app.core.config import Settings
 from app.core.resources import Resources
 from app.core.security.breached_passwords import is_breached
+from app.models import User
 from tests.support.accounts import ADA, API, SIGNUP, Person, create_user
 from tests.support.passwords import hash_password
-from tests.support.service import serve, with_settings
+from tests.support.service import build_service, serve, with_settings
 
 BREACHED = "a long but famous passphrase"
 DIGEST = sha1(BREACHED.encode(), usedforsecurity=False).hexdigest().upper()
@@ -131,3 +133,24 @@ async def test_no_user_gets_a_password_of_a_breach(resources: Resources, how: st
 
     assert refused.status_code == 422
     assert REFUSAL in refused.text
+
+
+async def test_the_first_superuser_gets_no_password_of_a_breach_and_the_service_starts(
+    resources: Resources,
+) -> None:
+    async with run_breaches() as breaches:
+        wanted = with_settings(
+            resources,
+            breached_passwords_url=breaches.settings(resources.settings).breached_passwords_url,
+            first_superuser_email="root@example.com",
+            first_superuser_password=SecretStr(BREACHED),
+        )
+        service = build_service(wanted)
+        with capture_logs() as logs:
+            async with serve(service) as client:
+                assert (await client.get("/health/live")).status_code == 200
+
+    [refusal] = [line for line in logs if line["event"] == "first_superuser.refused"]
+    assert (refusal["log_level"], refusal["reason"]) == ("error", REFUSAL)
+    assert BREACHED not in str(logs)
+    assert await resources.reader.all(select(User.id)) == []
