@@ -15,7 +15,7 @@ import structlog
 from app.core.control.lookup import find_jobs
 from app.core.database import Sessions
 from app.core.job_events.subscription import Ids, Subscription, raise_if_cancelled
-from app.core.job_events.watch import JobWatch, QueueWatch
+from app.core.job_events.watch import JobWatch
 from app.core.job_store.record import JobRecord
 from app.core.queue import Queue, QueuePools
 
@@ -41,7 +41,6 @@ class JobEvents:
         self._sessions = sessions
         self._queues = queues
         self._jobs: dict[bytes, set[JobWatch]] = {}
-        self._of_queues: set[QueueWatch] = set()
         self._changed: set[bytes] = set()
         self._wakeup = asyncio.Event()
         self._next_poll = 0.0
@@ -72,18 +71,6 @@ class JobEvents:
                 del self._jobs[job_id]
             self._wakeup.set()
 
-    @contextmanager
-    def watch_queues(self) -> Iterator[QueueWatch]:
-        """Watch all queues. Each of them counts as changed at first."""
-        watch = QueueWatch(self._queues)
-        self._of_queues.add(watch)
-        self._begin()
-        try:
-            yield watch
-        finally:
-            self._of_queues.remove(watch)
-            self._wakeup.set()
-
     async def close(self) -> None:
         """Stop listening. The watches are over by then: their requests have ended."""
         if self._running is not None:
@@ -110,14 +97,12 @@ class JobEvents:
     async def _is_watched(self) -> bool:
         """Wait until something is to be read. Return False some time after the last watch."""
         loop = asyncio.get_running_loop()
-        timeout = None if self._of_queues else LINGER
-        if self._jobs:
-            timeout = max(0.0, self._next_poll - loop.time())
+        timeout = max(0.0, self._next_poll - loop.time()) if self._jobs else LINGER
         try:
             async with asyncio.timeout(timeout):
                 await self._wakeup.wait()
         except TimeoutError:
-            if not (self._jobs or self._of_queues):
+            if not self._jobs:
                 return False
         self._wakeup.clear()
         if loop.time() >= self._next_poll:
@@ -143,8 +128,6 @@ class JobEvents:
 
     def _subscription(self, queue: Queue) -> Subscription:
         def on_jobs(ids: Ids) -> None:
-            for watch in self._of_queues:
-                watch.add(queue)
             if changed := self._jobs.keys() & ids:
                 self._changed |= changed
                 self._wakeup.set()

@@ -53,10 +53,10 @@ class Subscription:
                 await self._listen()
             except Exception as error:  # noqa: BLE001  without events, the state is asked for
                 raise_if_cancelled()
-                if not is_known:
+                if self.is_live or not is_known:
                     channel = self._redis.queue_keys.events
                     log.warning("events.lost", channel=channel, error=str(error))
-                is_known = not self.is_live
+                self.is_live, is_known = False, True
             await asyncio.sleep(PAUSE)
 
     async def _listen(self) -> None:

@@ -1,10 +1,9 @@
-"""What a reader waits for: the next state of a job, or the next change in a queue."""
+"""What a reader waits for: the next state of a job."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 
 from app.core.job_store.record import JobRecord
-from app.core.queue import Queue
 
 
 class JobWatch:
@@ -39,32 +38,3 @@ class JobWatch:
 
     def _is_over(self, job: JobRecord | None) -> bool:
         return self._ended or job is None or job.state.is_final
-
-
-class QueueWatch:
-    """The queues in which something has changed. Changes in quick succession are one."""
-
-    def __init__(self, queues: Iterable[Queue]) -> None:
-        self._queues = set(queues)
-        self._ended = False
-        self._changed = asyncio.Event()
-        self._changed.set()
-
-    def add(self, queue: Queue) -> None:
-        """Remember that something has changed in a queue."""
-        self._queues.add(queue)
-        self._changed.set()
-
-    def end(self) -> None:
-        """End the watch."""
-        self._ended = True
-        self._changed.set()
-
-    async def __aiter__(self) -> AsyncIterator[set[Queue]]:
-        """Yield the queues that have changed, all of them at first, until the watch is ended."""
-        while not self._ended:
-            await self._changed.wait()
-            self._changed.clear()
-            queues, self._queues = self._queues, set()
-            if queues:
-                yield queues
