@@ -20,7 +20,7 @@ from app.core.logging import configure_logging
 from app.core.postgres.reader import Reader
 from app.core.queue import QueuePools
 from app.core.redis import open_pools
-from app.schemas.operation import Reason
+from app.schemas.common import Reason
 
 DONE, FAILED = 0, 1
 

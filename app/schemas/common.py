@@ -13,6 +13,7 @@ from pydantic import (
     EmailStr,
     Field,
     SecretStr,
+    StringConstraints,
 )
 
 from app.core.security.email_addresses import storable_email
@@ -57,6 +58,15 @@ Text = Annotated[str, AfterValidator(_storable)]
 
 Line = Annotated[Text, AfterValidator(_one_line)]
 """A name: one line that shows what it says, also in an email or in a terminal."""
+
+Reason = Annotated[
+    str,
+    # Before the validators: after them, pydantic would count the spaces that it removes.
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_storable),
+    AfterValidator(_one_line),
+]
+"""Why an operator does something, in one line."""
 
 SecretText = Annotated[SecretStr, AfterValidator(_storable_secret)]
 

@@ -5,9 +5,8 @@ from typing import Annotated
 from pydantic import BaseModel, Field, StringConstraints
 
 from app.core.control import QueueOverview, UnknownQueue
-from app.schemas.common import Line, Moment
+from app.schemas.common import Line, Moment, Reason
 
-Reason = Annotated[Line, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Name = Annotated[Line, StringConstraints(min_length=1, max_length=255)]
 
 

@@ -1,8 +1,12 @@
 """Who may open which page of the console: each page for each kind of user."""
 
+from datetime import timedelta
+
 import pytest
+from sqlalchemy import func, update
 
 from app.core.resources import Resources
+from app.models import UserSession
 from app.schemas.role import Permission
 from tests.console.access import ACCESS, path_of
 from tests.console.conftest import EVERYTHING, OpenBrowser, create_operator
@@ -13,6 +17,17 @@ from tests.support.browser import SERVICE
 from tests.support.service import serve, with_settings
 
 FRONT_END = "https://front.example.com"
+
+PROVEN = {
+    # What concerns many jobs, the accounts of others, and the whole trail. Of the actions on one
+    # job, tests/console/test_jobs.py has those that are destructive.
+    *("GET /console/dead-letters/{action}", "POST /console/dead-letters/{action}"),
+    *("GET /console/users/{user_id}/do/{action}", "POST /console/users/{user_id}/do/{action}"),
+    *("GET /console/users/{user_id}/roles", "POST /console/users/{user_id}/roles"),
+    "GET /console/users/{user_id}/{kind}/{id}/remove",
+    "POST /console/users/{user_id}/{kind}/{id}/remove",
+    "GET /console/audit/export.csv",
+}
 
 
 @pytest.fixture
@@ -69,6 +84,24 @@ async def test_the_console_asks_a_stranger_to_log_in_and_leads_back(
 
     assert response.status_code == 303
     assert response.headers["location"] == f"/login?next={path}"
+
+
+@pytest.mark.parametrize("page", ACCESS)
+async def test_a_page_asks_for_a_recent_proof_where_much_is_at_stake(
+    open_browser: OpenBrowser,
+    resources: Resources,
+    root: Person,
+    parts: dict[str, object],
+    page: str,
+) -> None:
+    async with resources.unit_of_work() as uow:
+        yesterday = func.now() - timedelta(days=1)
+        await uow.session.execute(update(UserSession).values(proven_at=yesterday))
+    browser, path = await open_browser(root), path_of(page, parts)
+    response = await browser.client.request(page.split(maxsplit=1)[0], path)
+
+    is_asked = response.headers.get("location") == f"/account/confirm?next={path}"
+    assert is_asked == (page in PROVEN)
 
 
 @pytest.mark.parametrize("page", [page for page in ACCESS if page.startswith("POST")])

@@ -54,6 +54,17 @@ async def test_a_queue_is_paused_limited_and_resumed_for_a_reason(
     ]
 
 
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 201, "two\nlines"])
+async def test_a_reason_says_something_in_one_line(
+    client: httpx2.AsyncClient, operator: Person, reason: str
+) -> None:
+    answer = await client.post(
+        "/api/v1/queues/base/pause", headers=operator.headers, json={"reason": reason}
+    )
+
+    assert answer.status_code == 422
+
+
 async def test_all_queues_are_shown_as_on_the_command_line(
     client: httpx2.AsyncClient, resources: Resources, operator: Person
 ) -> None:

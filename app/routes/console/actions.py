@@ -6,23 +6,15 @@ appears next to its field, and the confirmation of the user's identity leads bac
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Generic, ParamSpec, TypeVar
+from typing import Generic, ParamSpec, TypeVar
 
-from pydantic import BaseModel, StringConstraints
 from starlette.responses import Response
 
 from app.core.exceptions import NotFound
 from app.routes.console.desk import show
 from app.routes.pages.notices import Notice
 from app.routes.pages.visit import PageVisit
-from app.schemas.common import Line
 from app.services.scope import Scope
-
-Reason = Annotated[Line, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
-
-
-class ReasonForm(BaseModel):
-    reason: Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from app.core.control import JobFilter, JobView
 from app.core.control.bulk import count_matching
 from app.routes.console.access import ConsoleScope, console_scope
-from app.routes.console.actions import ActionPage, ReasonForm, show_action
+from app.routes.console.actions import ActionPage, show_action
 from app.routes.console.desk import show
 from app.routes.console.parts import read_groups
 from app.routes.console.queries import Word, read_query
@@ -17,7 +17,7 @@ from app.routes.deps.request import resources_of
 from app.routes.pages.notices import Notice
 from app.routes.pages.route import page_router
 from app.routes.pages.visit import Visit
-from app.schemas.operation import DeadLetterChange
+from app.schemas.operation import DeadLetterChange, ReasonGiven
 from app.schemas.role import Permission
 from app.services.dead_letter_service import DeadLetterService
 from app.services.scope import Scope
@@ -69,7 +69,7 @@ async def show_bulk_action(visit: Visit, scope: ProvenJobScope, action: Action) 
 
 @router.post("/console/dead-letters/{action}")
 async def act_on_all(
-    visit: Visit, scope: ProvenJobScope, action: Action, form: Annotated[ReasonForm, Form()]
+    visit: Visit, scope: ProvenJobScope, action: Action, form: Annotated[ReasonGiven, Form()]
 ) -> Response:
     """Enqueue the change, and show its job, whose progress says what became of how many."""
     group = GroupQuery.model_validate(dict(visit.request.query_params))

@@ -10,7 +10,6 @@ from starlette.responses import Response
 from app.core.broker.payload import InvalidJob
 from app.core.exceptions import InvalidField
 from app.routes.console.access import console_scope
-from app.routes.console.actions import ReasonForm
 from app.routes.console.desk import show
 from app.routes.console.job_forms import (
     PREFIX,
@@ -23,6 +22,7 @@ from app.routes.deps.request import resources_of
 from app.routes.pages.notices import Notice
 from app.routes.pages.route import page_router
 from app.routes.pages.visit import Visit
+from app.schemas.operation import ReasonGiven
 from app.schemas.role import Permission
 from app.services.operations import JobOperations
 from app.services.scope import Scope
@@ -34,7 +34,7 @@ JobScope = Annotated[Scope, console_scope(Permission.MANAGE_JOBS)]
 LONGEST_DELAY = 366 * 24 * 3600
 
 
-class EnqueueForm(ReasonForm, extra="allow"):
+class EnqueueForm(ReasonGiven, extra="allow"):
     delay: Annotated[int, Field(ge=0, le=LONGEST_DELAY)] = 0
 
 

@@ -9,11 +9,12 @@ from starlette.responses import Response
 
 from app.core.control import find_queue, queue_limits
 from app.routes.console.access import console_scope
-from app.routes.console.actions import Action, ReasonForm, find_action, show_action
+from app.routes.console.actions import Action, find_action, show_action
 from app.routes.console.desk import show
 from app.routes.pages.notices import Notice
 from app.routes.pages.route import page_router
 from app.routes.pages.visit import Visit
+from app.schemas.operation import ReasonGiven
 from app.schemas.role import Permission
 from app.services.operations import QueueOperations
 from app.services.scope import Scope
@@ -47,7 +48,7 @@ def _none_if_empty(text: object) -> object:
 Empty = BeforeValidator(_none_if_empty)
 
 
-class LimitsForm(ReasonForm):
+class LimitsForm(ReasonGiven):
     rate: Annotated[float | None, Empty, Field(gt=0, le=1_000_000)] = None
     concurrency: Annotated[int | None, Empty, Field(ge=1, le=1_000_000)] = None
 
@@ -77,7 +78,7 @@ async def show_switch(visit: Visit, scope: QueueScope, name: str, action: str) -
 
 @router.post("/console/queues/{name}/{action}")
 async def switch(
-    visit: Visit, scope: QueueScope, name: str, action: str, form: Annotated[ReasonForm, Form()]
+    visit: Visit, scope: QueueScope, name: str, action: str, form: Annotated[ReasonGiven, Form()]
 ) -> Response:
     found = find_action(SWITCHES, action)
     scope.reason = form.reason

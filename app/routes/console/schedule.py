@@ -7,12 +7,13 @@ from starlette.responses import Response
 
 from app.core.control import list_crons
 from app.routes.console.access import ConsoleScope, console_scope
-from app.routes.console.actions import Action, ReasonForm, show_action
+from app.routes.console.actions import Action, show_action
 from app.routes.console.desk import show
 from app.routes.deps.request import resources_of
 from app.routes.pages.notices import Notice
 from app.routes.pages.route import page_router
 from app.routes.pages.visit import Visit
+from app.schemas.operation import ReasonGiven
 from app.schemas.role import Permission
 from app.services.cron_service import CronService
 from app.services.scope import Scope
@@ -44,7 +45,7 @@ async def show_run_now(visit: Visit, scope: JobScope, name: str) -> Response:
 
 @router.post("/console/schedule/{name}/run")
 async def run_now(
-    visit: Visit, scope: JobScope, name: str, form: Annotated[ReasonForm, Form()]
+    visit: Visit, scope: JobScope, name: str, form: Annotated[ReasonGiven, Form()]
 ) -> Response:
     scope.reason = form.reason
     sessions = resources_of(visit.request).sessions

@@ -7,7 +7,7 @@ from fastapi import Form, Query
 from starlette.responses import Response
 
 from app.routes.console.access import ProvenSuperuserScope, SuperuserScope
-from app.routes.console.actions import ReasonForm, find_action, show_action
+from app.routes.console.actions import find_action, show_action
 from app.routes.console.desk import show
 from app.routes.console.user_actions import ACTIONS, REMOVALS
 from app.routes.deps.request import Skip
@@ -15,6 +15,7 @@ from app.routes.pages.notices import Notice
 from app.routes.pages.route import page_router
 from app.routes.pages.user_agent import device
 from app.routes.pages.visit import Visit
+from app.schemas.operation import ReasonGiven
 from app.services.auth.role_service import RoleService
 from app.services.user_access_service import UserAccessService
 from app.services.user_service import UserService
@@ -26,7 +27,7 @@ PAGE_SIZE = 50
 MOST_ROLES = 100
 
 
-class RoleForm(ReasonForm):
+class RoleForm(ReasonGiven):
     role_id: UUID
 
 
@@ -64,7 +65,7 @@ async def act_on_user(
     scope: ProvenSuperuserScope,
     user_id: UUID,
     action: str,
-    form: Annotated[ReasonForm, Form()],
+    form: Annotated[ReasonGiven, Form()],
 ) -> Response:
     found = find_action(ACTIONS, action)
     scope.reason = form.reason
@@ -111,7 +112,7 @@ async def remove(  # noqa: PLR0913, PLR0917  what the path and the form say
     user_id: UUID,
     kind: str,
     id: UUID,  # noqa: A002  in the path
-    form: Annotated[ReasonForm, Form()],
+    form: Annotated[ReasonGiven, Form()],
 ) -> Response:
     found = find_action(REMOVALS, kind)
     scope.reason = form.reason
