@@ -25,6 +25,14 @@ class Prometheus:
 
     client: httpx2.AsyncClient
 
+    async def series(self, expression: str) -> int:
+        """Return how many series an expression has. Raise ValueError for one that is wrong."""
+        response = await self.client.get("/api/v1/query", params={"query": expression})
+        answer = response.json()
+        if answer["status"] != "success":
+            raise ValueError(f"{expression}: {answer['error']}")
+        return len(answer["data"]["result"])
+
     async def firing(self) -> set[str]:
         response = await self.client.get("/api/v1/alerts")
         alerts = response.json()["data"]["alerts"]

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from app.core.resources import Resources
 from app.schemas.jobs import SendEmailVerification
 from dev.processes import free_port
+from tests.chaos.prometheus import watching
 from tests.seams.components import find_component
 from tests.support.metrics import Scrape, get, scrape
 from tests.support.pages import Page
@@ -25,6 +26,10 @@ from tests.support.waiting import wait_until
 PROMETHEUS, GRAFANA = ROOT / "ops/prometheus", ROOT / "ops/grafana"
 DASHBOARDS = sorted(GRAFANA.glob("*.json"))
 MANUAL = Page(ROOT / "docs/operating.md")
+
+ERRORS = 'http_server_request_duration_seconds_count{status=~"5.."}'
+IN_TROUBLE = {f"topk(10, sum by (method, route) (rate({ERRORS}[5m])))"}
+"""The queries of the dashboards that show nothing while all is well."""
 
 OF_THE_LIBRARY = {
     "process_cpu_seconds_total",
@@ -64,8 +69,8 @@ def resources(committing_resources: Resources) -> Resources:
 
 
 @pytest.fixture
-async def scrapes(resources: Resources) -> AsyncIterator[list[Scrape]]:
-    """What the API, a worker, and the process for the queues export."""
+async def ports(resources: Resources) -> AsyncIterator[dict[str, int]]:
+    """The ports of the API, a worker, and the process for the queues, which have done something."""
     ports = {role: free_port() for role in SIGNS_OF_LIFE}
     public = free_port()
     await resources.queues.send(SendEmailVerification(email="stranger@example.com"))
@@ -82,7 +87,7 @@ async def scrapes(resources: Resources) -> AsyncIterator[list[Scrape]]:
 
         async def everything_is_exported() -> bool:
             with suppress(OSError):
-                await get(public, "/health/live")
+                await get(public, "/")
             for role, port in ports.items():
                 try:
                     seen = await scrape(port)
@@ -93,7 +98,13 @@ async def scrapes(resources: Resources) -> AsyncIterator[list[Scrape]]:
             return True
 
         await wait_until(everything_is_exported)
-        yield [await scrape(port) for port in ports.values()]
+        yield ports
+
+
+@pytest.fixture
+async def scrapes(ports: dict[str, int]) -> list[Scrape]:
+    """What these processes export."""
+    return [await scrape(port) for port in ports.values()]
 
 
 def exported(scrapes: list[Scrape]) -> dict[str, set[str]]:
@@ -141,11 +152,18 @@ def test_every_alert_has_a_runbook_a_severity_and_a_summary() -> None:
         notes, labels = alert["annotations"], alert["labels"]
         assert isinstance(notes, dict)
         assert isinstance(labels, dict)
-        file, _, heading = notes["runbook_url"].partition("#")
-        assert heading == str(alert["alert"]).lower()
-        assert heading in Page(ROOT / file).anchors_of(3)
+        manual, _, heading = notes["runbook_url"].partition("#")
+        assert (manual, heading) == ("{{ $externalLabels.runbooks }}", str(alert["alert"]).lower())
+        assert heading in MANUAL.anchors_of(3)
         assert labels["severity"] in {"warning", "critical"}
         assert notes["summary"]
+
+
+def test_the_example_says_where_the_runbooks_are() -> None:
+    config = YAML(typ="safe").load(PROMETHEUS / "prometheus.yml")
+    address = config["global"]["external_labels"]["runbooks"]
+    assert address.startswith("https://")
+    assert address.endswith(f"docs/{MANUAL.path.name}")
 
 
 def test_every_runbook_belongs_to_an_alert() -> None:
@@ -155,6 +173,29 @@ def test_every_runbook_belongs_to_an_alert() -> None:
     for section in sections:
         for part in ("**Meaning.**", "**Look at**", "**Do.**"):
             assert part in section, section.split()[0]
+
+
+async def test_every_query_of_the_dashboards_has_an_answer(
+    ports: dict[str, int], tmp_path: Path
+) -> None:
+    async with watching(tmp_path / "prometheus", ports) as prometheus:
+        empty = {query for each in DASHBOARDS for query in map(for_all, expressions(each))}
+        assert len(empty) > 30
+
+        async def everything_is_answered() -> bool:
+            for query in [*empty]:
+                if await prometheus.series(query):
+                    empty.remove(query)
+            return empty == IN_TROUBLE
+
+        with suppress(AssertionError):  # the next one names the queries
+            await wait_until(everything_is_answered)
+    assert empty == IN_TROUBLE
+
+
+def for_all(query: str) -> str:
+    """Return a query for all queues and processes, also for figures that are hidden while 0."""
+    return re.sub(r"\$\w+", ".*", query).replace(" > 0", "")
 
 
 @pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda path: path.name)
