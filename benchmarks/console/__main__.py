@@ -15,12 +15,13 @@ from app.core import control
 from app.core.control import BulkAction, JobFilter, JobView
 from app.core.queue import BASE
 from app.core.resources import Resources, open_resources
+from benchmarks.console import tabs
 from benchmarks.console.costs import cost_of_counting, enqueue_rate, without_indexes
 from benchmarks.console.fill import fill
 from benchmarks.queue.ground import Ground, own_servers
 
 ROUNDS = 15
-OVERVIEW_LIMIT, BULK_LIMIT, SHARE_LIMIT = 0.05, 10.0, 0.02
+OVERVIEW_LIMIT, BULK_LIMIT = 0.05, 10.0
 
 Call = Callable[[], Awaitable[object]]
 
@@ -109,8 +110,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.console", description=__doc__)
     parser.add_argument("--jobs", type=int, default=1_000_000, help="how many wait (1,000,000)")
     parser.add_argument("--letters", type=int, default=100_000, help="dead letters (100,000)")
+    parser.add_argument("--tabs", action="store_true", help="measure open tabs, and nothing else")
     options = parser.parse_args()
-    return 0 if run(options.jobs, options.letters) else 1
+    met = tabs.run() if options.tabs else run(options.jobs, options.letters)
+    return 0 if met else 1
 
 
 if __name__ == "__main__":

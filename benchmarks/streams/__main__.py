@@ -54,7 +54,7 @@ def main() -> int:
         limits = {"MAX_STREAMS": limit, "MAX_STREAMS_PER_USER": limit}
         contender = service(OURS, ROOT, database, redis)
         contender = replace(contender, variables={**contender.variables, **limits})
-        _migrate(contender)
+        migrate(contender)
         server = stack.enter_context(running(contender, "/health/live"))
         settings = Settings(
             _env_file=None,
@@ -165,7 +165,7 @@ async def _database_connections(resources: Resources) -> int:
         return int(await uow.session.scalar(busy) or 0)
 
 
-def _migrate(contender: Contender) -> None:
+def migrate(contender: Contender) -> None:
     subprocess.run(  # noqa: S603  ours
         [contender.python, "-m", "alembic", "upgrade", "head"],
         cwd=ROOT,
