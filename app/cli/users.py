@@ -13,7 +13,8 @@ from app.models import User
 from app.schemas.user import UserCreate, UserPublic, UsersPublic, UserUpdate
 from app.services.admin_service import AdminService
 from app.services.scope import Scope
-from app.services.user_service import UserNotFound, UserService
+from app.services.user_access_service import UserAccessService
+from app.services.user_service import EmailTaken, UserNotFound, UserService
 
 MAX_LISTED = 100_000
 
@@ -47,6 +48,8 @@ def register(commands: Subparsers) -> None:
     for name, command, text in (
         ("activate", activate, "let a user log in again"),
         ("deactivate", deactivate, "log a user out everywhere, and do not let them log in"),
+        ("make-superuser", make_superuser, "give a user who has signed up every permission"),
+        ("end-sessions", end_sessions, "log a user out everywhere; API keys stay"),
         (
             "remove-second-factor",
             remove_second_factor,
@@ -69,9 +72,13 @@ async def create_superuser(backends: Backends, arguments: NewUserArguments) -> i
         return complain("; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors()))
     except PasswordsDiffer as error:
         return complain(str(error))
-    async with open_scope(backends) as scope:
-        user = await AdminService(scope).create_superuser(data)
-        await scope.uow.session.refresh(user)
+    try:
+        async with open_scope(backends) as scope:
+            user = await AdminService(scope).create_superuser(data)
+            await scope.uow.session.refresh(user)
+    except EmailTaken as error:
+        cure = f"python -m app users make-superuser {arguments.email}"
+        return complain(f"{error}. A user who has signed up becomes one with: {cure}")
     return _answer(arguments, [UserPublic.model_validate(user)])
 
 
@@ -83,17 +90,28 @@ async def list_users(backends: Backends, arguments: Arguments) -> int:
 
 
 async def activate(backends: Backends, arguments: UserArguments) -> int:
-    return await _set_active(backends, arguments, active=True)
+    return await _update(backends, arguments, UserUpdate(is_active=True))
 
 
 async def deactivate(backends: Backends, arguments: UserArguments) -> int:
-    return await _set_active(backends, arguments, active=False)
+    return await _update(backends, arguments, UserUpdate(is_active=False))
 
 
-async def _set_active(backends: Backends, arguments: UserArguments, *, active: bool) -> int:
+async def make_superuser(backends: Backends, arguments: UserArguments) -> int:
+    return await _update(backends, arguments, UserUpdate(is_superuser=True))
+
+
+async def end_sessions(backends: Backends, arguments: UserArguments) -> int:
     async with open_scope(backends) as scope:
         user = await _find(scope, arguments.email)
-        await AdminService(scope).update(user.id, UserUpdate(is_active=active))
+        await UserAccessService(scope).end_sessions(user.id)
+    return _answer(arguments, [UserPublic.model_validate(user)])
+
+
+async def _update(backends: Backends, arguments: UserArguments, data: UserUpdate) -> int:
+    async with open_scope(backends) as scope:
+        user = await _find(scope, arguments.email)
+        await AdminService(scope).update(user.id, data)
     return _answer(arguments, [UserPublic.model_validate(user)])
 
 

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from app.core.resources import Resources
@@ -79,6 +81,30 @@ async def test_users_are_listed_deactivated_and_activated(
     assert back.output == listed.output
     [user] = listed.json["data"]
     assert (listed.code, user["email"], user["is_active"]) == (0, ada.email, True)
+
+
+async def test_a_user_who_has_signed_up_becomes_a_superuser(
+    resources: Resources, run_command: RunCommand
+) -> None:
+    ada = await create_user(resources)
+    taken = await run_command("users", "create-superuser", ada.email, typed=f"{PASSWORD}\n")
+    [cure] = re.findall(r"python -m app (users .*)", taken.errors)
+    made = await run_command(*cure.split())
+
+    assert (made.code, row(made.output)) == (0, ["ada@example.com", "superuser", "active"])
+    async with serve(resources) as client:
+        assert (await client.get(f"{API}/users/", headers=ada.headers)).status_code == 200
+
+
+async def test_a_user_is_logged_out_everywhere(
+    resources: Resources, run_command: RunCommand
+) -> None:
+    ada = await create_user(resources)
+    ended = await run_command("users", "end-sessions", ada.email)
+
+    assert (ended.code, row(ended.output)) == (0, ["ada@example.com", "user", "active"])
+    async with serve(resources) as client:
+        assert (await client.get(f"{API}/users/me", headers=ada.headers)).status_code == 401
 
 
 async def test_an_unknown_user_is_exit_code_1(run_command: RunCommand) -> None:

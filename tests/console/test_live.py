@@ -1,7 +1,7 @@
 """The live parts of pages: one look per process, whatever the number of tabs."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 
 import httpx2
@@ -14,11 +14,12 @@ from app.core.http.concurrency import ConcurrencyLimiter
 from app.core.resources import Resources
 from app.core.setup import create_application
 from app.models import UserRole, UserSession
-from app.routes.console import live
+from app.routes.console import live, parts
 from app.routes.console.live import LiveParts
+from app.routes.console.parts import Part
 from app.schemas.role import Permission
 from app.services import open_streams
-from tests.console.conftest import create_operator
+from tests.console.conftest import EVERYTHING, create_operator
 from tests.core.control.jobs import Paint, add_dead_letter
 from tests.support.accounts import Person
 from tests.support.service import already_open
@@ -79,10 +80,10 @@ async def next_of(events: AsyncIterator[str]) -> str:
 async def test_all_tabs_get_each_version_and_only_one_look_is_taken_at_a_time(
     versions: Versions,
 ) -> None:
-    parts = LiveParts()
-    async with open_tab(parts, versions) as first:
+    shared = LiveParts()
+    async with open_tab(shared, versions) as first:
         assert await next_of(first) == "data: <p>one</p>\n\n"
-        async with open_tab(parts, versions) as second:
+        async with open_tab(shared, versions) as second:
             assert await next_of(second) == "data: <p>one</p>\n\n"
             versions.html = "<p>\ntwo</p>"
             both = [await next_of(first), await next_of(second)]
@@ -156,6 +157,81 @@ async def test_a_dead_letter_appears_on_an_open_page(
         assert "No job has failed for good." in await next_of(chunks)
         await add_dead_letter(resources, Paint())
         assert "Paint" in await next_of(chunks)
+
+
+async def test_a_list_of_jobs_is_told_that_it_has_changed_and_only_then(
+    client: httpx2.AsyncClient, resources: Resources, reader: Person
+) -> None:
+    headers, path = cookie_of(reader), "/console/live/jobs"
+    async with (
+        client.stream("GET", path, params={"subject": "dead"}, headers=headers) as dead,
+        client.stream("GET", path, params={"subject": "dead:email"}, headers=headers) as email,
+    ):
+        all_queues, one_queue = dead.aiter_text(), email.aiter_text()
+        first, unchanged = await next_of(all_queues), await next_of(one_queue)
+        await add_dead_letter(resources, Paint())
+        assert await next_of(all_queues) != first
+    assert first == unchanged
+
+    page = await client.get("/console/jobs", params={"state": "dead"}, headers=headers)
+    assert f"{path}?subject=dead%3A" in page.text
+
+
+@pytest.mark.parametrize("subject", ["", "nothing", "running:nothing"])
+async def test_a_list_of_jobs_that_does_not_exist_has_no_stream(
+    client: httpx2.AsyncClient, reader: Person, subject: str
+) -> None:
+    path, headers = f"/console/live/jobs?subject={subject}", cookie_of(reader)
+
+    assert (await client.get(path, headers=headers)).status_code == 404
+
+
+async def test_tabs_of_all_operators_share_one_look(
+    client: httpx2.AsyncClient,
+    resources: Resources,
+    reader: Person,
+    versions: Versions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def read(_: Resources, __: str) -> Mapping[str, object]:
+        await versions.produce()
+        return {"groups": []}
+
+    other = await create_operator(resources, "other", Permission.READ_CONSOLE)
+    watched = {"watched": Part("dead_letters_part.html", read)}
+    monkeypatch.setattr(parts, "PARTS", watched)
+    path = "/console/live/watched"
+    async with (
+        client.stream("GET", path, headers=cookie_of(reader)) as first,
+        client.stream("GET", path, headers=cookie_of(other)) as second,
+    ):
+        tabs = [each.aiter_text() for each in (first, second)]  # kept: without it, a tab is closed
+        for tab in tabs:
+            await next_of(tab)
+        versions.most_at_once = 0
+        await versions.until_asked(20)
+
+    assert versions.most_at_once == 1
+
+
+async def test_a_tab_shows_no_action_that_its_reader_may_not_take(
+    client: httpx2.AsyncClient, resources: Resources, reader: Person
+) -> None:
+    operator = await create_operator(resources, "operator", *EVERYTHING)
+    path = "/console/live/overview"
+    async with (
+        client.stream("GET", path, headers=cookie_of(operator)) as first,
+        client.stream("GET", path, headers=cookie_of(reader)) as second,
+    ):
+        of_operator, of_reader = [await next_of(each.aiter_text()) for each in (first, second)]
+
+    assert "/console/queues/base/pause" in of_operator
+    assert "/console/queues/base/pause" not in of_reader
+    assert "base" in of_reader
+
+
+def test_a_change_is_looked_for_at_least_once_a_second() -> None:
+    assert live.INTERVAL < 1
 
 
 @pytest.mark.parametrize("end", ["session", "permission"])

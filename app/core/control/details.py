@@ -82,7 +82,8 @@ async def job_details(sessions: Sessions, queues: QueuePools, job_id: UUID) -> J
         payload=stored.payload and hide_sensitive(find_job_class(job.name), stored.payload),
         key=stored.key,
         request_id=stored.request_id or next((each.request_id for each in tries), None),
-        trace_id=recorded_trace_id(stored.traceparent),
+        trace_id=recorded_trace_id(stored.traceparent)
+        or next((each.trace_id for each in tries if each.trace_id), None),
         crashes=stored.crashes,
         traceback=stored.traceback,
         can_cancel=job.state not in ENDED,

@@ -11,6 +11,8 @@ from uuid import UUID
 
 import pydantic_core
 
+from app.core.telemetry.traceparent import readable_trace_id
+
 KEPT = 1_000
 """How many jobs that ended, and how many failed tries, a queue remembers."""
 
@@ -35,16 +37,20 @@ class RecordedTry:
     pickup: float | None
     error_class: str | None
     request_id: str | None
+    trace_id: str | None = None
+    """The id of a trace that a collector has."""
 
 
 def parse_try(queue: str, stored: bytes) -> RecordedTry | None:
     """Read a try: its fields as a JSON array, without the queue, in the order of the class.
 
-    Return None for anything else.
+    Workers of earlier releases leave out the last field. Return None for anything else.
     """
     try:
         fields = pydantic_core.from_json(stored)
-        job_id, name, attempt, outcome, ended_ms, duration, pickup, error, request_id = fields
+        job_id, name, attempt, outcome, ended_ms, duration, pickup, error, request_id, *more = (
+            fields
+        )
         return RecordedTry(
             id=UUID(job_id),
             queue=queue,
@@ -56,6 +62,7 @@ def parse_try(queue: str, stored: bytes) -> RecordedTry | None:
             pickup=pickup,
             error_class=error,
             request_id=request_id,
+            trace_id=readable_trace_id(more[0]) if more else None,
         )
     except (ValueError, TypeError, AttributeError, OverflowError, OSError):
         return None

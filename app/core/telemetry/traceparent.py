@@ -5,9 +5,17 @@ import re
 TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 
 
+TRACE_ID = re.compile(r"[0-9a-f]{32}")
+
+
 def readable(value: object) -> str | None:
     """Return a value that names a trace; None for anything else, which may be foreign or long."""
     return value if isinstance(value, str) and TRACEPARENT.fullmatch(value) else None
+
+
+def readable_trace_id(value: object) -> str | None:
+    """Return the id of a trace; None for anything else."""
+    return value if isinstance(value, str) and TRACE_ID.fullmatch(value) else None
 
 
 def recorded_trace_id(traceparent: str | None) -> str | None:

@@ -21,6 +21,7 @@ from app.core.broker.keys import activity_name
 from app.core.broker.scripts import Call, run_scripts
 from app.core.job_store.activity import BOUNDS, DURATION, LIFETIME, OUTCOMES, PICKUP
 from app.core.job_store.attempts import KEPT
+from app.core.telemetry.traceparent import recorded_trace_id
 from app.core.worker.execution.observers import Observers, TryReport
 
 log = structlog.stdlib.get_logger("app.worker")
@@ -160,5 +161,6 @@ def _encoded(tries: Remembered) -> Iterator[Argument]:
                 report.pickup_seconds,
                 report.error_class,
                 report.request_id,
+                recorded_trace_id(report.traceparent),
             )
         )

@@ -19,15 +19,16 @@ from app.core.control import (
     search_jobs,
 )
 from app.routes.console.access import ConsoleScope, console_scope
-from app.routes.console.actions import ReasonForm, find_action, show_action
+from app.routes.console.actions import find_action, show_action
 from app.routes.console.desk import show
 from app.routes.console.job_actions import ACTIONS
 from app.routes.console.job_forms import all_job_classes
-from app.routes.console.parts import read_job
+from app.routes.console.parts import read_job, read_newest
 from app.routes.console.queries import Moment, Word, link_with, read_query
 from app.routes.deps.request import resources_of
 from app.routes.pages.route import page_router
 from app.routes.pages.visit import Visit
+from app.schemas.operation import ReasonGiven
 from app.schemas.role import Permission
 from app.services.auth.reauthentication import RECENT
 from app.services.operations import JobOperations
@@ -70,11 +71,16 @@ class JobQuery(BaseModel):
 @router.get("/console/jobs")
 async def show_jobs(visit: Visit, scope: ConsoleScope) -> Response:
     query, found, state = read_query(visit, JobQuery), FoundJobs([]), JobView.WAITING
+    newest: dict[str, object] = {"subject": "", "version": ""}
     if query is not None:
-        state = query.state
-        sessions = resources_of(visit.request).sessions
+        state, resources = query.state, resources_of(visit.request)
+        subject = f"{state.value}:{query.queue or ''}"
         try:
-            found = await search_jobs(sessions, scope.queues, query.wanted(), cursor=query.cursor)
+            # First, so that a job that changes between the two is offered.
+            newest = {"subject": subject, **await read_newest(resources, subject)}
+            found = await search_jobs(
+                resources.sessions, scope.queues, query.wanted(), cursor=query.cursor
+            )
         except (SensitiveArgument, UnknownArguments, SearchTooBroad, InvalidCursor) as refused:
             visit.explain(refused)
     return show(
@@ -87,6 +93,7 @@ async def show_jobs(visit: Visit, scope: ConsoleScope) -> Response:
         next=found.cursor and link_with(visit, cursor=found.cursor),
         queues=[queue.name for queue in scope.queues],
         names=[job.__name__ for job in all_job_classes()],
+        **newest,
     )
 
 
@@ -112,7 +119,7 @@ async def act_on_job(
     scope: JobScope,
     job_id: UUID,
     action: str,
-    form: Annotated[ReasonForm, Form()],
+    form: Annotated[ReasonGiven, Form()],
 ) -> Response:
     found = find_action(ACTIONS, action)
     if found.dangerous:

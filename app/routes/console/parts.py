@@ -4,9 +4,18 @@ from asyncio import gather
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
+from zlib import crc32
 
 from app.core.config import Settings
-from app.core.control import group_dead_letters, job_details, live_workers, overview
+from app.core.control import (
+    JobFilter,
+    JobView,
+    group_dead_letters,
+    job_details,
+    live_workers,
+    overview,
+    search_jobs,
+)
 from app.core.exceptions import NotFound
 from app.core.resources import Resources
 from app.routes.console.job_actions import ACTIONS
@@ -54,10 +63,25 @@ async def read_job(resources: Resources, subject: str) -> Values:
     }
 
 
+async def read_newest(resources: Resources, subject: str) -> Values:
+    """Return a mark that changes with the first page of a list of jobs: `dead`, or `dead:email`.
+
+    Raise UnknownPart, QueueNotFound, or what `search_jobs` raises.
+    """
+    state, _, queue = subject.partition(":")
+    if state not in [*JobView]:
+        raise UnknownPart
+    wanted = JobFilter(state=JobView(state), queue=queue or None)
+    found = await search_jobs(resources.sessions, resources.queues, wanted)
+    seen = "".join(f"{job.id}{job.state}{job.attempt}{job.ended_at}" for job in found.data)
+    return {"version": f"{crc32(seen.encode()):08x}"}
+
+
 PARTS: Mapping[str, Part] = {
     "overview": Part("overview_part.html", read_overview),
     "workers": Part("workers_part.html", read_workers),
     "dead-letters": Part("dead_letters_part.html", read_groups),
+    "jobs": Part("jobs_part.html", read_newest),
     "job": Part("job_part.html", read_job),
 }
 

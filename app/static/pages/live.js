@@ -1,17 +1,7 @@
 // Shows each new version of a part of a page, which the service sends while the tab is seen.
 
 for (const part of document.querySelectorAll("[data-live]")) {
-  let source = null;
   let waiting = null;
-
-  const listen = () => {
-    source ??= new EventSource(part.dataset.live);
-    source.onmessage = ({ data }) => show(data);
-  };
-  const stop = () => {
-    source?.close();
-    source = null;
-  };
 
   const show = (html) => {
     // Text that is being selected must not vanish under the pointer.
@@ -22,7 +12,29 @@ for (const part of document.querySelectorAll("[data-live]")) {
   document.addEventListener("selectionchange", () => {
     if (waiting !== null) show(waiting);
   });
-  // A browser opens few connections to one address: tabs that are not seen give theirs back.
+  whileSeen(part.dataset.live, show);
+}
+
+// A list of jobs stays as it is under the pointer. Where it has changed, the page offers the new one.
+for (const offer of document.querySelectorAll("[data-offer]")) {
+  const shown = offer.querySelector("[data-version]").dataset.version;
+  whileSeen(offer.dataset.offer, (html) => {
+    offer.hidden = html.includes(`data-version="${shown}"`);
+  });
+}
+
+// A browser opens few connections to one address: tabs that are not seen give theirs back.
+function whileSeen(address, show) {
+  let source = null;
+
+  const listen = () => {
+    source ??= new EventSource(address);
+    source.onmessage = ({ data }) => show(data);
+  };
+  const stop = () => {
+    source?.close();
+    source = null;
+  };
   document.addEventListener("visibilitychange", () => (document.hidden ? stop() : listen()));
   addEventListener("pagehide", stop);
   addEventListener("pageshow", () => document.hidden || listen());

@@ -134,6 +134,17 @@ async def test_only_the_last_thousand_jobs_and_failed_tries_are_remembered(
     assert (newest.attempt, newest.outcome, newest.duration) == (KEPT + 101, "succeeded", 0.3)
 
 
+@pytest.mark.parametrize(("more", "trace_id"), [("", None), (', "' + "ab" * 16 + '"', "ab" * 16)])
+def test_a_try_that_an_earlier_release_recorded_can_be_read(
+    more: str, trace_id: str | None
+) -> None:
+    fields = f'"{uuid4()}", "Paint", 1, "failed", 1, 0.3, null, "OSError", "request 1"{more}'
+    read = parse_try("base", f"[{fields}]".encode())
+
+    assert read is not None
+    assert (read.request_id, read.trace_id) == ("request 1", trace_id)
+
+
 async def test_jobs_of_unknown_classes_are_counted_under_one_name(redis: QueueRedis) -> None:
     """Anyone who can write to Redis can invent names, and each would cost memory for a day."""
     recorder = Recorder(redis, ["Paint"])

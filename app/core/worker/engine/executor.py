@@ -175,6 +175,7 @@ class Executor:
                 duration_seconds=max(0, now_ms() - claim.claimed_ms) / 1000 if began else 0,
                 error_class=type(error).__name__ if error else None,
                 request_id=job.request_id,
+                traceparent=job.traceparent,
             )
         )
 

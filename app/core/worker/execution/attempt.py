@@ -171,6 +171,7 @@ class JobRunner:
                 duration_seconds=_since(started) if seconds is None else seconds,
                 error_class=type(error).__name__ if error else None,
                 request_id=attempt.message.request_id,
+                traceparent=attempt.message.traceparent,
             )
         )
 

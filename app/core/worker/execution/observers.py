@@ -38,6 +38,7 @@ class TryReport(NamedTuple):
     duration_seconds: float
     error_class: str | None = None
     request_id: str | None = None
+    traceparent: str | None = None
 
     @property
     def lost_its_lease(self) -> bool:
