@@ -40,8 +40,8 @@ async def test_only_the_owner_and_superusers_touch_an_item(
 async def test_fields_left_out_of_an_update_stay(resources: Resources, ada: Person) -> None:
     async with open_user_scope(resources, ada) as scope:
         items = ItemService(scope)
-        item = await items.create(BOOK)
-        await items.update(item.id, ItemUpdate.model_validate({"title": "A blue book"}))
+        item_id = (await items.create(BOOK)).id
+        item = await items.update(item_id, ItemUpdate.model_validate({"title": "A blue book"}))
         assert (item.title, item.description) == ("A blue book", "Red")
         await items.update(item.id, ItemUpdate.model_validate({"title": None, "description": None}))
         assert (item.title, item.description) == ("A blue book", None)

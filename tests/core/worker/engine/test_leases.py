@@ -257,7 +257,8 @@ async def test_a_rate_limit_bounds_the_jobs_per_second(
     for _ in range(10):
         await queues.send(JOB)
 
-    [first] = await claim(ours)
+    asked = timestamp_ms()
+    assert len(await claim(ours)) == 1
     reply = await theirs.exchange([], free=5, busy=0)
     while not reply.claims:
         assert reply.next_due is not None
@@ -266,7 +267,7 @@ async def test_a_rate_limit_bounds_the_jobs_per_second(
         reply = await theirs.exchange([], free=5, busy=0)
 
     [second] = reply.claims
-    assert second.claimed_ms - first.claimed_ms >= 50
+    assert second.claimed_ms - asked >= 50
 
 
 async def crash(redis: QueueRedis, leases: Leases, times: int) -> str:
