@@ -69,7 +69,9 @@ async def test_an_attacker_cannot_prepare_an_account_with_an_address_of_someone_
 async def test_the_first_confirmation_of_an_address_drops_what_was_set_up_before(
     client: httpx2.AsyncClient, resources: Resources, mailbox: Mailbox, how: str
 ) -> None:
-    victim = await create_user(resources, confirmed=False)
+    victim = await create_user(
+        resources, password_hash=await hash_password(PASSWORD), confirmed=False
+    )
     await plant_credentials(resources, victim)
     if how == "reset":
         await request_recovery(client)
