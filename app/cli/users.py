@@ -13,7 +13,6 @@ from app.models import User
 from app.schemas.user import UserCreate, UserPublic, UsersPublic, UserUpdate
 from app.services.admin_service import AdminService
 from app.services.scope import Scope
-from app.services.user_access_service import UserAccessService
 from app.services.user_service import EmailTaken, UserNotFound, UserService
 
 MAX_LISTED = 100_000
@@ -102,6 +101,9 @@ async def make_superuser(backends: Backends, arguments: UserArguments) -> int:
 
 
 async def end_sessions(backends: Backends, arguments: UserArguments) -> int:
+    # No other command needs what reads tokens.
+    from app.services.user_access_service import UserAccessService  # noqa: PLC0415
+
     async with open_scope(backends) as scope:
         user = await _find(scope, arguments.email)
         await UserAccessService(scope).end_sessions(user.id)

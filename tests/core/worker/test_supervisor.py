@@ -1,7 +1,6 @@
 """Several processes of one worker, as `python run_base_worker.py --processes N` starts them."""
 
 import os
-import re
 from signal import SIGKILL, SIGTERM
 
 import pytest
@@ -39,15 +38,12 @@ async def test_one_command_runs_several_workers_which_finish_their_jobs_when_it_
 async def test_a_worker_that_crashes_is_replaced(settings: Settings) -> None:
     command = ("-m", "tests.core.worker.engine.supervised_sleepers")
     async with run_process(settings, *command) as supervisor:
-        pid = await started_pid(supervisor)
-        for _ in range(2):
-            await supervisor.wait_for_line("asleep")
+        first, second = await sleeping_pid(supervisor), await sleeping_pid(supervisor)
 
-        os.kill(pid, SIGKILL)
+        os.kill(first, SIGKILL)
 
         await supervisor.wait_for_line("supervisor.process_ended")
-        assert await started_pid(supervisor) != pid
-        await supervisor.wait_for_line("asleep")
+        assert await sleeping_pid(supervisor) not in {first, second}
         supervisor.signal(SIGTERM)
         assert await supervisor.wait_for_exit() == 0
 
@@ -92,8 +88,5 @@ async def are_alive(queues: QueuePools, *, workers: int) -> bool:
     return await count_live_workers(BASE, queues) == workers
 
 
-async def started_pid(supervisor: Process) -> int:
-    line = await supervisor.wait_for_line("supervisor.process_started")
-    found = re.search(r"worker_pid\D+(\d+)", line)
-    assert found
-    return int(found[1])
+async def sleeping_pid(supervisor: Process) -> int:
+    return int((await supervisor.wait_for_line("asleep")).partition("asleep: ")[2])

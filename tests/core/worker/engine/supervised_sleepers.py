@@ -7,7 +7,7 @@ from app.core.worker.supervisor import Supervisor
 
 SLEEPER = """
 import os, time
-os.write(1, b"asleep\\n")  # in one piece: two processes share the output
+os.write(1, b"asleep: %d\\n" % os.getpid())  # in one piece: two processes share the output
 time.sleep(600)
 """
 
