@@ -9,8 +9,8 @@ from fastapi.security import OAuth2PasswordRequestForm
 from app.core.exceptions import Unauthenticated
 from app.core.http.routing import Router
 from app.routes.deps.device_cookie import set_device_cookie
+from app.routes.deps.logout import LogoutScope
 from app.routes.deps.principals import (
-    LogoutScope,
     SuperuserScope,
     UserScope,
     requires_recent,

@@ -8,18 +8,15 @@ every request 50 to 100 µs.
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, HTTPException
+from fastapi import Depends
 from fastapi.params import Depends as Dependency
 from fastapi.requests import HTTPConnection
 from fastapi.security import OAuth2PasswordBearer
 from fastapi.security.base import SecurityBase
 
-from app.core.exceptions import Unauthenticated
 from app.core.resources import Resources
 from app.core.security.access_tokens import verify_access_token
-from app.routes.deps import refresh_cookie
 from app.routes.deps.request import request_info, resources_of
-from app.routes.deps.same_origin import require_same_origin
 from app.schemas.role import Permission
 from app.services.auth.api_key_service import ApiKeyService, NotForApiKeys
 from app.services.auth.authentication import API_KEY_PREFIX, authenticate, credentials_of
@@ -91,26 +88,6 @@ class Authenticated(SecurityBase):
             check(principal)
 
 
-class LoggingOut(Authenticated):
-    """Also opens the scope of a request that has only the refresh cookie of our own pages.
-
-    That scope has no actor. A page that has just been opened has no access token, or an old one.
-    """
-
-    async def __call__(self, request: HTTPConnection) -> AsyncIterator[Scope]:
-        resources = resources_of(request)
-        principal: Principal | None = None
-        try:
-            principal = await self.authenticate(request)
-        except (Unauthenticated, HTTPException):
-            if refresh_cookie.NAME not in request.cookies:
-                raise
-            require_same_origin(request)
-        info = request_info(request, resources.settings)
-        async with open_scope(resources, info, principal) as scope:
-            yield scope
-
-
 def requires(permission: str) -> Dependency:
     """Open a route to people and API keys with a permission.
 
@@ -118,7 +95,7 @@ def requires(permission: str) -> Dependency:
     application starts, for a permission that does not exist.
     """
     needed = Permission(permission)
-    return _opening(Authenticated(lambda principal: principal.require(needed)))
+    return opening(Authenticated(lambda principal: principal.require(needed)))
 
 
 def requires_recent(*, minutes: int) -> Callable[[HTTPConnection], Awaitable[None]]:
@@ -151,7 +128,8 @@ def one_round_trip(endpoint: Endpoint) -> Endpoint:
     return endpoint
 
 
-def _opening(authenticated: Authenticated) -> Dependency:
+def opening(authenticated: Authenticated) -> Dependency:
+    """Return the dependency that opens the scope of a request."""
     # With the scope "function", FastAPI commits before the response leaves, not after it.
     dependency = Depends(authenticated, scope="function")
     assert isinstance(dependency, Dependency)
@@ -191,7 +169,7 @@ async def _remember(request: HTTPConnection, principal: Principal) -> None:
     request.state.principal = principal
 
 
-def _check_is_person(principal: Principal) -> None:
+def check_is_person(principal: Principal) -> None:
     if principal.is_api_key:
         raise NotForApiKeys
 
@@ -211,14 +189,11 @@ async def _record_use(resources: Resources, info: RequestInfo, principal: Princi
         await ApiKeyService(scope).record_use()
 
 
-UserScope = Annotated[Scope, _opening(Authenticated(_check_is_person))]
+UserScope = Annotated[Scope, opening(Authenticated(check_is_person))]
 """For people who are logged in."""
 
-ClientScope = Annotated[Scope, _opening(Authenticated())]
+ClientScope = Annotated[Scope, opening(Authenticated())]
 """For people and API keys. The service has to require a permission from `scope.principal`."""
 
-SuperuserScope = Annotated[Scope, _opening(Authenticated(_check_is_person, _check_is_superuser))]
+SuperuserScope = Annotated[Scope, opening(Authenticated(check_is_person, _check_is_superuser))]
 """For superusers who are logged in."""
-
-LogoutScope = Annotated[Scope, _opening(LoggingOut(_check_is_person))]
-"""For people who log out, with an access token or the refresh cookie."""
