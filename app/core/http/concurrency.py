@@ -127,7 +127,7 @@ def _has_body(scope: Scope) -> bool:
 
 
 def _repeat(first: Message, receive: Receive) -> Receive:
-    """Return what receives a message that was received already, and then the next ones."""
+    """Return a `receive` that replays one message, and then waits for the next ones."""
     received = [first]
 
     async def receive_again() -> Message:

@@ -188,7 +188,7 @@ async def _read_json(request: Request) -> object:
 
 
 def _repeat(body: bytes) -> Receive:
-    """Return what receives a body that was received already."""
+    """Return a `receive` that replays a body that has been read."""
 
     async def receive() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}

@@ -3,7 +3,7 @@
 from starlette.types import Scope
 
 HEALTH = "/health/"
-"""Machines ask below it every few seconds, by IP address and under load."""
+"""Load balancers and monitors ask here every few seconds, by IP address and under load."""
 
 
 def route_path(scope: Scope) -> str:

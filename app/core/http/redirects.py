@@ -1,4 +1,4 @@
-"""Redirect a path that has a slash too many or too few."""
+"""Redirect a path with a missing or superfluous final slash."""
 
 from urllib.parse import quote
 

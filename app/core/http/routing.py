@@ -33,7 +33,7 @@ def constant(endpoint: Endpoint) -> Endpoint:
 
 
 class FlatRoute(APIRoute):
-    """A route that most requests pass after one comparison, instead of a regular expression."""
+    """A route that rejects most paths with one comparison, before its regular expression."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401  FastAPI's own
         super().__init__(path, endpoint, **options)
@@ -41,7 +41,7 @@ class FlatRoute(APIRoute):
         self.app = _app_of(self)
 
     def of(self, app: FastAPI) -> "FlatRoute":
-        """Return this route for another application, without finding out again what it takes."""
+        """Return this route for another application, without analyzing its endpoint again."""
         route = copy(self)
         route.dependency_overrides_provider = app
         route.app = request_response(route.get_route_handler())
@@ -55,7 +55,7 @@ class FlatRoute(APIRoute):
 
 
 def _app_of(route: FlatRoute) -> ASGIApp:
-    """Return what answers the requests of a route, instead of FastAPI's part where that can go."""
+    """Return the ASGI application of a route: ours where it suffices, and FastAPI's otherwise."""
     if route.endpoint in _constant:
         return JSONResponse(route.endpoint())
     general = AsyncExitStackMiddleware(route.app)  # FastAPI closes uploaded files with it
@@ -103,9 +103,9 @@ def _can_be_indexed(route: BaseRoute) -> bool:
 
 
 class Declaration(APIRoute):
-    """A route of a router: how it was declared. FastAPI's part follows once, with the prefix.
+    """A route as a router declares it. FastAPI analyzes it once, when the prefix is known.
 
-    It takes a millisecond, so applications with the same options share it.
+    That takes a millisecond, so applications with the same options share the result.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401  FastAPI's own

@@ -1,4 +1,4 @@
-"""Responses that last: they do no work most of the time, and must not look like a busy service."""
+"""Long-lived responses: they idle most of the time, so they must not count as load."""
 
 from starlette.types import Scope
 

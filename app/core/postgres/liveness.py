@@ -44,7 +44,7 @@ class Watch:
         return is_trusted and not _has_rested(entry) and not _driver_of(entry).is_closed()
 
     def distrust(self) -> None:
-        """Close the connections that are open now without a farewell, once they are closed."""
+        """Abort the present connections when they close: the server may not answer a farewell."""
         self._distrusted_until = time.monotonic()
 
     def opened(self, _: DBAPIConnection, entry: ConnectionPoolEntry) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
 MAX_STATEMENTS = 500
-"""Compiled statements that are kept. The service has fewer that are constants of a module."""
+"""The size of the cache. The service has fewer statements that are constants of a module."""
 
 Convert = Callable[[Any], object]
 Record = asyncpg.Record | Sequence[Any]
