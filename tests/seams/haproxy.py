@@ -9,6 +9,9 @@ from dev.folder import Folder, write_private
 from dev.server import Server, running
 from tests.seams.components import find_component
 
+SERVERS_PATH = "/haproxy/servers"
+"""Where HAProxy says how many servers it can use."""
+
 CONFIGURATION = """\
 global
   maxconn 500
@@ -24,6 +27,7 @@ defaults
   default-server inter 200ms fall 1 rise 1
 frontend entrance
   bind 127.0.0.1:{port}
+  http-request return content-type text/plain lf-string %[nbsrv(api)] if {{ path {servers_path} }}
   {rules}
   default_backend api
 backend api
@@ -47,7 +51,9 @@ def haproxy(folder: Path, ports: Sequence[int], *, prefix: str = "") -> Iterator
     def command(port: int) -> list[str | Path]:
         servers = "\n  ".join(f"server api{each} 127.0.0.1:{each} check" for each in ports)
         configuration = place.path / "haproxy.cfg"
-        text = CONFIGURATION.format(port=port, rules=rules, servers=servers)
+        text = CONFIGURATION.format(
+            port=port, rules=rules, servers=servers, servers_path=SERVERS_PATH
+        )
         write_private(configuration, text)
         return [program, "-f", configuration]
 

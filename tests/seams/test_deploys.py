@@ -23,7 +23,7 @@ from dev.processes import free_port
 from dev.valkey import valkey
 from tests.chaos.processes import Process
 from tests.seams.deployment import Deployment, deployed
-from tests.seams.haproxy import haproxy
+from tests.seams.haproxy import SERVERS_PATH, haproxy
 from tests.seams.load import wait_until_welcomed
 from tests.seams.versions import EFFECTS, following_version, former_version
 from tests.support.reports import Report
@@ -112,9 +112,10 @@ async def stop(process: Process) -> None:
     await process.wait_for_exit(within=300)
 
 
-async def replace_api(following: Release, processes: dict[int, Process]) -> None:
-    """Restart one process of the API after the other, each on its port."""
+async def replace_api(following: Release, processes: dict[int, Process], entrance: int) -> None:
+    """Restart one process of the API after the other, each once all are in use."""
     for port, process in processes.items():
+        await until_in_use(entrance, len(processes))
         await stop(process)
         processes[port] = await following.start_api(port)
 
@@ -163,16 +164,16 @@ async def test_a_rolling_deploy_fails_no_request_and_loses_no_job(
         processes = {port: await former.start_api(port) for port in ports}
         workers = await former.start_workers()
         with haproxy(tmp_path / "haproxy", ports) as entrance:
-            await until_served(entrance)
+            await until_in_use(entrance, len(ports))
             async with asking(entrance) as clients:
                 await asyncio.sleep(3)
                 await migrate(production_like, following_folder)
                 if order == "API first":
-                    await replace_api(following, processes)
+                    await replace_api(following, processes, entrance)
                     await replace_workers(following, workers)
                 else:
                     await replace_workers(following, workers)
-                    await replace_api(following, processes)
+                    await replace_api(following, processes, entrance)
                 await asyncio.sleep(3)
         outcome = await outcome_of(production_like, clients.jobs)
         welcomed = await wait_until_welcomed(inbox, clients.people, within=60)
@@ -190,12 +191,11 @@ async def test_a_rolling_deploy_fails_no_request_and_loses_no_job(
     assert clients.people <= welcomed.keys()
 
 
-async def until_served(port: int) -> None:
+async def until_in_use(entrance: int, servers: int) -> None:
+    """Wait until HAProxy uses so many servers."""
+    url = f"http://127.0.0.1:{entrance}{SERVERS_PATH}"
     async with asyncio.timeout(60), httpx2.AsyncClient() as client:
-        while True:
-            with suppress(httpx2.TransportError):
-                if (await client.get(f"http://127.0.0.1:{port}/health/live")).is_success:
-                    return
+        while (await client.get(url)).text != str(servers):
             await asyncio.sleep(0.1)
 
 
