@@ -41,7 +41,7 @@ def test_a_child_dies_with_an_owner_that_is_killed() -> None:
 
 
 def test_a_forked_copy_of_the_owner_does_not_keep_the_child_alive() -> None:
-    fork = "os.fork() or os.closerange(0, 3)\nimport time; time.sleep(10)"
+    fork = "os.fork() or os.closerange(0, 3)\nimport time; time.sleep(300)"
     with owner(START_A_CHILD + fork) as (process, _):
         family = descendants(process.pid)
         copy = next(pid for pid in family if pid not in babysitters_and_children(family))
