@@ -10,6 +10,7 @@ from tests.support.servers import Servers
 
 
 @pytest.mark.timing
+@pytest.mark.usefixtures("throttle")  # it forgets who has tried to log in before
 async def test_an_overload_of_the_service_is_measured(servers: Servers, settings: Settings) -> None:
     figures = await compare(
         {"ours": HERE}, servers.postgres, settings.redis_url, rounds=1, seconds=1
