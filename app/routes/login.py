@@ -58,10 +58,10 @@ VERIFICATION_SENT = "If that email is registered and not confirmed, we sent a li
 @router.post("/login/access-token")
 async def login_access_token(
     request: Request,
-    scope: AnonymousScope,
     response: Response,
     form: Annotated[OAuth2PasswordRequestForm, Depends()],
     delivery: TokenDelivery,
+    scope: AnonymousScope,
 ) -> Token:
     """Log in with an email and a password. The response has an access and a refresh token.
 
@@ -76,10 +76,10 @@ async def login_access_token(
 @router.post("/login/second-factor")
 async def login_second_factor(
     request: Request,
-    scope: AnonymousScope,
     response: Response,
     data: SecondFactorLogin,
     delivery: TokenDelivery,
+    scope: AnonymousScope,
 ) -> Token:
     """Finish a login with a code of an authenticator app, a recovery code, or a passkey."""
     tokens = await MfaLoginService(scope).log_in(data)
@@ -105,10 +105,10 @@ async def begin_passkey_login(scope: AnonymousScope) -> PasskeyOptions:
 @router.post("/login/passkey")
 async def login_passkey(
     request: Request,
-    scope: AnonymousScope,
     response: Response,
     data: PasskeyProof,
     delivery: TokenDelivery,
+    scope: AnonymousScope,
 ) -> Token:
     """Log in with a passkey alone. It needs neither an email nor a second factor."""
     tokens = await PasskeyLoginService(scope).log_in(data)

@@ -8,28 +8,20 @@ that take more than is known here, and requests with an unusual body.
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
-from fastapi.dependencies.utils import request_params_to_args
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Form
 from fastapi.routing import APIRoute, serialize_response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-Values = dict[str, Any]
-
-SOURCES = {
-    "query_params": "query_params",
-    "header_params": "headers",
-    "cookie_params": "cookies",
-}
-"""The kinds of parameters that may be missing or repeated, and where a request has them."""
+from app.core.http.parameters import Errors, Parameters, Values, is_form, is_scalar
 
 OPTIONS = ("include", "exclude", "by_alias", "exclude_unset", "exclude_defaults", "exclude_none")
 TELEMETRY = "fastapi.telemetry"
@@ -37,7 +29,7 @@ TELEMETRY = "fastapi.telemetry"
 
 
 class UnusualBody(Exception):
-    """A body that is no JSON, or not labeled so: FastAPI knows how to answer it."""
+    """A body that is not what the route takes, or not labeled so: FastAPI knows how to answer."""
 
 
 class DirectEndpoint:
@@ -48,14 +40,14 @@ class DirectEndpoint:
         self._general = general
         self._provider = route.dependency_overrides_provider
         self._endpoint = route.endpoint
-        self._checks = takes.dependencies[:-1] if opens else takes.dependencies
+        self._parameters = Parameters(takes)
+        self._dependencies = [
+            (each.name, _awaitable(each), Parameters(each))
+            for each in (takes.dependencies[:-1] if opens else takes.dependencies)
+        ]
         self._scope_name = takes.dependencies[-1].name if opens else None
         self._open = asynccontextmanager(_call(takes.dependencies[-1])) if opens else None
-        kinds = [(getattr(takes, kind), source) for kind, source in SOURCES.items()]
-        self._parameters = [(fields, source) for fields, source in kinds if fields]
-        self._path = [(field, ("path", field.alias)) for field in takes.path_params]
-        self._body = takes.body_params[0] if takes.body_params else None
-        self._request_name = takes.request_param_name or takes.http_connection_param_name
+        self._read_body = _body_reader(route)
         self._response_name = takes.response_param_name
         self._field = route.response_field
         self._options = {name: getattr(route, f"response_model_{name}") for name in OPTIONS}
@@ -67,7 +59,7 @@ class DirectEndpoint:
             return
         request = Request(scope, receive, send)
         try:
-            body = None if self._body is None else await _read_json(request)
+            body = None if self._read_body is None else await self._read_body(request)
         except UnusualBody:
             await self._general(scope, _repeat(await request.body()), send)
             return
@@ -76,21 +68,27 @@ class DirectEndpoint:
 
     async def _answer(self, request: Request, body: object) -> Response:
         values: Values = {}
-        for check in self._checks:
-            result = await _call(check)(request)
-            if check.name is not None:
-                values[check.name] = result
+        errors: Errors = []
+        for name, call, parameters in self._dependencies:
+            arguments, wrong = parameters.read(request, body)
+            errors += wrong
+            result = None if wrong else await call(**arguments)
+            if name is not None:
+                values[name] = result
         if self._open is None:
-            return await self._call(request, body, values)
+            return await self._call(request, body, values, errors)
         async with self._open(request) as opened:
             if self._scope_name is not None:
                 values[self._scope_name] = opened
-            return await self._call(request, body, values)
+            return await self._call(request, body, values, errors)
 
-    async def _call(self, request: Request, body: object, values: Values) -> Response:
-        self._add_parameters(request, body, values)
-        if self._request_name is not None:
-            values[self._request_name] = request
+    async def _call(
+        self, request: Request, body: object, values: Values, errors: Errors
+    ) -> Response:
+        arguments, wrong = self._parameters.read(request, body)
+        if errors or wrong:
+            raise RequestValidationError([*errors, *wrong], body=body)
+        values.update(arguments)
         given: Response | None = None
         if self._response_name is not None:
             given = values[self._response_name] = Response()
@@ -108,27 +106,10 @@ class DirectEndpoint:
             response.headers.raw.extend(given.headers.raw)
         return response
 
-    def _add_parameters(self, request: Request, body: object, values: Values) -> None:
-        """Raise RequestValidationError that names all that are invalid."""
-        errors: list[Any] = []
-        for field, place in self._path:
-            given = request.path_params.get(place[1])
-            values[field.name], wrong = field.validate(given, values, loc=place)
-            errors += wrong
-        for fields, source in self._parameters:
-            found, wrong = request_params_to_args(fields, getattr(request, source))
-            values.update(found)
-            errors += wrong
-        if self._body is not None:
-            values[self._body.name], wrong = self._body.validate(body, values, loc=("body",))
-            errors += wrong
-        if errors:
-            raise RequestValidationError(errors, body=body)
-
 
 def is_direct(route: APIRoute) -> bool:
     """Return whether all that a route takes and returns is known here."""
-    takes, body = route.dependant, route.dependant.body_params
+    takes, opens = route.dependant, opens_scope(route)
     return (
         inspect.iscoroutinefunction(route.endpoint)
         and route.response_field is not None
@@ -137,9 +118,9 @@ def is_direct(route: APIRoute) -> bool:
         and route.max_body_size is None
         and not takes.background_tasks_param_name
         and not takes.security_scopes_param_name
-        and (not body or (route.body_field is body[0] and not isinstance(body[0].field_info, Form)))
-        and all(map(_takes_the_request, takes.dependencies))
-        and all(map(_is_coroutine, takes.dependencies[: -1 if opens_scope(route) else None]))
+        and _has_plain_body(route)
+        and all(map(_is_plain, takes.dependencies[:-1] if opens else takes.dependencies))
+        and (not opens or _takes_only_the_request(takes.dependencies[-1]))
     )
 
 
@@ -151,20 +132,41 @@ def opens_scope(route: APIRoute) -> bool:
     )
 
 
-def _takes_the_request(dependency: Dependant) -> bool:
-    """Return whether a dependency has one parameter, which is the request."""
+def _has_plain_body(route: APIRoute) -> bool:
+    """Return whether the body is one parameter of the endpoint, or a form with single values."""
+    takes = route.dependant
+    fields = [*takes.body_params, *(f for each in takes.dependencies for f in each.body_params)]
+    if _takes_form(route):
+        return all(is_form(field) and is_scalar(field) for field in fields)
+    return not fields or (fields == takes.body_params and fields == [route.body_field])
+
+
+def _is_plain(dependency: Dependant) -> bool:
+    """Return whether a dependency takes parameters only, and returns at once.
+
+    FastAPI calls a class in a thread. To keep its arguments, it needs none.
+    """
+    function = _function(dependency)
+    return (
+        (inspect.isclass(function) or inspect.iscoroutinefunction(function))
+        and not dependency.dependencies
+        and dependency.concurrency is None
+        and not dependency.background_tasks_param_name
+        and not dependency.security_scopes_param_name
+        and not dependency.response_param_name
+    )
+
+
+def _takes_only_the_request(dependency: Dependant) -> bool:
     names = (dependency.request_param_name, dependency.http_connection_param_name)
     parameters = inspect.signature(_call(dependency)).parameters
     return len(parameters) == 1 and any(parameters.keys() & set(names))
 
 
-def _is_coroutine(dependency: Dependant) -> bool:
-    return inspect.iscoroutinefunction(_function(dependency))
-
-
 def _function(dependency: Dependant) -> Callable[..., Any]:
     call = _call(dependency)
-    return call if inspect.isroutine(call) else type(call).__call__
+    is_one = inspect.isroutine(call) or inspect.isclass(call)
+    return call if is_one else type(call).__call__
 
 
 def _call(dependency: Dependant) -> Callable[..., Any]:
@@ -172,19 +174,50 @@ def _call(dependency: Dependant) -> Callable[..., Any]:
     return dependency.call
 
 
+def _awaitable(dependency: Dependant) -> Callable[..., Awaitable[Any]]:
+    call = _call(dependency)
+    if not inspect.isclass(call):
+        return call
+
+    async def construct(**arguments: object) -> object:
+        return call(**arguments)
+
+    return construct
+
+
+def _takes_form(route: APIRoute) -> bool:
+    return route.body_field is not None and isinstance(route.body_field.field_info, Form)
+
+
+def _body_reader(route: APIRoute) -> Callable[[Request], Awaitable[object]] | None:
+    if route.body_field is None:
+        return None
+    return _read_form if _takes_form(route) else _read_json
+
+
 async def _read_json(request: Request) -> object:
+    body = await _read(request, "application/json")
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise UnusualBody from None
+
+
+async def _read_form(request: Request) -> object:
+    await _read(request, "application/x-www-form-urlencoded")
+    return await request.form()
+
+
+async def _read(request: Request, content_type: str) -> bytes:
     try:
         body = await request.body()
     except HTTPException:
         raise
     except Exception as error:
         raise HTTPException(400, "There was an error parsing the body") from error
-    if not body or request.headers.get("content-type") != "application/json":
+    if not body or request.headers.get("content-type") != content_type:
         raise UnusualBody
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise UnusualBody from None
+    return body
 
 
 def _repeat(body: bytes) -> Receive:

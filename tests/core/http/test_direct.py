@@ -3,7 +3,7 @@ from typing import Annotated, Any
 
 import httpx2
 import pytest
-from fastapi import APIRouter, Cookie, Depends, FastAPI, Header, Request, Response
+from fastapi import APIRouter, Cookie, Depends, FastAPI, Form, Header, Query, Request, Response
 from pydantic import BaseModel
 
 from app.core.http.direct import DirectEndpoint
@@ -11,6 +11,7 @@ from app.core.http.routing import Router, include_flat
 from tests.support.service import serve
 
 JSON = {"content-type": "application/json"}
+FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
 class Thing(BaseModel):
@@ -37,6 +38,25 @@ async def check(request: Request) -> str:
     return request.headers.get("x-checked", "no")
 
 
+class Label:
+    """A form of two fields, as a dependency."""
+
+    def __init__(
+        self,
+        *,
+        text: Annotated[str, Form(max_length=5)],
+        size: Annotated[int | None, Form()] = None,
+    ) -> None:
+        self.text = text
+        self.size = size
+
+
+async def weight(request: Request, unit: Annotated[str, Query(max_length=2)] = "kg") -> str:
+    if unit == "?":
+        raise LookupError
+    return f"{request.url.path} in {unit}"
+
+
 def application(shelf: Shelf, *, direct: bool) -> FastAPI:
     router = Router() if direct else APIRouter()
     opened = Depends(shelf, scope="function")
@@ -59,11 +79,20 @@ def application(shelf: Shelf, *, direct: bool) -> FastAPI:
             raise LookupError
         return [checked, number, data.model_dump(), limit, color, mood]
 
+    @router.post("/labels")
+    async def print_label(
+        label: Annotated[Label, Depends()],
+        weighed: Annotated[str, Depends(weight)],
+        paths: Annotated[list[str], opened],
+        color: Annotated[str, Form()] = "white",
+    ) -> list[object]:
+        return [label.text, label.size, weighed, paths, color]
+
     app = FastAPI()
     app.add_exception_handler(LookupError, lambda *_: Response("lost", 404))
     if isinstance(router, Router):
         include_flat(app, router)
-        assert isinstance(getattr(app.routes[-1], "app", None), DirectEndpoint)
+        assert all(isinstance(getattr(r, "app", None), DirectEndpoint) for r in app.routes[-2:])
     else:
         app.include_router(router)
     return app
@@ -99,6 +128,21 @@ async def response_of(
         {"content": b'{"name": ' + b"9" * 5_000 + b"}", "headers": JSON},
         {"content": b"", "headers": JSON},
         {"method": "PUT", "json": {"name": "lamp"}},
+        {"url": "/labels", "data": {"text": "lamp", "size": "7", "color": "red"}},
+        {"url": "/labels", "data": {"text": "lamp", "size": "", "color": "", "other": "1"}},
+        {"url": "/labels", "data": {"text": ["lamp", "sofa"]}, "params": {"unit": "lb"}},
+        {"url": "/labels", "data": {"text": "lamp"}, "params": {"unit": ""}},
+        {"url": "/labels", "data": {"text": "lamp"}, "params": {"unit": "?"}},
+        {"url": "/labels", "data": {"text": "", "size": "big"}, "params": {"unit": "many"}},
+        {"url": "/labels", "data": {"text": "furniture", "color": "red"}},
+        {"url": "/labels", "data": {"text": "lamp"}, "files": {"size": b"7"}},
+        {"url": "/labels", "json": {"text": "lamp"}},
+        {"url": "/labels", "content": b"", "headers": FORM},
+        {"url": "/labels", "content": b"text", "headers": FORM},
+        {"url": "/labels", "content": b"text=%zz%", "headers": FORM},
+        {"url": "/labels", "content": b"text=lamp;size=7", "headers": FORM},
+        {"url": "/labels", "content": b"text=\xff", "headers": FORM},
+        {"url": "/labels", "content": b"a=&" * 2_000 + b"text=lamp", "headers": FORM},
     ],
 )
 async def test_a_request_is_answered_as_fastapi_would(request_: dict[str, Any]) -> None:
