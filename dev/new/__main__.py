@@ -9,7 +9,7 @@ from typing import NoReturn
 from dev.new.email import add_email
 from dev.new.errors import InvalidArgument, NewError
 from dev.new.job import add_job
-from dev.new.project import create_project
+from dev.new.project import create_project, untracked_files
 from dev.new.queue import add_queue
 from dev.new.resource import add_resource
 from dev.new.tree import Tree
@@ -17,8 +17,8 @@ from dev.new.types import TYPES
 
 ROOT = Path(__file__).parents[2]
 HELP = """\
-Adds to the project what the guides in setup.md describe, with a test, a migration, and
-documentation. It changes everything or nothing, and prints every file that it touched.
+Adds what the guides in setup.md describe, with its test, its migration, and its documentation.
+It changes all files or none, and prints each file that it created or changed.
 """
 EXAMPLES = f"""\
 examples:
@@ -28,13 +28,13 @@ examples:
   bin/new email order_shipped order:str
   bin/new project ../shop --name Shop
 
-fields are written name:type; a ? makes them optional, as in due:date?. The types:
+A field is written name:type. A ? makes it optional, as in due:date?. The types:
   {", ".join(TYPES)}
 """
 
 
 class Arguments(argparse.Namespace):
-    """What the command line says."""
+    """The parsed command line."""
 
     kind: str
     name: str
@@ -47,14 +47,14 @@ class Arguments(argparse.Namespace):
 
 
 class Parser(argparse.ArgumentParser):
-    """Answers a command line that it does not understand with one sentence."""
+    """Explain an invalid command line in one sentence."""
 
     def error(self, message: str) -> NoReturn:
         raise InvalidArgument(f"{message[:1].upper()}{message[1:]}. See {self.prog} --help.")
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
-    """Return the exit code: 0, or 1 where nothing could be added, or 2 for what is never valid."""
+    """Return the exit code: 0, 1 if nothing could be added, or 2 for an invalid command line."""
     try:
         report, next_steps = _run(root, _parser().parse_args(arguments, namespace=Arguments()))
     except NewError as error:
@@ -69,7 +69,10 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 def _run(root: Path, arguments: Arguments) -> tuple[list[str], list[str]]:
     if arguments.kind == "project":
         next_steps = create_project(root, arguments.folder, name=arguments.name)
-        return [f"created  {arguments.folder}"], next_steps
+        report = [f"created  {arguments.folder}"]
+        if untracked := untracked_files(root):
+            report.append(f"left out {', '.join(untracked)}, because Git does not track it")
+        return report, next_steps
     tree = Tree(root)
     next_steps = _add(tree, arguments)
     return tree.write(), next_steps
@@ -103,9 +106,9 @@ def _parser() -> Parser:
     resource = kinds.add_parser(
         "resource", help="a table whose rows belong to users, and its routes"
     )
-    resource.add_argument("name", metavar="NAME", help="in the singular, such as note")
+    resource.add_argument("name", metavar="NAME", help="the singular, such as note")
     resource.add_argument("fields", nargs="+", metavar="FIELD", help="such as text:str")
-    resource.add_argument("--plural", help="if it is not regular, such as people")
+    resource.add_argument("--plural", help="the plural if it is irregular, such as people")
     job = kinds.add_parser("job", help="a job of a queue, and its handler")
     job.add_argument("queue", metavar="QUEUE", help="such as base")
     job.add_argument("name", metavar="CLASS", help="such as DeleteOldReports")
@@ -113,13 +116,13 @@ def _parser() -> Parser:
     queue = kinds.add_parser("queue", help="a queue with its worker and its container")
     queue.add_argument("name", metavar="NAME", help="such as media")
     queue.add_argument("--concurrency", type=int, default=10, help="jobs at once per worker")
-    queue.add_argument("--redis-db", type=int, help="the next free one by default")
+    queue.add_argument("--redis-db", type=int, help="the next free database by default")
     email = kinds.add_parser("email", help="an email to a user")
     email.add_argument("name", metavar="NAME", help="such as order_shipped")
     email.add_argument("fields", nargs="*", metavar="FIELD", help="such as order:str")
     project = kinds.add_parser("project", help="a copy of this project under another name")
     project.add_argument("folder", metavar="FOLDER", help="such as ../shop")
-    project.add_argument("--name", help="such as Shop; by default that of the folder")
+    project.add_argument("--name", help="such as Shop; the name of the folder by default")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""`bin/new project ../shop --name Shop`: a copy of the last commit under another name."""
+"""`bin/new project ../shop --name Shop` copies the last commit under another name."""
 
 import re
 import tempfile
@@ -15,11 +15,11 @@ UPSTREAM = ".upstream"
 LEFT_BEHIND = ("LICENSE", "steps-i-to.md", "tests/dev/new/test_project.py")
 REWRITTEN = ("README.md", "CHANGELOG.md")
 AS_IT_IS = ("app/static/docs/swagger-ui", "app/core/security/common_passwords.txt")
-"""What others wrote."""
+"""Files by other authors, which are copied unchanged."""
 
 
 def create_project(root: Path, folder: str, *, name: str | None) -> list[str]:
-    """Create a project in a folder that does not exist yet. Return what to do next."""
+    """Create a project in a folder that does not exist yet. Return the next steps."""
     target = Path(folder).resolve()
     _refuse(root, target)
     lock = tomllib.loads((root / "uv.lock").read_text())
@@ -27,7 +27,7 @@ def create_project(root: Path, folder: str, *, name: str | None) -> list[str]:
     title = name or target.name.replace("_", " ").replace("-", " ").title()
     new = Identity.called(title, taken={package["name"] for package in lock["package"]})
 
-    # Built beside its place and moved there at the end: a failure leaves nothing.
+    # Built next to its target and moved there at the end, so a failure leaves nothing.
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as building:
         project = Path(building) / target.name
         _copy_the_last_commit(root, project)
@@ -39,22 +39,32 @@ def create_project(root: Path, folder: str, *, name: str | None) -> list[str]:
     return [
         f"cd {folder}",
         "Run it: bin/dev",
-        "Choose a license: .upstream has the one of the copied code.",
+        "Choose a license. The license of the copied code is in .upstream.",
         "Write README.md, and replace the addresses in SECURITY.md.",
     ]
 
 
+def untracked_files(root: Path) -> list[str]:
+    """Return the files that Git does not track. A folder without tracked files is one entry."""
+    listed = git(root, "ls-files", "-z", "--others", "--exclude-standard", "--directory")
+    return sorted(listed.decode().rstrip("\0").split("\0")) if listed else []
+
+
 def _refuse(root: Path, target: Path) -> None:
     if (root / UPSTREAM).exists():
-        raise NewError("This project is a copy itself: bin/new project works in its source.")
+        raise NewError(
+            "This project is itself a copy. Run bin/new project in the project it was copied from."
+        )
     if target.exists():
         raise NewError(f"{target} already exists.")
     if not target.parent.is_dir():
         raise NewError(f"The folder {target.parent} does not exist.")
     if target.is_relative_to(root.resolve()):
-        raise NewError(f"{target} is inside of this project: choose a folder beside it.")
+        raise NewError(f"{target} is inside this project. Choose a folder next to it.")
     if git(root, "status", "--porcelain", "--untracked-files=no"):
-        raise NewError("There are uncommitted changes: a project is a copy of a commit.")
+        raise NewError(
+            "There are uncommitted changes. Commit them first: a project is a copy of a commit."
+        )
 
 
 def _copy_the_last_commit(root: Path, project: Path) -> None:

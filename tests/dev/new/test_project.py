@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -75,7 +76,8 @@ def test_the_project_begins_with_one_commit_and_nothing_uncommitted(shop: Path) 
 def test_a_project_is_no_source_of_another(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(shop, ["project", str(shop.parent / "third")]) == 1
     assert capsys.readouterr().err == (
-        "bin/new: This project is a copy itself: bin/new project works in its source.\n"
+        "bin/new: This project is itself a copy. Run bin/new project in the project it was "
+        "copied from.\n"
     )
 
 
@@ -83,9 +85,9 @@ def test_a_project_is_no_source_of_another(shop: Path, capsys: pytest.CaptureFix
     ("arguments", "code", "sentence"),
     [
         ("boilerplate --name Shop", 1, r".*/boilerplate already exists\."),
-        ("boilerplate/shop", 1, r".*/shop is inside of this project: .*"),
+        ("boilerplate/shop", 1, r".*/shop is inside this project\. .*"),
         ("no/shop", 1, r"The folder .*/no does not exist\."),
-        ("other --name Shop!", 2, r"'Shop!' cannot be a name: use letters, .*"),
+        ("other --name Shop!", 2, r"'Shop!' cannot be a name: use at most 40 letters, .*"),
         ("redis", 2, r"'Redis' cannot be a name: the project depends on redis\."),
     ],
 )
@@ -109,8 +111,24 @@ def test_uncommitted_changes_are_not_left_out_silently(
     manual.write_text(text)
 
     assert capsys.readouterr().err == (
-        "bin/new: There are uncommitted changes: a project is a copy of a commit.\n"
+        "bin/new: There are uncommitted changes. Commit them first: a project is a copy of a "
+        "commit.\n"
     )
+
+
+def test_files_that_git_does_not_track_are_named_and_not_copied(
+    source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (source / "notes.txt").touch()
+    (source / "drafts").mkdir()
+    (source / "drafts/plan.md").touch()
+    assert run(source, ["project", str(source.parent / "copy"), "--name", "Copy"]) == 0
+    (source / "notes.txt").unlink()
+    shutil.rmtree(source / "drafts")
+
+    report = capsys.readouterr().out
+    assert "\nleft out drafts/, notes.txt, because Git does not track it\n" in report
+    assert not {"drafts", "notes.txt"} & {path.name for path in (source.parent / "copy").iterdir()}
 
 
 @pytest.mark.checkout
