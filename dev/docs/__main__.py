@@ -22,7 +22,9 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
         description=usage,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--check", action="store_true", help="write nothing; fail where it would")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, and fail if a page is out of date"
+    )
     check = parser.parse_args(arguments).check
     try:
         made = {name: make(root) for name, make in PAGES.items()}

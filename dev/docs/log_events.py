@@ -1,4 +1,4 @@
-"""The page of log events: each event that the code logs, with its meaning."""
+"""The page of log events: each event that the code logs and what it means."""
 
 import ast
 import re
@@ -16,12 +16,12 @@ MENTION = re.compile(rf"\b(?:{'|'.join(LOGGERS)})\s*\.")
 INTRODUCTION = """\
 # Log events
 
-This page is made from the code and from `dev/docs/log_events.toml`. After adding or changing a log
-line, run `.venv/bin/python -m dev.docs`.
+`.venv/bin/python -m dev.docs` generates this page from the code and from
+`dev/docs/log_events.toml`. Run it after you add or change a log line.
 
 Every process logs to stderr, one line per event: readable text in development, JSON in production.
-Every line of a request and of the jobs that it caused has the same `request_id`. Neither the
-arguments of jobs nor the parameters of queries are logged.
+All lines of a request and of its jobs have the same `request_id`. Arguments of jobs and parameters
+of queries are never logged.
 
 The level `exception` is an `error` with its traceback.
 """
@@ -40,7 +40,7 @@ class LogCall:
 def page(root: Path) -> str:
     """Return the page: a table for each group of events.
 
-    Raise ValueError where an event has no meaning or a meaning has no event.
+    Raise ValueError if an event has no meaning or a meaning has no event.
     """
     meanings: dict[str, dict[str, str]] = tomllib.loads(MEANINGS.read_text())
     calls = list(log_calls(root))
@@ -52,7 +52,7 @@ def page(root: Path) -> str:
 
 
 def log_calls(root: Path) -> Iterator[LogCall]:
-    """Yield every call of a logger in the service and its migrations, if its event is a literal."""
+    """Yield each call of a logger in the service and its migrations whose event is a literal."""
     for file in sorted([*(root / "app").rglob("*.py"), *root.glob("alembic/env.py")]):
         module, source = file.relative_to(root).as_posix(), file.read_text()
         if not MENTION.search(source):

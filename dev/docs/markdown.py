@@ -10,7 +10,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def code(text: str) -> str:
-    """Return a text as code, or nothing where there is none."""
+    """Return a text as code, or an empty string."""
     return f"`{text}`" if text else ""
 
 

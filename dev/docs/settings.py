@@ -14,10 +14,10 @@ SETTING = re.compile(r"(?:# ?)?([A-Z][A-Z_]*(?:<NAME>[A-Z_]+)?)=(.*)")
 INTRODUCTION = """\
 # Settings
 
-This page is made from `Settings` in `app/core/config.py` and from `.env.example`. After a change of
-either, run `.venv/bin/python -m dev.docs`.
+`.venv/bin/python -m dev.docs` generates this page from `Settings` in `app/core/config.py` and from
+`.env.example`. Run it after you change either.
 
-`Settings` is the only reader of the environment. It looks for a value in the environment, then in
+Only `Settings` reads the environment. It looks for a value in the environment, then in
 `.env`, then in `.dev/env`, which `bin/dev` writes while its servers run. An empty value counts as
 not set. Durations are in seconds. [Deployment](deployment.md#settings-in-production) lists what
 production requires.
@@ -43,8 +43,8 @@ CODE = re.compile(
     | python\ -c\ "[^"]*"                        # a command
     | \{".*\}+                                   # JSON
     | (?<!\w)[A-Z]+_[A-Z_]+(?:\ \+\ /\S+\w)?   # a setting, or an address that starts with one
-    | [\w+]+://(?:\S*[\w/])?                     # an address, or how one starts
-    | /[a-z]\S*\w | \*\.[a-z.]+ | sslmode= | <NAME>
+    | [\w+]+://(?:\S*[\w/}])?                    # an address, or how one starts
+    | (?<!\w)(?:docs)?/[a-z]\S*\w | \*\.[a-z.]+ | sslmode= | <NAME>
     """,
     re.VERBOSE,
 )
@@ -108,13 +108,13 @@ def _properties() -> dict[str, dict[str, JsonValue]]:
 
 
 def _default(entry: Entry, properties: Mapping[str, Schema]) -> str:
-    if "default" not in properties.get(entry.name.lower(), {}):
-        return ""
+    if properties.get(entry.name.lower(), {}).get("default") is None:
+        return ""  # .env.example shows an example instead
     return code(entry.example.strip('"'))
 
 
 def _values(schema: Schema) -> str:
-    """Describe in a few words which values a setting takes."""
+    """Return a short description of the values that a setting takes."""
     match schema:
         case {"anyOf": [{**only}, {"type": "null"}]}:
             return _values(TypeAdapter(dict[str, JsonValue]).validate_python(only))

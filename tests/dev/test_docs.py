@@ -49,6 +49,8 @@ def test_a_setting_is_described_by_the_comment_above_it() -> None:
         "| `PASSWORD_MIN_LENGTH` | integer from 8 to 64 | `8` | The shortest password",
         "| `SMTP_PASSWORD` | secret |  | The password at the mail server. |",
         "| `CORS_CREDENTIALS` | `true`, `false` | `false` | Whether",
+        "| `METRICS_PORT` | integer from 1 to 65535 |  | The first port",
+        "They still verify and decrypt. `docs/operating.md` explains",
     ],
 )
 def test_a_setting_is_listed_with_its_values_and_its_default(row: str) -> None:
