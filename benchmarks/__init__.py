@@ -1,1 +1,1 @@
-"""Measurements that a claim about speed rests on."""
+"""The measurements behind the project's claims about speed."""

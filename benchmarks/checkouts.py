@@ -1,4 +1,4 @@
-"""Releases that are compared: our checkout and an earlier one, each with its own database."""
+"""The compared releases: this checkout and an earlier one, each with its own database."""
 
 import asyncio
 import os
@@ -11,12 +11,12 @@ HERE = Path(__file__).parents[1]
 
 
 def chosen(against: Path | None) -> dict[str, Path]:
-    """Return what is compared, by its label."""
+    """Return the compared checkouts by label."""
     return {"ours": HERE} | ({"earlier": against.resolve()} if against else {})
 
 
 def python(checkout: Path) -> str:
-    """Return the Python of a checkout: an earlier release may need other packages than ours."""
+    """Return the Python of a checkout, because an earlier release may need other packages."""
     own = checkout / ".venv/bin/python"
     if checkout == HERE:
         return sys.executable
@@ -37,7 +37,7 @@ def environment(checkout: Path, database_url: str, redis_url: str) -> dict[str, 
 
 
 async def create_database(server: str, name: str) -> str:
-    """Create a database next to the one of the URL, and return its URL."""
+    """Create a database on the same server, and return its URL."""
     connection = await asyncpg.connect(server)
     try:
         await connection.execute(f'CREATE DATABASE "{name}"')
@@ -47,7 +47,7 @@ async def create_database(server: str, name: str) -> str:
 
 
 async def migrate(checkout: Path, environment: dict[str, str]) -> None:
-    """Bring a database to the checkout's newest migration."""
+    """Apply the migrations of the checkout."""
     command = ("-m", "alembic", "upgrade", "head")
     migration = await asyncio.create_subprocess_exec(
         python(checkout), *command, cwd=checkout, env=environment

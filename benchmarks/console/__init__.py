@@ -1,1 +1,1 @@
-"""What the console asks for, with 1,000,000 jobs: `python -m benchmarks.console`."""
+"""The queries of the console with 1,000,000 jobs: `python -m benchmarks.console`."""

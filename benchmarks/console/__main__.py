@@ -1,7 +1,7 @@
-"""`python -m benchmarks.console` measures what the console asks for, on full servers.
+"""`python -m benchmarks.console` measures the queries of the console on full servers.
 
-It fills a PostgreSQL and a Valkey of its own with waiting jobs and dead letters, and prints the
-median of each call, its statements, and its round trips to Redis. It takes two minutes.
+It fills its own PostgreSQL and Valkey with waiting jobs and dead letters. It prints the median time
+of each call, with its statements and its round trips to Redis. It takes two minutes.
 """
 
 import argparse
@@ -27,7 +27,7 @@ Call = Callable[[], Awaitable[object]]
 
 
 async def seconds_of(call: Call, rounds: int = ROUNDS) -> float:
-    """Return the median duration of a call, after a first one that prepares its statements."""
+    """Return the median duration of a call. A first call prepares the statements."""
     await call()
     durations = []
     for _ in range(rounds):
@@ -70,7 +70,7 @@ def calls_of(resources: Resources) -> dict[str, Call]:
 
 
 async def measure(resources: Resources, jobs: int, letters: int) -> bool:
-    """Print a table, and return whether every bar is met."""
+    """Print a table, and return whether all targets are met."""
     await fill(resources, jobs, letters)
     print(f"{jobs:,} jobs wait, {letters:,} dead letters\n")
     found = {}
@@ -96,7 +96,7 @@ async def measure(resources: Resources, jobs: int, letters: int) -> bool:
 
 
 def run(jobs: int, letters: int) -> bool:
-    """Measure on servers of its own. The migrations need an event loop of theirs."""
+    """Measure on separate servers. The migrations need their own event loop."""
     with own_servers() as ground:
         return asyncio.run(measure_on(ground, jobs, letters))
 
@@ -108,9 +108,9 @@ async def measure_on(ground: Ground, jobs: int, letters: int) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.console", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=1_000_000, help="how many wait (1,000,000)")
+    parser.add_argument("--jobs", type=int, default=1_000_000, help="waiting jobs (1,000,000)")
     parser.add_argument("--letters", type=int, default=100_000, help="dead letters (100,000)")
-    parser.add_argument("--tabs", action="store_true", help="measure open tabs, and nothing else")
+    parser.add_argument("--tabs", action="store_true", help="measure open tabs only")
     options = parser.parse_args()
     met = tabs.run() if options.tabs else run(options.jobs, options.letters)
     return 0 if met else 1

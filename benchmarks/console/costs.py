@@ -1,4 +1,4 @@
-"""What the console costs the jobs: their counting, and the indexes that find dead letters."""
+"""The cost of the console for jobs: counting tries, and the indexes for dead letters."""
 
 import time
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from app.schemas.jobs import BuildSignupReport
 from benchmarks.console.fill import report
 
 TRIES = 3_000
-"""About as many as one worker runs in a second."""
+"""About as many jobs as a worker runs in a second."""
 
 SECONDS = 20
 TRANSACTIONS, PER_TRANSACTION = 40, 100
@@ -30,7 +30,7 @@ INDEXES = {
 
 
 async def cost_of_counting(redis: QueueRedis) -> float:
-    """Return the processor time in seconds that it takes to report one try, and to send it."""
+    """Return the processor time in seconds for counting and sending one try."""
     recorder, observers = Recorder(redis, ["BuildSignupReport"]), Observers()
     observers.append(recorder.add)
     began = time.process_time()
@@ -42,7 +42,7 @@ async def cost_of_counting(redis: QueueRedis) -> float:
 
 
 async def enqueue_rate(resources: Resources) -> float:
-    """Return how many jobs are enqueued per second, in transactions of a hundred."""
+    """Return the number of jobs enqueued per second, a hundred per transaction."""
     job: Job = BuildSignupReport()
     began = time.perf_counter()
     for _ in range(TRANSACTIONS):
@@ -54,7 +54,7 @@ async def enqueue_rate(resources: Resources) -> float:
 
 @asynccontextmanager
 async def without_indexes(resources: Resources) -> AsyncIterator[None]:
-    """Drop the indexes of the console for a while."""
+    """Drop the indexes of the console until the block ends."""
     async with resources.sessions.begin() as session:
         for name in INDEXES:
             await session.execute(text(f"DROP INDEX {name}"))

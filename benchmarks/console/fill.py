@@ -1,4 +1,4 @@
-"""Rows, dead letters, and keys of Redis, written in bulk."""
+"""Write rows, dead letters, and Redis keys in bulk."""
 
 import time
 from uuid import UUID, uuid4
@@ -13,16 +13,16 @@ from app.core.worker.execution.observers import TryReport
 from app.core.worker.recorder import Recorder
 
 BATCH = 10_000
-"""Rows of one statement, and ids of one command: each has a time limit."""
+"""Rows per statement, and ids per command. Both have a time limit."""
 
-# Ids in the order of time, as the service makes them.
+# The ids are in order of time, like those of the service.
 ROWS = text("""\
 INSERT INTO outbox (id, queue, name, payload, request_id, due_at)
 SELECT (lpad(to_hex(number), 12, '0') || '70008000000000000000')::uuid, 'base', 'Note',
   jsonb_build_object('user_id', number), 'request ' || number,
   CASE WHEN number % 10 = 0 THEN now() + number * interval '1 second' END
 FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS number""")
-# Each of ten classes of errors has a tenth of them.
+# Ten classes of errors have a tenth of the dead letters each.
 LETTERS = text("""\
 INSERT INTO outbox (id, queue, name, payload, failed_at, attempts, crashes, error, traceback)
 SELECT gen_random_uuid(), 'base', 'Note', jsonb_build_object('user_id', number),
@@ -32,7 +32,7 @@ FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS number"
 
 
 async def fill(resources: Resources, jobs: int, letters: int) -> None:
-    """Fill the servers, and let PostgreSQL learn what it has."""
+    """Fill the servers, and update the statistics of PostgreSQL."""
     for statement, count in ((ROWS, jobs), (LETTERS, letters)):
         for first in range(1, count + 1, BATCH):
             last = min(first + BATCH - 1, count)
@@ -47,7 +47,7 @@ async def fill(resources: Resources, jobs: int, letters: int) -> None:
 
 
 async def fill_queue(redis: QueueRedis, jobs: int) -> None:
-    """Add the ids to the sorted set. No worker runs, so they need no payload."""
+    """Add the ids to the sorted set. No worker runs, so the jobs need no payload."""
     keys, now = QueueKeys(BASE), time.time() * 1000
     for first in range(1, jobs + 1, BATCH):
         numbers = range(first, min(first + BATCH, jobs + 1))
@@ -58,7 +58,7 @@ async def fill_queue(redis: QueueRedis, jobs: int) -> None:
 
 
 async def fill_activity(redis: QueueRedis) -> None:
-    """Record as much as a busy worker does in a minute, for each of the last sixty."""
+    """Record the activity of a busy worker for each of the last sixty minutes."""
     recorder = Recorder(redis, ["BuildSignupReport"])
     for _ in range(3_000):
         recorder.add(report())

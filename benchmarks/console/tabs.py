@@ -1,11 +1,12 @@
-"""What open tabs of the console cost the requests of others.
+"""The cost of open console tabs for other requests.
 
-The overview is shown, and changes all the time, so that each look is rendered and sent to all tabs.
+The tabs show the overview, which changes all the time. So each version is rendered and sent to all
+tabs.
 
-At full load, a process answers fewer requests by as much of its processor as the tabs take. That
-share is measured while nothing else is asked, because it is far below what two measurements of the
-throughput differ by on a machine that has other work. The throughput itself is measured as well, in
-turns with the tabs and without them: requests in a second of the processor time of the process.
+At full load, the processor time of the tabs is lost to other requests. This share is measured while
+the process does nothing else, because it is smaller than the noise of a throughput measurement. The
+throughput is measured, too, in turns with and without the tabs, as requests per second of processor
+time.
 """
 
 import asyncio
@@ -36,7 +37,7 @@ from dev.valkey import valkey
 TABS, CONNECTIONS = 20, 32
 ROUNDS, SECONDS = 8, 5.0
 REST = 10.0
-"""Seconds in which nothing but the tabs is served."""
+"""Seconds in which the process serves only the tabs."""
 
 SHARE_LIMIT = 0.02
 
@@ -44,7 +45,7 @@ TAB = "GET /console/live/overview HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: session
 
 
 def run() -> bool:
-    """Print what the tabs cost, and return whether it is little enough."""
+    """Print the cost of the tabs, and return whether the target is met."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
         database = stack.enter_context(postgres(folder / "postgres"))
@@ -74,7 +75,7 @@ async def _measure(server: Server, settings: Settings) -> bool:
         access_token, session = await _log_in(resources)
         headers = {"authorization": f"Bearer {access_token}"}
         request = Request("GET", ["/api/v1/users/me"], headers)
-        await _throughput(server, request)  # everything is loaded, and statements are prepared
+        await _throughput(server, request)  # a warm-up that loads the code and prepares statements
         shares, costs, sent = [], [], 0
         async with _changing(resources):
             for _ in range(ROUNDS):
@@ -121,7 +122,7 @@ async def _log_in(resources: Resources) -> tuple[str, str]:
 
 @asynccontextmanager
 async def _changing(resources: Resources) -> AsyncIterator[None]:
-    """Send jobs again and again: each look at the overview finds other figures."""
+    """Send jobs all the time, so that each version of the overview differs."""
 
     async def send() -> None:
         while True:
@@ -139,7 +140,7 @@ async def _changing(resources: Resources) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _open_tabs(server: Server, session: str) -> AsyncIterator[list[int]]:
-    """Open the tabs, and yield how many versions each has got since."""
+    """Open the tabs, and yield the number of versions that each has received since."""
     received = [0] * TABS
     async with AsyncExitStack() as stack:
         for number in range(TABS):

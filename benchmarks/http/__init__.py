@@ -1,1 +1,1 @@
-"""What a request costs, beside a bare and a plain application on the same servers."""
+"""The cost of a request, compared with a bare and a plain application on the same servers."""

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.http` measures what requests cost, and prints one table.
+"""`python -m benchmarks.http` measures the cost of requests and prints one table.
 
-Every contender is a process on the first core; PostgreSQL, Valkey, and the client share the others.
-They are measured in turns, and the order rotates: what disturbs the machine disturbs all of them.
+Each contender is a process on the first core. PostgreSQL, Valkey, and the client share the others.
+The contenders are measured in turns, and the order rotates, so that other work affects all of them.
 """
 
 import argparse
@@ -67,7 +67,7 @@ async def costs_of_ours(contenders: Mapping[str, Contender]) -> Costs:
 async def fill(
     contenders: Mapping[str, Contender], served: Mapping[str, Server]
 ) -> dict[str, People]:
-    """Fill the databases. The small applications use ours."""
+    """Fill the databases. The small applications share that of the service."""
     people = {}
     for name in {OURS, PREVIOUS} & contenders.keys():
         found = await people_of(contenders[name], served[name].port)
@@ -111,7 +111,7 @@ def health_of(contender: Contender) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return the exit code, which is 1 when a target is missed."""
+    """Return the exit code, which is 1 if a target is missed."""
     options = parser().parse_args(arguments)
     values, began, complete = Values(), time.monotonic(), False
     take_the_other_cores()
@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"stopped: {error!r}", file=sys.stderr)
     measured = [figure for figure in figures(values) if OURS in figure.values]
     if not complete:  # a target may need a contender that was not measured
-        measured = [replace(figure, bar=None) for figure in measured]
+        measured = [replace(figure, target=None) for figure in measured]
     print(table(measured))
     print(
         f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {options.rounds} rounds; "

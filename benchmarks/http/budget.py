@@ -1,4 +1,4 @@
-"""What each kind of request may cost: `budget.toml`, which the tests compare with the costs."""
+"""The budget of each kind of request, `budget.toml`, which a test compares with the costs."""
 
 import math
 import tomllib
@@ -8,7 +8,7 @@ from pathlib import Path
 BUDGET = Path(__file__).with_name("budget.toml")
 
 SLACK = 1.03
-"""Calls differ a little between versions of Python and of libraries."""
+"""The number of calls varies slightly between versions of Python and of libraries."""
 
 HEADER = """\
 # What each kind of request may cost: calls of Python functions, and round trips to PostgreSQL.
@@ -24,7 +24,7 @@ def read_budget() -> Costs:
 
 
 def write_budget(costs: Costs) -> None:
-    """Allow what requests cost now, and a little more."""
+    """Write the present costs of requests, with a small tolerance."""
     lines = [HEADER]
     for name, cost in costs.items():
         calls = math.ceil(cost["calls"] * SLACK / 10) * 10
@@ -35,7 +35,7 @@ def write_budget(costs: Costs) -> None:
 
 
 def exceeded(costs: Costs, budget: Costs) -> Iterator[str]:
-    """Yield a sentence for each request that costs more than its budget, or has none."""
+    """Yield a sentence for each request that exceeds its budget or has none."""
     for name, cost in costs.items():
         if name not in budget:
             yield f"{name!r} has no budget: run python -m benchmarks.http --write-budget"

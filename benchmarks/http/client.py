@@ -1,4 +1,4 @@
-"""A client that sends requests with as little work as possible, where wrk is not installed."""
+"""A client with little overhead, for machines without wrk."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
 class Connection(asyncio.Protocol):
-    """One connection, which sends its next request after each response."""
+    """A connection that sends its next request after each response."""
 
     def __init__(self, requests: Iterator[bytes], latencies: list[float], bad: list[int]) -> None:
         self._requests, self._latencies, self._bad = requests, latencies, bad
@@ -42,7 +42,7 @@ class Connection(asyncio.Protocol):
 
 
 def requests_in(file: Path) -> Iterator[bytes]:
-    """Yield the requests of the file that load.py wrote, in turns."""
+    """Yield the requests of a file that load.py wrote, in turns."""
     method, body, number, *lines = file.read_text().splitlines()
     headers, paths = [*lines[: int(number)], "host: 127.0.0.1"], lines[int(number) :]
     if "{n}" in body:

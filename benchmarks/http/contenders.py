@@ -1,4 +1,4 @@
-"""Who is measured: how each is started, and with which requests each is asked for the same."""
+"""The contenders: how each is started, and how each is asked for the same."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ SECRET = token_urlsafe(48)
 
 @dataclass(frozen=True)
 class Request:
-    """A request, to several paths in turns. `{n}` in its body is a new number each time."""
+    """A request to several paths in turns. `{n}` in its body is a new number each time."""
 
     method: str
     paths: Sequence[str]
@@ -35,7 +35,7 @@ class Contender:
 
     @property
     def python(self) -> str:
-        """Return the interpreter of the checkout, or ours where it has none."""
+        """Return the interpreter of the checkout, or the current one if it has none."""
         own = self.folder / ".venv/bin/python"
         return str(own) if own.exists() else sys.executable
 
@@ -46,7 +46,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class People:
-    """What the requests are about: tokens, and the ids of rows."""
+    """The tokens and ids that requests contain."""
 
     member_token: str
     superuser_token: str
@@ -55,7 +55,7 @@ class People:
 
 
 def service(name: str, folder: Path, database_url: str, redis_url: str) -> Contender:
-    """Return the service of a checkout, with the settings of production."""
+    """Return the service of a checkout, with production settings."""
     variables = {
         "ENVIRONMENT": "production",
         "SECRET_KEY": SECRET,
@@ -122,7 +122,7 @@ ITEM = json.dumps({"title": "A title", "description": "What it is about"})
 PASSWORD = "a fresh battery staple"  # noqa: S105  of invented users
 EMAIL = "member@example.com"
 VISITOR = "visitor@example.com"
-"""The user of the measured logins. They end the oldest sessions, and must not end the member's."""
+"""The user of the measured logins, which end the oldest sessions of their user."""
 
 
 def login_of(email: str) -> str:

@@ -1,8 +1,8 @@
-"""Count what a request costs: calls of Python functions, and round trips to PostgreSQL.
+"""Count the calls of Python functions and the round trips to PostgreSQL of a request.
 
-Both are the same on every machine, busy or not. The application runs inside this process, without
-a server. This file is run by its path, in the environment of the application that it measures:
-`python costs.py MODULE:APP < requests.json`. It uses the standard library and uvloop only.
+Both are the same on every machine. The application runs inside this process, without a server. This
+file is run by its path, in the environment of the measured application:
+`python costs.py MODULE:APP < requests.json`. It uses only the standard library and uvloop.
 """
 
 import asyncio
@@ -29,11 +29,11 @@ numbers = itertools.count()
 
 READY_FOR_QUERY = b"Z"
 HEADER = 5
-"""Bytes of the head of a message: its type, and the length of the rest."""
+"""Bytes of the header of a message: its type, and the length of the rest."""
 
 
 class CountingProxy:
-    """Passes everything on to PostgreSQL, and counts how often its turn to speak ends."""
+    """Forward everything to PostgreSQL, and count the answers that it completes."""
 
     def __init__(self, host: str, port: int) -> None:
         self.round_trips = 0
@@ -53,7 +53,7 @@ class CountingProxy:
 
 
 class _Counter:
-    """Reads one connection's messages from the server."""
+    """Parse the server's messages on one connection."""
 
     def __init__(self, proxy: CountingProxy) -> None:
         self._proxy = proxy
@@ -86,7 +86,7 @@ def _in_background(call: Callable[..., None], *arguments: object) -> None:
 async def count(
     app: Application, requests: list[Message], proxy: CountingProxy
 ) -> dict[str, dict[str, float]]:
-    """Return the costs of each request by its name."""
+    """Return the costs of each request by name."""
     async with _Lifespan(app) as state:
         return {each["name"]: await _count_one(app, each, state, proxy) for each in requests}
 
@@ -152,7 +152,7 @@ def _scope(request: Message, body: bytes, state: Message) -> Message:
 
 
 class _Lifespan:
-    """Starts an application as a server does, and ends it."""
+    """Start an application as a server does, and stop it."""
 
     def __init__(self, app: Application) -> None:
         self._app = app

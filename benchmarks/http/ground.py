@@ -48,7 +48,7 @@ UPDATE users SET email_verified_at = now() WHERE email IN ('{EMAIL}', '{VISITOR}
 
 @contextmanager
 def servers(previous: Path | None) -> Iterator[dict[str, Contender]]:
-    """Run PostgreSQL and Valkey as in production, and yield who is measured on them."""
+    """Run PostgreSQL and Valkey as in production, and yield the contenders on them."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
         database = stack.enter_context(postgres(folder / "postgres")).rpartition("/")[0]
@@ -87,7 +87,7 @@ async def _create(server: str, database: str) -> None:
 
 
 async def people_of(contender: Contender, port: int) -> People:
-    """Fill the database of a running service, and log in there."""
+    """Fill the database of a running service, and log in."""
     api = f"http://127.0.0.1:{port}/api/v1"
     for email in (EMAIL, VISITOR):
         user = json.dumps({"email": email, "password": PASSWORD, "full_name": "Member"})
@@ -107,7 +107,7 @@ async def people_of(contender: Contender, port: int) -> People:
 
 
 async def promoted(contender: Contender, port: int, people: People) -> People:
-    """Let a second user be a superuser, who may read all users."""
+    """Make a second user a superuser, who may read all users."""
     api = f"http://127.0.0.1:{port}/api/v1"
     user = json.dumps({"email": "root@example.com", "password": PASSWORD})
     _post(f"{api}/users/signup", user, "application/json")
@@ -125,7 +125,7 @@ async def promoted(contender: Contender, port: int, people: People) -> People:
 
 
 async def people_beside(ours: Contender, people: People) -> People:
-    """Return the same rows with a token that the small applications know."""
+    """Return the same rows with a token for the small applications."""
     connection = await asyncpg.connect(ours.variables["DATABASE_URL"])
     try:
         member = await connection.fetchval("SELECT id::text FROM users WHERE email = $1", EMAIL)

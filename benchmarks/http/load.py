@@ -1,4 +1,4 @@
-"""Load on a server: by wrk where it is installed, else by a client of our own."""
+"""Put load on a server, with wrk if it is installed, or else with `benchmarks/http/client.py`."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).with_name("wrk.lua")
 
 @dataclass(frozen=True)
 class Load:
-    """What a client has seen. Latencies are in seconds."""
+    """The measurement of a client. Latencies are in seconds."""
 
     responses: int
     failures: int
@@ -35,9 +35,9 @@ def generator() -> str:
 
 
 async def put_load(port: int, request: Request, connections: int, seconds: float) -> Load:
-    """Send requests for some seconds, each connection its next one after each response.
+    """Send requests for some seconds. Each connection sends its next request after a response.
 
-    Raise RuntimeError if none is answered, or one with a failure: its cost would mean nothing.
+    Raise RuntimeError if there is no response or a failure, because the figures would mean nothing.
     """
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         body = request.body.replace("{n}", f"-{uuid4().hex}-{{n}}")

@@ -1,4 +1,4 @@
-"""What is measured, and the targets."""
+"""The measures and their targets."""
 
 import asyncio
 import json
@@ -19,8 +19,8 @@ from benchmarks.http.contenders import (
 from benchmarks.http.load import put_load
 from benchmarks.http.server import Server
 from benchmarks.queue.figures import (
-    Bar,
     Figure,
+    Target,
     at_most,
     times_at_least,
 )
@@ -68,7 +68,7 @@ class Values:
 async def measure_load(
     server: Server, measure: str, request: Request, seconds: float, values: Values
 ) -> None:
-    """Measure one kind of request with many connections, and with one."""
+    """Measure one kind of request with many connections and with one."""
     contender = server.name
     before = server.processor_time
     many = await put_load(server.port, request, MANY, seconds)
@@ -85,7 +85,7 @@ async def measure_load(
 async def measure_costs(
     contender: Contender, requests: Mapping[str, Request], values: Values
 ) -> None:
-    """Count calls of functions and round trips, in a process of its own."""
+    """Count function calls and round trips in a separate process."""
     for name, cost in (await costs_of(contender, requests)).items():
         values.add(f"{name}: calls", contender.name, cost["calls"])
         values.add(f"{name}: round trips", contender.name, cost["round_trips"])
@@ -140,8 +140,8 @@ def figures(values: Values) -> Iterator[Figure]:
         yield from _details(values, measure)
     if values.of("enqueue: requests/s"):
         previous = PREVIOUS in values.of("enqueue: requests/s")
-        bar = times_at_least(ENQUEUE_GAIN, PREVIOUS) if previous else None
-        yield _figure(values, "enqueue: requests/s", "", bar)
+        target = times_at_least(ENQUEUE_GAIN, PREVIOUS) if previous else None
+        yield _figure(values, "enqueue: requests/s", "", target)
         yield from _details(values, "enqueue")
     for measure, needed in HASHING.items():
         yield _figure(
@@ -168,25 +168,25 @@ def _details(values: Values, measure: str) -> Iterator[Figure]:
     yield _figure(values, f"{measure}: calls", "")
 
 
-def _figure(values: Values, measure: str, unit: str, bar: Bar | None = None) -> Figure:
-    return Figure(measure, unit, values.of(measure), bar)
+def _figure(values: Values, measure: str, unit: str, target: Target | None = None) -> Figure:
+    return Figure(measure, unit, values.of(measure), target)
 
 
-def _shares(of_bare: float, of_plain: float | None) -> Bar:
-    bars = [times_at_least(of_bare, BARE)]
+def _shares(of_bare: float, of_plain: float | None) -> Target:
+    targets = [times_at_least(of_bare, BARE)]
     if of_plain is not None:
-        bars.append(times_at_least(of_plain, PLAIN))
-    return _all(bars)
+        targets.append(times_at_least(of_plain, PLAIN))
+    return _all(targets)
 
 
-def _all(bars: Sequence[Bar]) -> Bar:
-    text = ", ".join(bar.text for bar in bars)
-    return Bar(text, lambda medians: all(bar.holds(medians) for bar in bars))
+def _all(targets: Sequence[Target]) -> Target:
+    text = ", ".join(target.text for target in targets)
+    return Target(text, lambda medians: all(target.holds(medians) for target in targets))
 
 
-def _tail(values: Values, measure: str) -> Bar:
+def _tail(values: Values, measure: str) -> Target:
     p50 = Figure("", "", values.of(f"{measure}: p50, {MANY}"))
-    return Bar(
+    return Target(
         f"≤ {P99_FACTOR:g} × p50",
         lambda medians: medians[OURS] <= P99_FACTOR * p50.medians[OURS],
     )

@@ -1,4 +1,4 @@
-"""A server process on a core of its own, and what the kernel knows about it."""
+"""A server process on its own core, and its figures from the kernel."""
 
 import http.client
 import os
@@ -34,7 +34,7 @@ class Server:
 
     @property
     def event_loop_time(self) -> float:
-        """The processor time of the main thread, which hashes no passwords, in seconds."""
+        """The processor time in seconds of the main thread, which hashes no passwords."""
         return _run_time(Path(f"/proc/{self.pid}/task/{self.pid}"))
 
     @property
@@ -46,14 +46,14 @@ class Server:
 
 
 def take_the_other_cores() -> None:
-    """Leave the first core to the measured servers; everything else starts on the others."""
+    """Reserve the first core for the measured servers. Everything else runs on the others."""
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores - {SERVER_CORE} or cores)
 
 
 @contextmanager
 def running(contender: Contender, health: str) -> Iterator[Server]:
-    """Start an application and wait for its first response; end it afterwards."""
+    """Start an application, wait for its first response, and stop it after the block."""
     port = _free_port()
     command = [contender.python, "-m", "uvicorn", contender.app, "--port", str(port)]
     command += ["--no-access-log", "--log-level", "warning", *contender.server_options]

@@ -1,1 +1,1 @@
-"""What the API serves under load, with and without a limit of requests in flight."""
+"""The goodput of the API under overload."""

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.load` measures what the API serves under overload, and prints a table.
+"""`python -m benchmarks.load` measures the API under overload and prints a table.
 
-With `--against CHECKOUT` it measures an earlier release in turns with this one. All figures are of
-one run, and a machine with other work changes them all: compare ratios.
+With `--against CHECKOUT` it measures an earlier release in turns with this one. Other work on the
+machine changes all figures, so compare ratios.
 """
 
 import argparse
@@ -39,9 +39,9 @@ async def compare(
             name,
             unit,
             {label: [row[number] for row in rows] for label, rows in values.items()},
-            bar,
+            target,
         )
-        for number, (name, (unit, bar)) in enumerate(FIGURES.items())
+        for number, (name, (unit, target)) in enumerate(FIGURES.items())
     ]
 
 

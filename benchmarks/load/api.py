@@ -1,4 +1,4 @@
-"""The API of a checkout as a process of its own, with a user who is logged in."""
+"""The API of a checkout as a separate process, with a logged-in user."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ class Api:
 
 @asynccontextmanager
 async def running_api(checkout: Path, environment: dict[str, str]) -> AsyncIterator[Api]:
-    """Start the API as its image does, on a core and a port of its own; end it afterwards."""
+    """Start the API as its image does, on its own core and port. Stop it after the block."""
     process = await asyncio.create_subprocess_exec(
         *(python(checkout), "-m", *command(checkout), "--host", "127.0.0.1", "--port", "0"),
         cwd=checkout,
@@ -78,7 +78,7 @@ async def _port(output: asyncio.StreamReader) -> int:
 
 
 async def _discard(output: asyncio.StreamReader) -> None:
-    """Read on: a full pipe would hold the process up."""
+    """Read the rest of the output, because a full pipe would block the process."""
     while await output.read(65_536):
         pass
 

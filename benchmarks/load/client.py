@@ -1,4 +1,4 @@
-"""Connections that send one request each at a time, with as little work as possible."""
+"""Connections with little overhead that send one request at a time."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ class Response:
     status: int
     latency: float
     at: float
-    """When it arrived, in seconds since the beginning of its phase."""
+    """The time of arrival, in seconds since the beginning of the phase."""
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Outcome:
         return [each.latency for each in self.responses if each.status == status]
 
     def percentile(self, status: int, share: float) -> float:
-        """Return a latency in milliseconds, 0 where no response has the status."""
+        """Return a latency in milliseconds, or 0 if no response has the status."""
         return 1000 * quantile(self.latencies(status) or [0.0], share)
 
     def reached(self, goodput: float, window: float) -> float:
@@ -59,7 +59,7 @@ class Outcome:
 
 
 class Connection(asyncio.Protocol):
-    """One connection that is kept alive."""
+    """A keep-alive connection."""
 
     def __init__(self, load: "Load") -> None:
         self._load = load
@@ -92,7 +92,7 @@ class Connection(asyncio.Protocol):
 
 
 class Load:
-    """Many connections to one port, all with the same request."""
+    """Many connections to one port that send the same request."""
 
     def __init__(self, port: int, request: bytes) -> None:
         self.port = port
@@ -104,7 +104,7 @@ class Load:
         self._closed_loop = False
 
     def take_back(self, connection: Connection) -> None:
-        """Take back a connection that is free; in a closed loop it sends again at once."""
+        """Take back a free connection. In a closed loop, it sends again at once."""
         if self._closed_loop:
             connection.send()
         else:
@@ -120,7 +120,7 @@ class Load:
             await asyncio.gather(*(self._connect() for _ in some))
 
     async def closed(self, seconds: float) -> Outcome:
-        """Let each connection send its next request as soon as it has a response."""
+        """Send the next request on each connection as soon as it has a response."""
         self._begin(seconds)
         self._closed_loop = True
         while self._free:
@@ -129,7 +129,7 @@ class Load:
         return self._outcome
 
     async def open(self, rate: float, seconds: float) -> Outcome:
-        """Send `rate` requests per second, whatever the responses, while connections are free."""
+        """Send `rate` requests per second on free connections, without waiting for responses."""
         self._begin(seconds)
         sent = 0
         while (elapsed := time.perf_counter() - self._began) < seconds:
@@ -140,13 +140,13 @@ class Load:
         return self._outcome
 
     def disconnect(self) -> None:
-        """Drop all connections, as clients do that give up."""
+        """Drop all connections, like clients that give up."""
         self._closed_loop = False
         for connection in self._connections:
             connection.close()
         self._connections.clear()
         self._free.clear()
-        self._outcome = Outcome(1.0)  # what still arrives belongs to no phase
+        self._outcome = Outcome(1.0)  # later responses belong to no phase
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()

@@ -1,23 +1,23 @@
-"""One round: a moderate load, many connections, an overload, and what follows it."""
+"""One round: a moderate load, many connections, an overload, and the recovery."""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from benchmarks.load.api import Api
 from benchmarks.load.client import Outcome
-from benchmarks.queue.figures import Bar, at_least, at_most
+from benchmarks.queue.figures import Target, at_least, at_most
 
 MODERATE, MANY = 32, 600
 """Connections of the closed loops."""
 
 OVERLOAD, OPEN_CONNECTIONS = 10, 3_000
-"""How many times as many requests arrive as the API can answer, and on how many connections."""
+"""The overload as a multiple of the peak, and its number of connections."""
 
 GOOD_SHARE = 0.8
 WINDOW = 0.5
-"""Seconds of good enough goodput that end the recovery."""
+"""Seconds of sufficient goodput that end the recovery."""
 
-FIGURES: dict[str, tuple[str, Bar | None]] = {
+FIGURES: dict[str, tuple[str, Target | None]] = {
     "peak": ("/s", None),
     "600 connections: goodput, of the peak": ("%", at_least(80)),
     "600 connections: at equal processor time": ("%", None),
@@ -29,12 +29,12 @@ FIGURES: dict[str, tuple[str, Bar | None]] = {
     "memory at its end, compared with the peak": ("×", at_most(1.3)),
     "recovery": ("s", at_most(2)),
 }
-"""What a round measures: unit and target."""
+"""The figures of a round, each with its unit and its target."""
 
 
 @dataclass(frozen=True)
 class Phase:
-    """The responses of some seconds, and the processor time that they took the API."""
+    """The responses in a period, and the processor time that the API needed for them."""
 
     outcome: Outcome
     cpu_seconds: float

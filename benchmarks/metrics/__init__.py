@@ -1,1 +1,1 @@
-"""What metrics cost per request and per job."""
+"""The cost of metrics per request and per job."""

@@ -1,7 +1,7 @@
-"""Measure what metrics cost: the processor time of a request and of a job, with and without them.
+"""Measure the processor time of a request and of a job, with and without metrics.
 
-Both are measured in turns in one process, so a busy machine is as busy for one as for the other.
-With `--workers` a worker that measures its jobs runs beside one that does not.
+One process measures both in turns, so that other work affects both. With `--workers`, a worker with
+metrics runs next to a worker without them.
 """
 
 import argparse
@@ -24,11 +24,11 @@ from app.core.worker.execution.observers import TryReport
 from benchmarks.metrics import workers
 
 ROUNDS, CALLS = 41, 2_000
-REQUEST_BAR, JOB_BAR = 10.0, 5.0
+REQUEST_TARGET, JOB_TARGET = 10.0, 5.0
 """In microseconds."""
 
-SHARE_BAR = 0.02
-"""The part of a worker's processor time."""
+SHARE_TARGET = 0.02
+"""A share of a worker's processor time."""
 
 Round = Callable[[], Coroutine[None, None, None]]
 
@@ -38,7 +38,7 @@ class Route:
 
 
 async def answer(_: Scope, __: Receive, send: Send) -> None:
-    """Do nothing: what a request costs otherwise is not the question."""
+    """Do nothing, because only the cost of metrics is measured."""
     await send({"type": "http.response.start", "status": 200, "headers": []})
 
 
@@ -97,7 +97,7 @@ def of_jobs() -> tuple[Round, Round]:
 
 
 async def cost(off: Round, on: Round) -> float:
-    """Return how many microseconds of processor time one call costs more."""
+    """Return how many more microseconds of processor time one call costs."""
     differences = []
     for _ in range(ROUNDS):
         without, measured = await processor_time(off), await processor_time(on)
@@ -112,25 +112,25 @@ async def processor_time(measured: Round) -> float:
 
 
 def compare_workers(rounds: int) -> int:
-    """Print what metrics cost a worker that runs jobs of one INCR each."""
+    """Print the cost of metrics in a worker whose jobs do one INCR each."""
     bare, more = workers.compare(rounds)
     share = more / bare
     print(f"per job of a worker {bare:5.1f} µs, with metrics {more:+.1f} µs ({share:+.1%})")
-    return int(more > JOB_BAR or share > SHARE_BAR)
+    return int(more > JOB_TARGET or share > SHARE_TARGET)
 
 
 async def compare_calls() -> int:
-    """Print what metrics cost, apart from all else."""
+    """Print the cost of metrics alone."""
     request, job = await cost(*of_requests()), await cost(*of_jobs())
-    print(f"per request {request:5.2f} µs (at most {REQUEST_BAR:.0f})")
-    print(f"per job     {job:5.2f} µs (at most {JOB_BAR:.0f})")
-    return int(request > REQUEST_BAR or job > JOB_BAR)
+    print(f"per request {request:5.2f} µs (at most {REQUEST_TARGET:.0f})")
+    print(f"per job     {job:5.2f} µs (at most {JOB_TARGET:.0f})")
+    return int(request > REQUEST_TARGET or job > JOB_TARGET)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.metrics", description=__doc__)
     parser.add_argument("--workers", action="store_true", help="compare two workers")
-    parser.add_argument("--rounds", type=int, default=21, help="how often (21)")
+    parser.add_argument("--rounds", type=int, default=21, help="number of rounds (21)")
     options = parser.parse_args()
     return compare_workers(options.rounds) if options.workers else asyncio.run(compare_calls())
 

@@ -1,4 +1,4 @@
-"""The processor time per job of two workers at the same time, one of which measures its jobs."""
+"""The processor time per job of two workers that run at the same time, one with metrics."""
 
 import asyncio
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ JOBS = 5_000
 
 @contextmanager
 def two_grounds() -> Iterator[tuple[Ground, Ground]]:
-    """Open a ground without metrics, and one with them and a Redis database of its own."""
+    """Open a ground without metrics, and one with metrics and its own Redis database."""
     with own_servers() as without:
         other = without.folder / "measured"
         other.mkdir()
@@ -26,7 +26,7 @@ def two_grounds() -> Iterator[tuple[Ground, Ground]]:
 
 
 def compare(rounds: int) -> tuple[float, float]:
-    """Return the µs per job without metrics, and how many more they are with metrics."""
+    """Return the µs per job without metrics, and the additional µs with metrics."""
     with two_grounds() as (without, measured):
         return asyncio.run(_compare(without, measured, rounds))
 
@@ -39,7 +39,7 @@ async def _compare(without: Ground, measured: Ground, rounds: int) -> tuple[floa
 
 
 async def _beside(one: Stage, other: Stage, jobs: int) -> tuple[float, float]:
-    """Let both do as many jobs: a busy machine is as busy for one as for the other."""
+    """Run the same number of jobs in both, so that other work affects both."""
     paces = await asyncio.gather(increments(one, jobs), increments(other, jobs))
     await asyncio.gather(one.empty(), other.empty())
     return paces[0].cpu, paces[1].cpu

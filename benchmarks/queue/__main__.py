@@ -22,7 +22,7 @@ QUICK = Scale(rounds=1, share=0.02)
 async def measure(
     ground: Ground, names: Sequence[str], scale: Scale, figures: list[Figure]
 ) -> None:
-    """Run the measures one after another and add their figures."""
+    """Run the measures one after another, and add their figures."""
     for name in names:
         began = time.monotonic()
         figures += await MEASURES[name](ground, scale)
@@ -30,14 +30,14 @@ async def measure(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return the exit code, which is 1 when a target is missed."""
+    """Return the exit code, which is 1 if a target is missed."""
     options = parser().parse_args(arguments)
     scale = QUICK if options.quick else Scale(rounds=options.rounds, share=options.share)
     figures: list[Figure] = []
     load = os.getloadavg()[0]
     with own_servers(options.profile) as ground:
         configure_logging(ground.settings)
-        tune_garbage_collection()  # the API, which sends, does so, too
+        tune_garbage_collection()  # the API, which sends jobs, also runs on uvloop
         names = options.measures or [*MEASURES]
         with suppress(KeyboardInterrupt):  # what has been measured by then is shown
             asyncio.run(measure(ground, names, scale, figures))

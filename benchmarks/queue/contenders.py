@@ -1,4 +1,4 @@
-"""The contenders: how each is started, what it stores, and how its users send."""
+"""The contenders: how each is started, what it stores, and how it sends jobs."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -40,10 +40,10 @@ class Contender(Protocol):
     def arguments(self) -> tuple[str, ...]: ...
 
     def stored(self, task: Task) -> bytes:
-        """Return what the contender itself stores for a job."""
+        """Return the payload that the contender stores for a job."""
 
     def sender(self, settings: Settings) -> AbstractAsyncContextManager[Send]:
-        """Send as the users of the contender do, over a connection that is already open."""
+        """Yield the contender's own way to send a job, over an open connection."""
 
 
 @dataclass(frozen=True, eq=False)

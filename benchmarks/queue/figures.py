@@ -8,7 +8,7 @@ OURS = "ours"
 
 
 @dataclass(frozen=True)
-class Bar:
+class Target:
     """The target of a figure, checked on the medians of all contenders."""
 
     text: str
@@ -17,12 +17,12 @@ class Bar:
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table: a value per round for each contender."""
+    """A line of the table, with a value per round for each contender."""
 
     name: str
     unit: str
     values: Mapping[str, Sequence[float]]
-    bar: Bar | None = None
+    target: Target | None = None
 
     @property
     def medians(self) -> dict[str, float]:
@@ -30,25 +30,29 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        if self.bar is None:
+        if self.target is None:
             return ""
-        return "met" if self.bar.holds(self.medians) else "NOT met"
+        return "met" if self.target.holds(self.medians) else "NOT met"
 
 
-def at_most(limit: float) -> Bar:
-    return Bar(f"≤ {limit:g}", lambda medians: medians[OURS] <= limit)
+def at_most(limit: float) -> Target:
+    return Target(f"≤ {limit:g}", lambda medians: medians[OURS] <= limit)
 
 
-def at_least(limit: float) -> Bar:
-    return Bar(f"≥ {limit:,g}", lambda medians: medians[OURS] >= limit)
+def at_least(limit: float) -> Target:
+    return Target(f"≥ {limit:,g}", lambda medians: medians[OURS] >= limit)
 
 
-def times_at_most(factor: float, other: str) -> Bar:
-    return Bar(f"≤ {factor:g} × {other}", lambda medians: medians[OURS] <= factor * medians[other])
+def times_at_most(factor: float, other: str) -> Target:
+    return Target(
+        f"≤ {factor:g} × {other}", lambda medians: medians[OURS] <= factor * medians[other]
+    )
 
 
-def times_at_least(factor: float, other: str) -> Bar:
-    return Bar(f"≥ {factor:g} × {other}", lambda medians: medians[OURS] >= factor * medians[other])
+def times_at_least(factor: float, other: str) -> Target:
+    return Target(
+        f"≥ {factor:g} × {other}", lambda medians: medians[OURS] >= factor * medians[other]
+    )
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -59,7 +63,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 def table(figures: Sequence[Figure]) -> str:
     """Return the figures as a Markdown table: ours, its spread, its target, and the others."""
-    rows = [("measure", "ours", "rounds", "bar", "", "beside it"), *map(_row, figures)]
+    rows = [("measure", "ours", "rounds", "target", "", "others"), *map(_row, figures)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
@@ -75,7 +79,7 @@ def _row(figure: Figure) -> tuple[str, ...]:
         figure.name,
         f"{_number(medians[OURS])} {figure.unit}",
         f"{_number(min(ours))} … {_number(max(ours))}" if len(ours) > 1 else "",
-        figure.bar.text if figure.bar else "",
+        figure.target.text if figure.target else "",
         figure.verdict,
         "; ".join(_beside(medians)),
     )

@@ -1,4 +1,4 @@
-"""The servers of a run, and the settings with which its processes reach them."""
+"""The servers of a run, and the settings of its processes."""
 
 import json
 import tempfile
@@ -21,9 +21,9 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Ground:
-    """Where a run takes place: settings, also in a file for the workers, and a folder.
+    """The settings of a run, also in a file for the workers, and its folder.
 
-    With `profile`, our workers write there what their time goes to.
+    With `profile`, our workers write a profile to that file.
     """
 
     settings: Settings
@@ -36,13 +36,13 @@ class Ground:
 
     @property
     def log(self) -> Path:
-        """What the workers write."""
+        """The output of the workers."""
         return self.folder / "workers.log"
 
 
 @contextmanager
 def own_servers(profile: Path | None = None) -> Iterator[Ground]:
-    """Run PostgreSQL and Valkey with the settings of production: a crash loses nothing."""
+    """Run PostgreSQL and Valkey with production settings, with which a crash loses nothing."""
     with (
         tempfile.TemporaryDirectory(prefix="benchmark-") as folder,
         postgres(Path(folder) / "postgres") as database,
@@ -64,7 +64,7 @@ def own_servers(profile: Path | None = None) -> Iterator[Ground]:
 
 
 def laid(settings: Settings, folder: Path, profile: Path | None = None) -> Ground:
-    """Write the settings of the workers, apart from the environment of the developer."""
+    """Write the settings of the workers, independent of the developer's environment."""
     ground = Ground(settings, folder, profile)
     names = {
         *("environment", "log_level", "database_url", "redis_url", "queue_redis_urls"),
@@ -75,5 +75,5 @@ def laid(settings: Settings, folder: Path, profile: Path | None = None) -> Groun
 
 
 def load(path: Path) -> Settings:
-    """Read what `laid` wrote."""
+    """Read a ground that `laid` has written."""
     return Settings(_env_file=None, **json.loads(path.read_text()))

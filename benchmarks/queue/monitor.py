@@ -1,4 +1,4 @@
-"""Counts the commands that a Redis receives."""
+"""Count the commands that a Redis receives."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 OWN = "benchmark:"
-"""The prefix of the keys that belong to the measured jobs, and not to their queue."""
+"""The prefix of keys of the measured jobs themselves, which are not counted."""
 
 END = f"ECHO {OWN}end"
 
 
 @dataclass
 class Traffic:
-    """Numbers of commands: sent by clients, and with those that scripts call."""
+    """The number of commands from clients, and the number including calls of scripts."""
 
     sent: float = 0
     in_all: float = 0
@@ -26,7 +26,7 @@ class Traffic:
 
 @asynccontextmanager
 async def watching(redis: Redis) -> AsyncIterator[Traffic]:
-    """Count the commands of others to a database until the block ends, with MONITOR."""
+    """Count the commands of other clients to a database until the block ends, with MONITOR."""
     traffic = Traffic()
     own = (await redis.client_info())["addr"]
     database = redis.connection_pool.connection_kwargs["db"]

@@ -18,7 +18,7 @@ from benchmarks.queue import tasks
 from benchmarks.queue.ground import load
 
 WIDE = Queue("wide", redis_db=3, concurrency=100)
-"""It runs as many jobs at once as the tuned arq."""
+"""The concurrency is that of the tuned arq."""
 
 
 class Report(Job, queue=WIDE): ...
@@ -44,7 +44,7 @@ class Nap(Job, queue=WIDE):
     last: int
 
 
-async def report(ctx: JobContext, job: Report) -> None:  # noqa: ARG001  its class says it all
+async def report(ctx: JobContext, job: Report) -> None:  # noqa: ARG001  a handler takes its job
     await tasks.report(ctx.resources.queues[WIDE])
 
 

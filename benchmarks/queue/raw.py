@@ -1,4 +1,4 @@
-"""A bare BLPOP without a queue: `python -m benchmarks.queue.raw SETTINGS`."""
+"""A loop around BLPOP, without a queue: `python -m benchmarks.queue.raw SETTINGS`."""
 
 import sys
 from pathlib import Path

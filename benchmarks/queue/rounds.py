@@ -1,4 +1,4 @@
-"""How often and in which order the contenders are measured."""
+"""The number of rounds, and the order of the contenders."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Scale:
-    """The number of rounds, and the share of the full number of jobs that each runs."""
+    """The number of rounds, and the share of all jobs that each runs."""
 
     rounds: int = 3
     share: float = 1.0
@@ -21,7 +21,7 @@ class Scale:
 async def interleaved(
     rounds: int, turns: Mapping[str, Callable[[], Awaitable[Value]]]
 ) -> dict[str, list[Value]]:
-    """Run every contender in every round: what disturbs the machine disturbs all of them.
+    """Run every contender in every round, so that other work affects all of them.
 
     The order rotates, so that no contender always follows the same one.
     """

@@ -1,4 +1,4 @@
-"""One turn of one contender: an empty database and its workers, seen by the benchmark."""
+"""The turn of a contender, with an empty database and its workers."""
 
 import asyncio
 import sys
@@ -18,7 +18,7 @@ from benchmarks.queue.tasks import REPORTS, Report, Task
 from dev.child import Child
 
 Reply = Any
-"""What a command returns is known to its caller."""
+"""The caller knows the type of the result."""
 
 PATIENCE = 60
 """Seconds without a report after which a turn has failed."""
@@ -32,7 +32,7 @@ for number = first, first + count - 1 do
 end
 """
 CHUNK = 5_000
-"""Jobs in one call of the script, so that no other client waits long."""
+"""Jobs per call of the script, so that no other client waits long."""
 
 
 class Stage:
@@ -48,11 +48,11 @@ class Stage:
         self._filled = 0
 
     async def reports(self, count: int) -> list[Report]:
-        """Wait for reports of workers. Raises TimeoutError, ChildProcessError."""
+        """Wait for reports of workers. Raise TimeoutError, ChildProcessError."""
         return [await self.report() for _ in range(count)]
 
     async def report(self) -> Report:
-        """Wait for the next report of a worker. Raises TimeoutError, ChildProcessError."""
+        """Wait for the next report of a worker. Raise TimeoutError, ChildProcessError."""
         for _ in range(PATIENCE):
             if found := await self._do("BLPOP", REPORTS, 1):
                 return Report.parse(found[1])
@@ -61,7 +61,7 @@ class Stage:
         raise TimeoutError(f"{self.contender.name} has not reported for {PATIENCE} s")
 
     async def fill(self, task: Task, count: int, *, due_ms: int | None = None) -> None:
-        """Put many jobs on the queue in arq's layout. They can be claimed from one moment on."""
+        """Put many jobs on the queue in arq's layout. They all become due at the same moment."""
         payload, parked = self.contender.stored(task), "benchmark:parked"
         due_ms = timestamp_ms() if due_ms is None else due_ms
         job_prefix = QueueKeys.job_prefix
@@ -74,7 +74,7 @@ class Stage:
         await self.wake()
 
     async def wake(self) -> None:
-        """Wake a worker as a send does. Stock arq polls."""
+        """Wake a worker as a send does. Stock arq has no wakeup, because it polls."""
         if key := self.contender.wake_key:
             await self._do("LPUSH", key, 1)
 
@@ -84,7 +84,7 @@ class Stage:
             await asyncio.sleep(0.05)
 
     async def at_rest(self) -> None:
-        """Wait until Redis has rewritten its log, as it does after a large fill."""
+        """Wait until Redis has rewritten its append-only file, as it does after a large fill."""
         while (await self.redis.info("persistence"))["aof_rewrite_in_progress"]:
             await asyncio.sleep(0.1)
 
@@ -108,7 +108,7 @@ async def stage(ground: Ground, contender: Contender, workers: int = 1) -> Async
 
 
 def command(ground: Ground, contender: Contender) -> list[str | Path]:
-    """Return the command by which a user would start the worker."""
+    """Return the command with which a user would start the worker."""
     program, *arguments = contender.arguments
     module = [f"benchmarks.queue.{program}", str(ground.settings_file), *arguments]
     profiler = (

@@ -15,7 +15,7 @@ from benchmarks.queue import tasks
 from benchmarks.queue.ground import load
 
 STOCK = Queue("stock", redis_db=4, concurrency=10)
-"""Its database. The key of its queue is the default of arq."""
+"""The database of stock arq. The key of its queue is the default."""
 
 
 async def report(ctx: dict[str, Any]) -> None:
@@ -31,14 +31,14 @@ async def nap(ctx: dict[str, Any], seconds: float, last: int) -> None:
 
 
 class WorkerSettings:
-    """As in the documentation of arq."""
+    """The settings in the documentation of arq."""
 
     functions: ClassVar = [report, increment, nap]
     on_startup = report
 
 
 class TunedSettings:
-    """The best that the options of arq allow."""
+    """The fastest settings of arq."""
 
     functions: ClassVar = WorkerSettings.functions
     on_startup = report

@@ -21,7 +21,7 @@ STATM = Path("/proc/self/statm")
 
 @dataclass(frozen=True)
 class Report:
-    """The state of a worker at one moment. All processes of a machine share the clock."""
+    """The state of a worker at one moment. The processes of a machine share the clock."""
 
     moment: float
     cpu: float
@@ -43,19 +43,19 @@ class Report:
 
 @dataclass(frozen=True)
 class Task:
-    """A job that every contender has a function for."""
+    """A job for which each contender has a function."""
 
     name: str
     arguments: dict[str, float]
 
 
 async def report(redis: Redis) -> None:
-    """Report when a job was started."""
+    """Report the start of a job."""
     await _push(redis, Report.now())
 
 
 async def increment(redis: Redis, first: int, last: int, every: int) -> None:
-    """Do one INCR. Report at the first, the last, and every `every`-th one unless that is 0."""
+    """Do one INCR. Report the first, the last, and each `every`-th one unless that is 0."""
     number = await redis.incr(COUNTER)
     if number in {first, last} or (every and number % every == 0):
         await _push(redis, Report.now())

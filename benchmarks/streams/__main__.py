@@ -1,4 +1,4 @@
-"""What a thousand streams of job events cost one process of the service."""
+"""Measure the cost of a thousand streams of job events in one process of the service."""
 
 import argparse
 import asyncio
@@ -30,13 +30,13 @@ from dev.postgres import postgres
 from dev.valkey import valkey
 
 MAX_MEMORY = 100.0
-"""In MiB, for a thousand streams."""
+"""MiB for a thousand streams."""
 
 AT_ONCE = 20
-"""Streams that are opened at once: admission would refuse a thousand requests at one moment."""
+"""Streams that are opened at once, because the service would reject a thousand requests at once."""
 
 REST = 20.0
-"""Seconds in which nothing happens."""
+"""Seconds without any event."""
 
 READ = "GET /api/v1/jobs/{} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {}\r\n\r\n"
 STREAM = READ.replace(" HTTP", "/events HTTP")
@@ -130,7 +130,7 @@ async def _log_in(resources: Resources) -> str:
 
 
 async def _send_jobs(queues: QueuePools, count: int) -> list[UUID]:
-    """Send jobs that become due when all is over."""
+    """Send jobs that become due after the measurement."""
     later = datetime.fromtimestamp(time.time() + 3_600, UTC)
     messages = [to_message(BuildSignupReport(), at=later) for _ in range(count)]
     await queues.post(messages)
@@ -138,7 +138,7 @@ async def _send_jobs(queues: QueuePools, count: int) -> list[UUID]:
 
 
 async def _warm_up(server: Server, job_id: UUID, token: str) -> None:
-    """Let the process load what it loads at the first requests and the first stream."""
+    """Warm up the process with some requests and a stream."""
     for _ in range(200):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(READ.format(job_id, token).encode())
@@ -148,7 +148,7 @@ async def _warm_up(server: Server, job_id: UUID, token: str) -> None:
 
 
 async def _publish(queues: QueuePools, job_ids: list[UUID], streams: list[Stream]) -> float:
-    """Report progress for every job. Return the seconds until each stream has shown it."""
+    """Report progress for all jobs. Return the seconds until all streams have shown it."""
     began = time.perf_counter()
     for job_id in job_ids:
         await save_progress(queues[BASE], job_id, 0.5, "half")

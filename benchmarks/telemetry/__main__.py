@@ -1,8 +1,8 @@
-"""`python -m benchmarks.telemetry` measures what traces cost a request, in CPU time.
+"""`python -m benchmarks.telemetry` measures the CPU time of traces per request.
 
-One process traces nothing, one records 5 % of the requests, and one records all of them. They take
-turns in short batches, and each batch is compared with the one beside it: what disturbs the machine
-disturbs all. The collector is in another process.
+One process records no traces, one records 5 % of the requests, and one records all of them. They
+take turns in short batches. Each batch is compared with its neighbor, so that other work affects
+both. The collector runs in another process.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from dev.valkey import valkey
 ROOT = Path(__file__).parents[2]
 SHARES = {"off": "", "5 %": "0.05", "all": "1"}
 BAR = 1.15
-"""How many times as much a request may cost with 5 % of the traces."""
+"""The allowed cost of a request with 5 % of the traces, relative to a request without traces."""
 
 ADA = {"email": "ada@example.com", "password": "a fresh battery staple"}
 LOGIN = "username=ada%40example.com&password=a+fresh+battery+staple"
@@ -43,7 +43,7 @@ class Process:
             env=os.environ | variables,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # its log lines, whose cost counts
+            stderr=subprocess.DEVNULL,  # the log lines, whose cost counts, too
             text=True,
         )
 
@@ -67,7 +67,7 @@ class Process:
 
 @contextmanager
 def processes() -> Iterator[Mapping[str, Process]]:
-    """Run one process for each share, on servers of their own."""
+    """Run a process for each share, on separate servers."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
         collector = stack.enter_context(TraceCollector().running())
@@ -97,7 +97,7 @@ def processes() -> Iterator[Mapping[str, Process]]:
 
 
 def requests_of(process: Process) -> Mapping[str, Request]:
-    """Sign a user up, and return requests: with a read, with a transaction, and with a job."""
+    """Sign a user up, and return requests with a read, with a transaction, and with a job."""
     api = "/api/v1"
     signup = {"method": "POST", "path": f"{api}/users/signup", "headers": JSON}
     process.send({**signup, "body": json.dumps(ADA)}, 1)
@@ -119,7 +119,7 @@ def requests_of(process: Process) -> Mapping[str, Request]:
 
 
 def main() -> int:
-    """Print a table. Return 1 when a request costs more than its bar allows."""
+    """Print a table. Return 1 if a request exceeds its target."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.telemetry", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--batch", type=int, default=200, help="requests in one batch")

@@ -1,7 +1,7 @@
-"""A process that serves requests inside itself and measures their CPU time, batch by batch.
+"""A process that sends requests to its own application and measures their CPU time in batches.
 
-Each line of its input is a request and how often to send it. It answers with CPU seconds, those of
-the thread that exports spans included. `python -m benchmarks.telemetry` runs it.
+Each line of its input has a request and the number of times to send it. The output has the CPU
+seconds, including those of the thread that exports spans. `python -m benchmarks.telemetry` runs it.
 """
 
 import asyncio

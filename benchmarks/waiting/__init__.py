@@ -1,1 +1,1 @@
-"""What waiting jobs cost: `python -m benchmarks.waiting --against CHECKOUT`."""
+"""The cost of waiting jobs: `python -m benchmarks.waiting --against CHECKOUT`."""

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.waiting` measures what waiting jobs cost, and prints a table.
+"""`python -m benchmarks.waiting` measures the cost of waiting jobs and prints a table.
 
-With `--against CHECKOUT` it measures an earlier release, too, with fewer jobs by default: an
-earlier release may take hours for a million. The whole takes 25 minutes.
+With `--against CHECKOUT` it also measures an earlier release. By default, that gets fewer jobs,
+because it may need hours for a million. The run takes 20 minutes, or half an hour with `--against`.
 """
 
 import argparse
@@ -28,9 +28,9 @@ async def measure(
         began = time.monotonic()
         found = {label: await one(name, path, jobs[label]) for label, path in paths.items()}
         figures += [
-            Figure(line, unit, {label: [lines[line]] for label, lines in found.items()}, bar)
+            Figure(line, unit, {label: [lines[line]] for label, lines in found.items()}, target)
             for line in found["ours"]
-            for unit, bar in [FIGURES[line]]
+            for unit, target in [FIGURES[line]]
         ]
         print(f"{name} took {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return figures
@@ -44,7 +44,7 @@ async def one(name: str, checkout: Path, jobs: int) -> Lines:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.waiting", description=__doc__)
     parser.add_argument("measures", nargs="*", choices=[*MEASURES, []], help="all by default")
-    parser.add_argument("--jobs", type=int, default=1_000_000, help="how many wait (1,000,000)")
+    parser.add_argument("--jobs", type=int, default=1_000_000, help="waiting jobs (1,000,000)")
     parser.add_argument("--against", type=Path, help="a checkout of an earlier release")
     parser.add_argument("--against-jobs", type=int, default=50_000, help="there (50,000)")
     options = parser.parse_args(arguments)

@@ -1,6 +1,7 @@
-"""A worker or a sender that runs inside of a checkout, this one or an earlier one.
+"""A worker or a sender that runs inside a checkout, this one or an earlier one.
 
-It is started as a script with the checkout on PYTHONPATH, so it uses only what all releases have.
+It is started as a script with the checkout on PYTHONPATH, so it uses only names that all compared
+releases have.
 """
 
 import asyncio
@@ -20,14 +21,14 @@ from app.core.worker import run, worker_settings
 from app.workers.context import JobContext
 
 STARTED = "benchmark:started"
-"""A list of pairs: when each job was due, and when it started."""
+"""A list of pairs: the time when a job was due, and the time when it started."""
 
 LONGEST_PAUSE = 0.03
 PROBE_PAUSE = 0.005
 FIRST_DUE = timedelta(seconds=15)
 PER_TRANSACTION = 500
 AT_A_TIME = 50
-"""Jobs that a caller creates before it lets others run."""
+"""Jobs that the sender creates before it lets other tasks run."""
 
 
 class Note(Job, queue=BASE):
@@ -41,7 +42,7 @@ async def note(ctx: JobContext, job: Note) -> None:
 
 
 async def one_by_one(resources: Resources, count: str) -> None:
-    """Enqueue jobs with random pauses in between."""
+    """Enqueue jobs with random pauses."""
     for _ in range(int(count)):
         await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311  no secret
         async with resources.unit_of_work() as uow:
@@ -49,7 +50,7 @@ async def one_by_one(resources: Resources, count: str) -> None:
 
 
 async def steadily(resources: Resources, rate: str, seconds: str) -> None:
-    """Enqueue jobs at a rate, each in a transaction of its own."""
+    """Enqueue jobs at a rate, each in its own transaction."""
     began = time.monotonic()
 
     async def one() -> None:
@@ -63,7 +64,7 @@ async def steadily(resources: Resources, rate: str, seconds: str) -> None:
 
 
 async def scheduled(resources: Resources, count: str, seconds: str) -> None:
-    """Schedule jobs that are due one after another."""
+    """Schedule jobs that become due one after another."""
     first = datetime.now(UTC) + FIRST_DUE
     step = timedelta(seconds=int(seconds)) / int(count)
     times = [first + step * number for number in range(int(count))]
@@ -74,7 +75,7 @@ async def scheduled(resources: Resources, count: str, seconds: str) -> None:
 
 
 async def at_once(resources: Resources, count: str, probed_before: str) -> None:
-    """Enqueue jobs in one transaction, and print what another request feels meanwhile."""
+    """Enqueue jobs in one transaction, and print the delays of another request meanwhile."""
     delays: list[float] = []
 
     async def probe() -> None:
@@ -101,7 +102,7 @@ async def at_once(resources: Resources, count: str, probed_before: str) -> None:
 
 
 async def some(delays: list[float]) -> list[float]:
-    """Wait for the first of the delays, and return all."""
+    """Wait for the first delay, and return all delays."""
     while not delays:
         await asyncio.sleep(PROBE_PAUSE)
     return delays

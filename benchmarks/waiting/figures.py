@@ -1,8 +1,8 @@
-"""What is measured, in which unit, and its target."""
+"""The figures, each with its unit and its target."""
 
-from benchmarks.queue.figures import Bar, at_most
+from benchmarks.queue.figures import Target, at_most
 
-FIGURES: dict[str, tuple[str, Bar | None]] = {
+FIGURES: dict[str, tuple[str, Target | None]] = {
     "jobs due in 30 days: row updates": ("/s", at_most(0)),
     "jobs due in 30 days: WAL": ("kB/s", None),
     "jobs due in 30 days: processor of worker, PostgreSQL, and Redis": ("% of a core", at_most(3)),

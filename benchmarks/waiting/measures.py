@@ -1,4 +1,4 @@
-"""The measures. Each returns lines of a table: what was measured, and its value."""
+"""The measures. Each returns lines of a table, with the name and the value of a figure."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ KEY = "arq:queue:base"
 WARM_UP, JOBS = 50, 500
 WINDOW = 60.0
 AUTOVACUUM = 75.0
-"""Seconds after which it has come by: it looks every minute."""
+"""Seconds after which autovacuum has run, because it runs every minute."""
 
 PROBED_BEFORE = 5.0
 MIB = 2**20
@@ -19,7 +19,7 @@ Lines = dict[str, float]
 
 
 async def far_future(on: Stage, jobs: int) -> Lines:
-    """Measure jobs that are due in 30 days: what they cost, and whether other jobs feel them."""
+    """Measure the cost of jobs that are due in 30 days, and their effect on other jobs."""
     alone = await pickup(on)
     memory = await on.redis_bytes()
     await on.insert(jobs, "30 days")
@@ -37,7 +37,7 @@ async def far_future(on: Stage, jobs: int) -> Lines:
     }
     beside = quantile(await pickup(on), 0.99)
     await on.empty()
-    # Once more: a machine with other work changes from minute to minute.
+    # Measured again, because other work on the machine changes from minute to minute.
     without = quantile([*alone, *await pickup(on)], 0.99)
     return lines | {
         "jobs due in 30 days: pickup p99 of others, without them": without,
@@ -47,7 +47,7 @@ async def far_future(on: Stage, jobs: int) -> Lines:
 
 
 async def scheduled(on: Stage, jobs: int) -> Lines:
-    """Measure how late jobs start that are due within one minute."""
+    """Measure how late jobs start if many are due within one minute."""
     count = max(100, jobs // 100)
     await pickup(on)
     await on.send("scheduled", str(count), "60")
@@ -59,7 +59,7 @@ async def scheduled(on: Stage, jobs: int) -> Lines:
 
 
 async def never_sent(on: Stage, jobs: int) -> Lines:  # noqa: ARG001  one is enough
-    """Measure when a row is sent whose sender died between the commit and the send."""
+    """Measure when a job is sent after its sender died between the commit and the send."""
     await pickup(on)
     seconds = []
     for late in (False, True):
@@ -76,7 +76,7 @@ async def never_sent(on: Stage, jobs: int) -> Lines:  # noqa: ARG001  one is eno
 
 
 async def emptied_redis(on: Stage, jobs: int) -> Lines:
-    """Measure a FLUSHALL while jobs wait: when the first runs, and when all are back."""
+    """Measure when the first job runs after a FLUSHALL, and when all jobs are back."""
     await on.pause()
     await on.insert(jobs, None)
     while await on.redis.zcard(KEY) < jobs:
@@ -96,7 +96,7 @@ async def emptied_redis(on: Stage, jobs: int) -> Lines:
 
 
 async def held_snapshot(on: Stage, jobs: int) -> Lines:
-    """Measure a transaction that idles for minutes while jobs come and go."""
+    """Measure the effect of a transaction that idles for minutes while jobs come and go."""
     seconds = round(600 * jobs / 1_000_000)
     await on.send("steadily", "500", "10")
     before = await on.delays(5_000)
@@ -123,7 +123,7 @@ async def held_snapshot(on: Stage, jobs: int) -> Lines:
 
 
 async def one_transaction(on: Stage, jobs: int) -> Lines:
-    """Measure many jobs in one transaction, and what other requests feel meanwhile."""
+    """Measure many jobs in one transaction, and the delays of other requests meanwhile."""
     await on.stop_worker()
     felt = await on.send("at_once", str(jobs // 10), str(min(PROBED_BEFORE, jobs / 10_000)))
     await on.start_worker()
@@ -146,7 +146,7 @@ MEASURES: dict[str, Callable[[Stage, int], Awaitable[Lines]]] = {
 
 
 async def pickup(on: Stage) -> list[float]:
-    """Return how many ms jobs wait for an idle worker."""
+    """Return the ms that jobs wait for an idle worker."""
     await on.send("one_by_one", str(WARM_UP))
     await on.delays(WARM_UP)
     await on.send("one_by_one", str(JOBS))
@@ -154,11 +154,13 @@ async def pickup(on: Stage) -> list[float]:
 
 
 async def settle(on: Stage) -> None:
-    """Wait until Redis has the jobs that belong there, and PostgreSQL is done with the new rows."""
+    """Wait until Redis has the jobs that belong there, and vacuum the new rows."""
     known = -1
     while known != (known := await on.redis.zcard(KEY)):
         await asyncio.sleep(10)
-    await on.database.execute("VACUUM ANALYZE outbox")  # autovacuum would, once, while we measure
+    await on.database.execute(
+        "VACUUM ANALYZE outbox"
+    )  # otherwise, autovacuum runs during the measurement
 
 
 def quantile(values: list[float], share: float) -> float:

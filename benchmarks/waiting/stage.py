@@ -1,4 +1,4 @@
-"""Servers and a worker of one checkout, and what they use."""
+"""The servers and the worker of a checkout, and the resources that they use."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ SLOW_MS = 50
 
 @dataclass
 class Usage:
-    """What the servers and the worker have used since their start."""
+    """The resources that the servers and the worker have used since their start."""
 
     updates: int
     wal_bytes: int
@@ -35,7 +35,7 @@ class Usage:
 
 @dataclass
 class Stage:
-    """A checkout that is measured, with servers of its own."""
+    """A measured checkout with its own servers."""
 
     checkout: Path
     environment: dict[str, str]
@@ -53,8 +53,8 @@ class Stage:
             stdout=asyncio.subprocess.PIPE,
         )
 
-    async def send(self, *command: str) -> Any:  # noqa: ANN401  each sender prints something else
-        """Run a sender to its end, and return what it prints."""
+    async def send(self, *command: str) -> Any:  # noqa: ANN401  the output depends on the sender
+        """Run a sender to its end, and return its output."""
         sender = await self.agent(*command)
         output, _ = await sender.communicate()
         if sender.returncode:
@@ -72,7 +72,7 @@ class Stage:
             self.worker = None
 
     async def insert(self, count: int, due_in: str | None) -> None:
-        """Insert rows whose sender died after the commit."""
+        """Insert rows as a sender leaves them that dies after the commit."""
         due = f"now() + interval '{due_in}'" if due_in else "NULL"
         columns, values = "id, queue, name, payload, due_at", f"'base', 'Note', '{{}}', {due}"
         if due_in and self.has_horizon:
@@ -87,11 +87,11 @@ class Stage:
         await self.redis.hset("arq:queue:base:control", "paused", "1")
 
     async def started(self) -> int:
-        """Return how many jobs have started since `delays` was asked."""
+        """Return the number of jobs that have started since the last call of `delays`."""
         return await self.redis.llen(STARTED)
 
     async def delays(self, count: int) -> list[float]:
-        """Wait for jobs to start, and return by how many ms each was late."""
+        """Wait for jobs to start, and return the delay of each in ms."""
         while await self.started() < count:
             await asyncio.sleep(0.1)
         reports = await cast("Awaitable[list[bytes]]", self.redis.lrange(STARTED, 0, -1))
@@ -126,7 +126,7 @@ class Stage:
 
 @asynccontextmanager
 async def stage(checkout: Path) -> AsyncIterator[Stage]:
-    """Start servers, migrate the database with the checkout's migrations, and start a worker."""
+    """Start servers, apply the checkout's migrations, and start a worker."""
     with (
         tempfile.TemporaryDirectory(prefix="waiting-") as folder,
         postgres(Path(folder) / "postgres") as server,
@@ -154,7 +154,7 @@ async def stage(checkout: Path) -> AsyncIterator[Stage]:
 
 
 def _family(pid: int) -> float:
-    """Return the CPU seconds of a process, of its children, and of those that have ended."""
+    """Return the CPU seconds of a process and its children, including those that have ended."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return _own(pid, with_ended=True) + sum(_own(int(child)) for child in children)
 

@@ -38,7 +38,7 @@ async def test_our_worker_and_stock_arq_are_measured(apart: Settings, tmp_path: 
     assert arq.rate > 0
 
 
-def test_a_figure_is_held_to_its_bar() -> None:
+def test_a_figure_shows_whether_it_meets_its_target() -> None:
     rates = {"ours": [10.0, 30.0, 20.0], "tuned": [8.0]}
 
     assert Figure("rate", "jobs/s", rates, times_at_least(2.5, "tuned")).verdict == "met"
@@ -46,12 +46,12 @@ def test_a_figure_is_held_to_its_bar() -> None:
     assert Figure("rate", "jobs/s", rates).verdict == ""
 
 
-def test_the_table_shows_the_median_how_it_varied_and_the_others() -> None:
+def test_the_table_shows_the_median_its_range_and_the_other_contenders() -> None:
     figure = Figure("pickup", "ms", {"ours": [3.0, 1.0, 2.0], "tuned": [8.0]}, at_most(2))
 
     row = table([figure]).splitlines()[-1]
 
-    assert row == "| pickup  | 2.00 ms | 1.00 … 3.00 | ≤ 2 | met | tuned 8.00 (× 0.25) |"  # noqa: RUF001
+    assert row == "| pickup  | 2.00 ms | 1.00 … 3.00 | ≤ 2    | met | tuned 8.00 (× 0.25) |"  # noqa: RUF001
 
 
 async def test_every_contender_is_measured_in_every_round() -> None:

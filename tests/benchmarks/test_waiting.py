@@ -11,6 +11,6 @@ async def test_a_large_transaction_is_measured_on_servers_of_its_own() -> None:
 
     duration, *delays = figures
     assert duration.name == "one transaction: duration"
-    assert duration.bar is not None
+    assert duration.target is not None
     assert all(figure.medians["ours"] > 0 for figure in figures)
     assert len(table(figures).splitlines()) == 2 + len([duration, *delays])

@@ -1,1 +1,1 @@
-"""The applications that ours is compared with. Each is as its framework's tutorial shows it."""
+"""The applications for comparison. Each follows the tutorial of its framework."""

@@ -1,4 +1,4 @@
-"""Starlette and asyncpg, with nothing around the routes: the least that Python can do."""
+"""Starlette and asyncpg with nothing around the routes, close to the limit of Python."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""FastAPI and the ORM of SQLAlchemy, as their tutorials show them."""
+"""FastAPI and the ORM of SQLAlchemy, as in their tutorials."""
 
 import os
 from collections.abc import AsyncIterator

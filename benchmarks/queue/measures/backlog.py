@@ -1,4 +1,4 @@
-"""Measures whether a long queue slows its worker down."""
+"""Measure whether a long queue slows its worker down."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ HOUR = 60
 
 
 async def backlog(ground: Ground, scale: Scale) -> list[Figure]:
-    """Measure pickup and cost of a job behind 1,000,000 waiting jobs, and behind few or none."""
+    """Measure pickup and cost of a job with 1,000,000 waiting jobs, and with few or none."""
     waiting, samples, jobs = scale.of(WAITING), scale.of(SAMPLES), scale.of(JOBS)
     later = await interleaved(
         scale.rounds,
@@ -104,7 +104,7 @@ async def pickup_ahead(ground: Ground, waiting: int, samples: int) -> list[float
 
 
 async def cost_of_a_job(ground: Ground, jobs: int, waiting: int) -> float:
-    """Return the µs from one small job to the next while the others wait behind them."""
+    """Return the µs from one small job to the next while others wait."""
     task = Task("increment", {"first": 1, "last": jobs, "every": 0})
     async with stage(ground, OURS) as its:
         await its.fill(task, waiting)

@@ -1,4 +1,4 @@
-"""Measures what a job costs Redis."""
+"""Count the Redis commands of a job."""
 
 from functools import partial
 
@@ -38,7 +38,7 @@ def figures(how: str, seen: dict[str, list[Traffic]]) -> list[Figure]:
 
 
 async def one_by_one(ground: Ground, contender: Contender, jobs: int) -> Traffic:
-    """Send each job when the one before it has ended."""
+    """Send each job after the previous one has ended."""
     async with stage(ground, contender) as its, contender.sender(ground.settings) as send:
         for _ in range(WARM_UP):
             await send(Task("report", {}))
@@ -53,7 +53,7 @@ async def one_by_one(ground: Ground, contender: Contender, jobs: int) -> Traffic
 
 
 async def at_once(ground: Ground, contender: Contender, jobs: int) -> Traffic:
-    """Send all jobs, one call per job, without waiting for any."""
+    """Send all jobs without waiting, one call per job."""
     task = Task("increment", {"first": jobs, "last": jobs, "every": 0})
     async with stage(ground, contender) as its, contender.sender(ground.settings) as send:
         async with watching(its.redis) as traffic:

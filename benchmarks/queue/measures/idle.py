@@ -1,4 +1,4 @@
-"""Measures what a worker costs while there is nothing to do."""
+"""Count the Redis commands of an idle worker."""
 
 import asyncio
 from functools import partial
@@ -31,7 +31,7 @@ async def idle(ground: Ground, scale: Scale) -> list[Figure]:
 
 async def idle_worker(ground: Ground, contender: Contender, seconds: float) -> Traffic:
     async with stage(ground, contender) as its:
-        await asyncio.sleep(min(1.0, seconds))  # what follows a start is no idleness yet
+        await asyncio.sleep(min(1.0, seconds))  # a worker is not idle right after its start
         async with watching(its.redis) as traffic:
             await asyncio.sleep(seconds)
         return traffic.per(seconds)

@@ -1,4 +1,4 @@
-"""Measures whether one queue feels the load of another."""
+"""Measure whether the load of one queue affects another."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Measures whether the memory of a worker grows."""
+"""Measure whether the memory of a worker grows."""
 
 from benchmarks.queue.contenders import OURS
 from benchmarks.queue.figures import Figure, at_most
@@ -13,7 +13,7 @@ MIB = 2**20
 
 
 async def memory(ground: Ground, scale: Scale) -> list[Figure]:
-    """Measure the memory of a worker over 100,000 jobs. Growth is what the last 80,000 add."""
+    """Measure the memory of a worker over 100,000 jobs. The growth is that of the last 80,000."""
     jobs = scale.of(JOBS, least=2 * STEPS)
     every = jobs // STEPS
     async with stage(ground, OURS) as its:

@@ -1,4 +1,4 @@
-"""Measures how well jobs overlap that wait for something, as most jobs do."""
+"""Measure how well waiting jobs overlap, because most jobs wait for something."""
 
 from functools import partial
 

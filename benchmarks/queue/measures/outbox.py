@@ -1,4 +1,4 @@
-"""Measures how long a job takes from the commit of its row to its handler."""
+"""Measure the time from the commit of a job's row to its handler."""
 
 import asyncio
 import random
@@ -32,7 +32,7 @@ async def outbox(ground: Ground, scale: Scale) -> list[Figure]:
 
 
 async def throughput(ground: Ground, count: int) -> float:
-    """Return the jobs per second that pass through the outbox, from the first to the last."""
+    """Return the jobs per second through the outbox, from the first to the last."""
     async with (
         stage(ground, OURS) as its,
         ours.open_resources(ground.settings) as resources,

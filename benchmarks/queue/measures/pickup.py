@@ -1,4 +1,4 @@
-"""Measures how soon an idle worker starts a job that has just been sent."""
+"""Measure how soon an idle worker starts a job."""
 
 import asyncio
 import random
@@ -16,8 +16,8 @@ from benchmarks.queue.tasks import Task
 WARM_UP = 20
 PAUSE = (0.0, 0.03)
 REST = (0.2, 3.0)
-"""Seconds between two jobs, at least and at most. They are random, so that every moment between two
-polls has its turn. In a rest, what a worker needs to wake up leaves the caches of the machine."""
+"""Seconds between two jobs, at least and at most. They are random, so that a job may arrive at any
+moment between two polls. During a rest, the caches of the machine lose the worker's data."""
 
 RESTED = 30
 """Jobs of each contender in one round."""
@@ -46,7 +46,7 @@ async def pickup(ground: Ground, scale: Scale) -> list[Figure]:
 
 
 async def pickup_after_rest(ground: Ground, scale: Scale) -> list[Figure]:
-    """Measure the same with rests between the jobs. All contenders rest at the same time."""
+    """Measure the pickup with rests between the jobs. All contenders rest at the same time."""
     rounds = [await by_rested_workers(ground, scale.of(RESTED)) for _ in range(scale.rounds)]
     by_name = {name: [times[name] for times in rounds] for name in rounds[0]}
     return [
@@ -63,7 +63,7 @@ async def by_rested_workers(ground: Ground, count: int) -> dict[str, list[float]
 
 
 def shares(rounds: dict[str, list[list[float]]], share: float) -> dict[str, Sequence[float]]:
-    """Return for each round the pickup that this share of its jobs did not exceed."""
+    """Return a quantile of the pickups of each round."""
     return {name: [quantile(times, share) for times in each] for name, each in rounds.items()}
 
 
@@ -82,7 +82,7 @@ async def by_idle_worker(
 async def pickups(
     its: Stage, send: Send, count: int, pause: tuple[float, float] = PAUSE
 ) -> list[float]:
-    """Send jobs one after another and return for each in how many ms it was started."""
+    """Send jobs one after another, and return the ms until each was started."""
     times = []
     for _ in range(count):
         await asyncio.sleep(random.uniform(*pause))  # noqa: S311  no secret

@@ -1,4 +1,4 @@
-"""Measures how fast many jobs are sent."""
+"""Measure how fast many jobs are sent."""
 
 import time
 
@@ -45,7 +45,9 @@ async def send(resources: Resources, count: int) -> float:
             uow.enqueue(job)
     ended = time.monotonic()
     async with resources.unit_of_work() as uow:
-        await uow.session.execute(delete(outbox))  # a worker of a later measure would send them
+        await uow.session.execute(
+            delete(outbox)
+        )  # otherwise, a worker of a later measure would send them
     if (sent := await redis.zcard(redis.queue_keys.queue)) != count:
         raise RuntimeError(f"{sent} of {count} jobs have reached the queue")
     return count / (ended - began)

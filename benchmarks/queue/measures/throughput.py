@@ -1,4 +1,4 @@
-"""Measures how many small jobs per second are done while many wait."""
+"""Measure how many small jobs per second are done while many wait."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
