@@ -1,1 +1,1 @@
-"""What the commands in bin/ and the tests need. Production code never imports this package."""
+"""The tools behind the commands in bin/ and behind the tests. Nothing in app/ imports them."""

@@ -1,4 +1,4 @@
-"""`bin/dev`: runs the whole service on this machine, with everything that it needs."""
+"""`bin/dev` runs the whole service on this machine, with the servers that it needs."""
 
 import argparse
 import asyncio
@@ -16,26 +16,26 @@ HELP = """\
 Runs the whole service on this machine: PostgreSQL, Valkey (Redis), a mail catcher, the
 migrations, the API with reload, and one worker per run_*_worker.py. Ctrl-C stops it.
 
-Where DATABASE_URL, REDIS_URL or SMTP_HOST is set, in the environment or in .env, that server
-is used instead of ours. Data is kept in .dev/. While it runs, .dev/env tells other commands
-where the servers are: `.venv/bin/alembic current` in a second terminal just works.
+If DATABASE_URL, REDIS_URL, or SMTP_HOST is set in the environment or in .env, bin/dev uses that
+server and does not start its own. It keeps its data in .dev/. While it runs, .dev/env has the
+addresses of its servers, so `.venv/bin/alembic current` works in a second terminal.
 """
 VARIABLES = """\
 environment variables:
-  PORT        the API's port, default 8000; the caught emails are on the next one if that is free
+  PORT        the port of the API, 8000 by default; caught emails are on the next port if it is free
   NO_COLOR    turns colors off
 """
 
 
 class Arguments(argparse.Namespace):
-    """What the command line says."""
+    """The parsed command line."""
 
     fresh: bool
     observe: bool
 
 
 def main() -> int:
-    """Return the exit code: 0 after a requested stop, 1 when something prevents the start."""
+    """Return the exit code: 0 after a requested stop, 1 if the service cannot start."""
     parser = argparse.ArgumentParser(
         prog="bin/dev",
         description=HELP,

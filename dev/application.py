@@ -1,4 +1,4 @@
-"""The processes of the application, next to servers that run already."""
+"""The processes of the application. Their servers are already running."""
 
 import asyncio
 import socket
@@ -14,17 +14,17 @@ from dev.servers import Provided
 from dev.service import Service
 
 NO_DELAYS = {"SHUTDOWN_DELAY": "0", "WORKER_GRACE_PERIOD": "1"}
-"""No load balancer has to notice that we stop, and a restart for new code should be quick."""
+"""No load balancer needs a delay here, and a restart for new code must be quick."""
 
 
 SUPERUSER = """\
-  The console is for superusers. This creates one, and asks for the password:
+  The console is for superusers. This command asks for a password and creates one:
   .venv/bin/python -m app users create-superuser you@example.com"""
 
 
 @dataclass
 class Application:
-    """The API and its workers, on what is provided."""
+    """The API and its workers, which use the provided servers."""
 
     root: Path
     listener: socket.socket
@@ -34,8 +34,8 @@ class Application:
     services: dict[str, Service] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """Migrate, then keep everything running until cancelled. Raises StartError."""
-        if "DATABASE_ADMIN_URL" in self.variables:  # our own server
+        """Run the migrations, then all processes until cancelled. Raise StartError."""
+        if "DATABASE_ADMIN_URL" in self.variables:  # bin/dev's own server
             await self._run_once("roles", "-m", "app", "database", "roles")
         await self._run_once("migrations", "-m", "alembic", "upgrade", "head")
         async with asyncio.TaskGroup() as group:
@@ -49,7 +49,7 @@ class Application:
             raise StartError(f"The {name} failed, see above.")
 
     def _start_new_services(self, group: asyncio.TaskGroup) -> None:
-        """Start the API, and the worker of every entry point that has none yet."""
+        """Start the API, and a worker for each entry point that has no worker yet."""
         wanted = {"api": ["-m", "dev.serve", str(self.listener.fileno())]}
         for path in sorted(self.root.glob("run_*_worker.py")):
             wanted[path.stem.removeprefix("run_").replace("_", " ")] = [path.name]
@@ -70,7 +70,7 @@ class Application:
         port = self.listener.getsockname()[1]
         api = f"http://localhost:{port}"
         while not await until_ready(port):
-            self.console.warn(f"Not ready yet; {api}/health/ready says why.")
+            self.console.warn(f"Not ready yet. {api}/health/ready shows the reason.")
         addresses = {"API": api, "Documentation": f"{api}/docs", "Console": f"{api}/console"}
         addresses |= {each.title: each.address for each in self.provided}
         lines = [f"  {title:<16}{address}" for title, address in addresses.items()]
@@ -81,9 +81,9 @@ class Application:
     ) -> None:
         try:
             async for names in changes:
-                self.console.say(f"Restarting, because of {', '.join(names)}")
+                self.console.say(f"Restarting because of a change: {', '.join(names)}")
                 for service in self.services.values():
                     service.changed.set()
                 self._start_new_services(group)
         except (OSError, RuntimeError) as error:
-            self.console.warn(f"Changes of the code go unnoticed: {error}")
+            self.console.warn(f"Changes of the code cannot be watched: {error}")

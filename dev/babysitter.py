@@ -1,10 +1,10 @@
-"""Runs a command that never outlives its owner: `babysitter.py FD SIGNAL GRACE COMMAND…`.
+"""Run a command that ends with its owner: `babysitter.py FD SIGNAL GRACE COMMAND…`.
 
-FD is the read end of a pipe whose write end the owner alone holds. When the owner ends, however
-it ends, the pipe does too: the command gets SIGNAL, and what is left of its process group after
-GRACE seconds gets SIGKILL. The exit code is the command's, or 128 + n when signal n ended it.
+FD is the read end of a pipe, and only the owner holds the write end. The pipe closes when the owner
+ends, even after `kill -9`. The command then gets SIGNAL. After GRACE seconds, the rest of its
+process group gets SIGKILL. The exit code is the command's, or 128 + n if signal n ended it.
 
-A script of the standard library alone, so that it starts without site-packages in no time.
+The script uses only the standard library, so it starts quickly without site-packages.
 """
 
 import contextlib
@@ -43,14 +43,14 @@ def main(lifeline: int, stop_signal: int, grace: float, command: list[str]) -> i
 
 
 def become(command: list[str], babysitter: int) -> None:
-    """Turn the forked child into the command; does not return."""
+    """Replace the forked child with the command. This does not return."""
     try:
         os.setsid()
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != babysitter:  # it died before the line above could tie us to it
+        if os.getppid() != babysitter:  # the babysitter died before prctl took effect
             os._exit(1)
-        os.execvp(command[0], command)  # noqa: S606  to run it is our purpose
+        os.execvp(command[0], command)  # noqa: S606  the command line of the owner
     except OSError as error:
         sys.stderr.write(f"{command[0]}: {error.strerror}\n")
         sys.stderr.flush()
@@ -58,7 +58,7 @@ def become(command: list[str], babysitter: int) -> None:
 
 
 def stop_with_owner(lifeline: int, child: int, stop_signal: int, grace: float) -> None:
-    """Wait for the owner's end. The signal is for the leader alone: it stops its own children."""
+    """Wait for the owner to end, then stop the command, which stops its own children."""
     os.read(lifeline, 1)
     with contextlib.suppress(ProcessLookupError):
         os.kill(child, stop_signal)

@@ -1,4 +1,4 @@
-"""A caught email. Whatever it holds came from outside: nothing in it may raise or be trusted."""
+"""A caught email. Its content comes from outside, so nothing in it may be trusted or raise."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class CaughtEmail:
 
     @property
     def id(self) -> str:
-        """Return the name in the inbox."""
+        """Return the name of the email in the inbox."""
         return self.path.stem
 
     @property
@@ -42,7 +42,7 @@ class CaughtEmail:
 
     @property
     def to(self) -> list[str]:
-        """Return the recipients that the envelope names, with those of blind copies."""
+        """Return the recipients of the envelope, including blind copies."""
         return self.header(ENVELOPE_TO).split(", ")
 
     @property
@@ -62,11 +62,11 @@ class CaughtEmail:
 
     @property
     def html(self) -> str | None:
-        """The first HTML part."""
+        """Return the first HTML part."""
         return self._part("text/html")
 
     def header(self, name: str) -> str:
-        """Return a header, decoded as far as it can be; empty when it is missing."""
+        """Return a header, decoded as far as possible. A missing header is empty."""
         return _decoded(str(self.message.get(name, "")))
 
     def headers(self) -> Iterator[tuple[str, str]]:
@@ -87,7 +87,7 @@ def _decoded(value: str) -> str:
         decoded = str(make_header(decode_header(value)))
     except (HeaderParseError, LookupError, ValueError):
         decoded = value
-    # Terminals obey control characters, and lone surrogates cannot be sent anywhere.
+    # Control characters would control the terminal, and lone surrogates cannot be encoded.
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in decoded)
 
 

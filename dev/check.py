@@ -1,4 +1,4 @@
-"""`bin/check`: everything about the code that can be said without running the tests."""
+"""`bin/check` checks everything that needs no test run."""
 
 import argparse
 import os
@@ -19,35 +19,34 @@ ROOT = Path(__file__).parents[1]
 SCRIPTS = Path(sys.executable).parent
 WIDTH = 16
 
-
-Place = Callable[[], AbstractContextManager[Mapping[str, str]]]
+Environment = Callable[[], AbstractContextManager[Mapping[str, str]]]
 
 
 @contextmanager
-def here() -> Iterator[Mapping[str, str]]:
-    """Bring nothing along."""
+def no_server() -> Iterator[Mapping[str, str]]:
+    """Yield no variables, for checks that need no server."""
     yield {}
 
 
 @contextmanager
 def empty_database() -> Iterator[Mapping[str, str]]:
-    """Run a throw-away PostgreSQL: the developer's own is none of our business."""
+    """Run an empty PostgreSQL, so that a check never touches the developer's database."""
     with tempfile.TemporaryDirectory() as folder, postgres(Path(folder), durable=False) as url:
         yield {"DATABASE_URL": url}
 
 
 @dataclass(frozen=True)
 class Check:
-    """Commands that must all succeed, with the variables of the place where they run."""
+    """Commands that must all succeed, and the environment in which they run."""
 
     name: str
     commands: Sequence[str]
-    place: Place = here
+    environment: Environment = no_server
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a check ended, and all that it printed."""
+    """The result of a check and its output."""
 
     check: Check
     passed: bool
@@ -56,7 +55,7 @@ class Outcome:
 
 
 def all_checks(root: Path) -> list[Check]:
-    """List the checks, the longest first: the others fill the gaps beside it."""
+    """List the checks. The longest come first, so that the others run next to them."""
     code = " ".join(
         [
             "app",
@@ -86,10 +85,10 @@ def all_checks(root: Path) -> list[Check]:
 
 
 def run(check: Check) -> Outcome:
-    """Run one check to its first failure."""
+    """Run the commands of a check until one fails."""
     began = time.monotonic()
     output, passed = "", True
-    with check.place() as variables:
+    with check.environment() as variables:
         for command in check.commands:
             program, *arguments = command.split()
             done = subprocess.run(  # noqa: S603  the commands above
@@ -109,7 +108,7 @@ def run(check: Check) -> Outcome:
 
 
 def run_all(checks: Sequence[Check], console: Console) -> bool:
-    """Run the checks side by side, report each as it ends, and say whether all passed."""
+    """Run the checks in parallel, print each result, and return whether all passed."""
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         outcomes = []
         for future in as_completed([threads.submit(run, check) for check in checks]):
@@ -123,7 +122,7 @@ def run_all(checks: Sequence[Check], console: Console) -> bool:
 
 
 def main() -> int:
-    """Return the exit code: 1 when a check fails."""
+    """Return the exit code: 1 if a check fails."""
     argparse.ArgumentParser(prog="bin/check", description=__doc__).parse_args()
     os.chdir(ROOT)
     return 0 if run_all(all_checks(ROOT), Console()) else 1

@@ -1,4 +1,4 @@
-"""Processes that end with their owner."""
+"""Processes that end when their owner ends."""
 
 import os
 import signal
@@ -12,19 +12,19 @@ from dev import babysitter
 from dev.unprivileged import Identity, prefix
 
 GRACE = 3.0
-"""Seconds between the gentle signal and SIGKILL."""
+"""Seconds between the stop signal and SIGKILL."""
 
 STOP_TIMEOUT = 60.0
-"""Seconds after which a babysitter that hangs is killed."""
+"""Seconds after which a stuck babysitter is killed."""
 
 
 class Lifeline:
-    """A pipe whose far end a babysitter watches: its command lives for as long as ours is open."""
+    """A pipe to a babysitter, which stops its command when our end closes."""
 
     _open: ClassVar[set["Lifeline"]] = set()
 
     def __init__(self, grace: float = GRACE) -> None:
-        """Open it. After `grace` seconds what ignored the gentle signal is killed."""
+        """Open the pipe. A command that ignores the stop signal is killed after `grace` seconds."""
         self._grace = grace
         self.far_end, self._near_end = os.pipe()
         self._open.add(self)
@@ -35,18 +35,18 @@ class Lifeline:
         return [sys.executable, "-I", "-S", babysitter.__file__, *numbers, *map(str, command)]
 
     def started(self) -> None:
-        """Let go of the far end, now that the babysitter holds it."""
+        """Close the far end, which the babysitter holds now."""
         os.close(self.far_end)
 
     def cut(self) -> None:
-        """Make the babysitter stop its command. A second call changes nothing."""
+        """Stop the command. A second call has no effect."""
         if self in self._open:
             self._open.remove(self)
             os.close(self._near_end)
 
     @classmethod
     def cut_all(cls) -> None:
-        """Let go of all lifelines: a forked copy of us must not keep our children alive."""
+        """Close all lifelines in a forked copy, which would otherwise keep the children alive."""
         for lifeline in [*cls._open]:
             lifeline.cut()
 
@@ -55,7 +55,7 @@ os.register_at_fork(after_in_child=Lifeline.cut_all)
 
 
 class Child:
-    """A command that stops when `stop` is called and when we die, however we die."""
+    """A command that ends when `stop` is called or when this process ends, even after `kill -9`."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Child:
         identity: Identity = "self",
         keep: Sequence[int] = (),
     ) -> None:
-        """Start it; it writes to the descriptor `output` and inherits those in `keep`."""
+        """Start the command. It writes to the descriptor `output` and inherits those in `keep`."""
         self._lifeline = Lifeline()
         try:
             self._process = subprocess.Popen(  # noqa: S603  ours

@@ -1,4 +1,4 @@
-"""The terminal of bin/dev: one line at a time, each with the name of who says it."""
+"""The terminal of bin/dev. Each line starts with the name of its process."""
 
 import itertools
 import os
@@ -11,7 +11,7 @@ WIDTH = len("email worker")
 
 
 class Console:
-    """The terminal that all processes write to. It uses colors unless NO_COLOR is set."""
+    """The terminal that all processes write to, in color unless NO_COLOR is set."""
 
     def __init__(self, stream: TextIO = sys.stdout) -> None:
         self.colored = stream.isatty() and not os.environ.get("NO_COLOR")
@@ -20,25 +20,25 @@ class Console:
         self._colors: dict[str, str] = {}
 
     def line(self, name: str, text: str) -> None:
-        """Print what a process said."""
+        """Print a line of a process."""
         color = self._colors.get(name) or self._colors.setdefault(name, next(self._palette))
         self.plain(f"{self.styled(name.rjust(WIDTH), color)} {self.styled('|', DIM)} {text}")
 
     def say(self, text: str) -> None:
-        """Print what we have to say ourselves."""
+        """Print a message of bin/dev itself."""
         for line in text.splitlines():
             self.plain(f"{self.styled('dev'.rjust(WIDTH), BOLD)} {self.styled('|', DIM)} {line}")
 
     def warn(self, text: str) -> None:
-        """Print what should be noticed."""
+        """Print a warning."""
         self.say(self.styled(text, RED))
 
     def styled(self, text: str, style: str) -> str:
-        """Return the text in a style, where styles can be seen."""
+        """Return the text in a style, or plain if the terminal shows no styles."""
         return f"{style}{text}{RESET}" if self.colored else text
 
     def plain(self, text: str) -> None:
-        """Print a line as it is."""
-        # One write: lines of several threads must not be mixed.
+        """Print a line without a name."""
+        # One write, so that lines of several threads do not mix.
         self._stream.write(text + "\n")
         self._stream.flush()

@@ -1,4 +1,4 @@
-"""The caught emails in a browser, and as JSON for scripts."""
+"""The inbox of caught emails, in a browser and as JSON for scripts."""
 
 import json
 import re
@@ -19,7 +19,7 @@ LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?", re.IGNORECASE)
 PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "inbox"), autoescape=True, trim_blocks=True
 )
-# A link in an email opens in a new tab outside of the sandbox. Everything else stays inside.
+# A link in an email opens in a new tab outside the sandbox. Everything else stays inside.
 SANDBOX = "allow-popups allow-popups-to-escape-sandbox"
 NEW_TAB = '<base target="_blank">'
 OUR_PAGES = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'"
@@ -31,7 +31,7 @@ THEIR_PAGES = (
 
 @contextmanager
 def inbox(catcher: MailCatcher, preferred_port: int) -> Iterator[str]:
-    """Serve the inbox on 127.0.0.1 and yield its URL; the port is a free one if that is taken."""
+    """Serve the inbox on 127.0.0.1 and yield its URL. If the port is taken, use a free one."""
 
     class Handler(InboxHandler):
         emails = catcher
@@ -51,14 +51,14 @@ def inbox(catcher: MailCatcher, preferred_port: int) -> Iterator[str]:
 
 
 class InboxHandler(BaseHTTPRequestHandler):
-    """The list is at `/`, an email at `/messages/ID`, and JSON for scripts at `/messages.json`."""
+    """Serve the list at `/`, an email at `/messages/ID`, and JSON at `/messages.json`."""
 
     emails: MailCatcher
 
     def do_GET(self) -> None:
-        """Answer with a page, or 404; with 403 under a name that is not this machine's.
+        """Send a page, or 404, or 403 if the host is not a name of this machine.
 
-        A web page that lets its own name lead to 127.0.0.1 must not read the emails.
+        A website whose name resolves to 127.0.0.1 must not read the emails.
         """
         if not LOOPBACK.fullmatch(self.headers.get("Host", "")):
             self.send_error(HTTPStatus.FORBIDDEN, "Open the inbox at localhost")
@@ -103,7 +103,7 @@ class InboxHandler(BaseHTTPRequestHandler):
 
 
 def summary(email: CaughtEmail) -> dict[str, str | list[str]]:
-    """Return what a script wants to know about an email."""
+    """Return the properties of an email for a script."""
     return {
         "id": email.id,
         "from": email.sender,

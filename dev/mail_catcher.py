@@ -15,19 +15,19 @@ from dev.caught_email import ENVELOPE_FROM, ENVELOPE_TO, CaughtEmail
 
 SIZE_LIMIT = 50_000_000
 DEFAULT_TIMEOUT = 600.0
-"""Seconds. A busy machine is slow, so only an email that never arrives reaches this limit."""
+"""Seconds. The limit is long enough for a busy machine."""
 
 
 class MailCatcher:
-    """Catch emails on a free port of 127.0.0.1 and keep them in a folder over restarts.
+    """Catch emails on a free port of 127.0.0.1, and store them in a folder.
 
-    Tests wait with `next()` and let the server fail with `refuse_next()`.
+    Tests wait with `next()` and make the server fail with `refuse_next()`.
     """
 
     host = "127.0.0.1"
 
     def __init__(self, folder: Path, on_email: Callable[[CaughtEmail], None] | None = None) -> None:
-        """Nothing listens before `with catcher:`. `on_email` is called in the server's thread."""
+        """Prepare a server that `with catcher:` starts. Its thread calls `on_email`."""
         self._on_email = on_email
         self.port = 0
         self.refused = 0
@@ -51,7 +51,7 @@ class MailCatcher:
         self._thread.join()
 
     def messages(self) -> list[CaughtEmail]:
-        """Return all emails in the order of their arrival."""
+        """Return all emails in order of arrival."""
         return [*self._emails.values()]
 
     def get(self, email_id: str) -> CaughtEmail | None:
@@ -59,9 +59,9 @@ class MailCatcher:
         return self._emails.get(email_id)
 
     def next(self, timeout: float = DEFAULT_TIMEOUT) -> CaughtEmail:
-        """Wait for the next email that this method has not returned yet; `timeout` in seconds.
+        """Wait for the next email that this method has not returned yet. `timeout` is in seconds.
 
-        Raises TimeoutError.
+        Raise TimeoutError if none arrives.
         """
         try:
             return self._arrivals.get(timeout=timeout)
@@ -69,11 +69,11 @@ class MailCatcher:
             raise TimeoutError(f"no email arrived within {timeout} s") from None
 
     async def anext(self, timeout: float = DEFAULT_TIMEOUT) -> CaughtEmail:  # noqa: ASYNC109  as in next()
-        """Do the same without blocking the event loop."""
+        """Do the same as `next` without blocking the event loop."""
         return await asyncio.to_thread(self.next, timeout)
 
     def refuse_next(self, code: int = 451, text: str = "try again later", times: int = 1) -> None:
-        """Answer the next emails with a failure: 4xx is temporary, 5xx is for good."""
+        """Reject the next emails: 4xx is a temporary failure, 5xx a permanent one."""
         self._refusals += [f"{code} {text}"] * times
 
     async def _serve(self) -> None:
@@ -95,13 +95,13 @@ class MailCatcher:
             enable_SMTPUTF8=True,
             data_size_limit=SIZE_LIMIT,
             auth_require_tls=False,
-            # A developer's .env may hold the login of a real server: any will do here.
+            # The developer's .env may contain the login of a real server, so any login is accepted.
             authenticator=lambda *_: AuthResult(success=True),
             loop=asyncio.get_running_loop(),
         )
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802  aiosmtpd's name
-        """Keep one email, or refuse it as told."""
+        """Store one email, or reject it."""
         if self._refusals:
             self.refused += 1
             return self._refusals.pop(0)

@@ -1,6 +1,6 @@
 """Reject migrations that lock a large table or break the previous version of the service.
 
-An exception is a comment in the migration's file, with its reason:
+An exception is a comment in the migration, with its reason:
 
     # squawk-ignore ban-drop-column: the version before the last one read it
 """
@@ -39,7 +39,7 @@ class Finding:
 
 
 def main(root: Path = ROOT) -> int:
-    """Print what is wrong with the migrations, and return the exit code."""
+    """Print the problems of the migrations, and return the exit code."""
     config = Config(root / "alembic.ini")
     scripts = list(ScriptDirectory.from_config(config).walk_revisions())
     problems = [str(problem) for script in scripts for problem in check_migration(config, script)]
@@ -54,7 +54,7 @@ def main(root: Path = ROOT) -> int:
 
 
 def check_migration(config: Config, script: Script) -> Iterator[Finding | str]:
-    """Return the findings that the migration's file does not make an exception for."""
+    """Return the findings for which the migration makes no exception."""
     source = Path(script.path).read_text()
     exceptions = dict(EXCEPTION.findall(source))
     for rule, reason in exceptions.items():
@@ -79,7 +79,7 @@ def sql_of(config: Config, script: Script) -> str:
 
 
 def lint(name: str, sql: str) -> Iterator[Finding]:
-    """Return what squawk finds. .squawk.toml names the rules that do not apply, and why."""
+    """Return the findings of squawk. .squawk.toml lists the excluded rules with their reasons."""
     done = subprocess.run(  # noqa: S603  a program of our environment
         [SQUAWK, "--reporter=json", f"--config={ROOT / '.squawk.toml'}"],
         input=sql,

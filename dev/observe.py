@@ -1,4 +1,4 @@
-"""`bin/dev --observe`: shows each trace as text when its spans have arrived."""
+"""`bin/dev --observe` prints each trace as text once its spans have arrived."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ METRICS_PORT = 9464
 
 @contextmanager
 def observing(show: Callable[[str], None], quiet: float = QUIET) -> Iterator[dict[str, str]]:
-    """Take the traces of this machine's processes, and yield the settings that send them here."""
+    """Collect the traces of the service, and yield the settings with which it sends them."""
     traces = ArrivingTraces(show, quiet)
     with TraceCollector(traces.take).running() as collector, traces.shown():
         yield {
@@ -43,7 +43,7 @@ class ArrivingTraces:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Show traces from a thread, and the last ones at the end of the block."""
+        """Show traces in a thread, and the remaining ones at the end of the block."""
         ending = threading.Event()
         thread = threading.Thread(target=self._show_until, args=(ending,), daemon=True)
         thread.start()

@@ -27,9 +27,9 @@ def postgres(
 ) -> Iterator[str]:
     """Run PostgreSQL on 127.0.0.1; yield `postgresql://postgres:PASSWORD@127.0.0.1:PORT/postgres`.
 
-    The cluster lives in `data`, in a folder of its major version, and is made on first use.
-    `durable=False` trades safety against power failures for speed.
-    Raises StartError, FolderInUseError.
+    The data is in a folder below `data`, named after the major version. The first use creates it.
+    `durable=False` is faster, but a power failure may lose data.
+    Raise StartError or FolderInUseError.
     """
     programs = find_programs()
     identity = identity or choose()
@@ -43,7 +43,7 @@ def postgres(
             name="PostgreSQL",
             command=lambda port: [programs / "postgres", *options(cluster.path, port, durable)],
             answers=lambda port: answers(url(password, port)),
-            stop_signal=signal.SIGINT,  # roll back and go; on SIGTERM it waits for every client
+            stop_signal=signal.SIGINT,  # on SIGTERM, PostgreSQL would wait for every client
             identity=identity,
         )
         with running(server, folder, lock, port) as chosen:
@@ -51,16 +51,16 @@ def postgres(
 
 
 def url(password: str, port: int) -> str:
-    """Return the URL of the maintenance database of our server on that port."""
+    """Return the URL of the server's maintenance database."""
     return f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
 
 
 def options(cluster: Path, port: int, durable: bool) -> list[str]:
-    """Return the server's arguments: loopback TCP alone, room for the pools of many processes."""
+    """Return the server's arguments: TCP on loopback only, and room for many connection pools."""
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": str(port),
-        "unix_socket_directories": "",  # a socket's path may have 107 bytes; checkouts go deeper
+        "unix_socket_directories": "",  # the path of a socket is limited to 107 bytes
         "max_connections": "200",
         "timezone": "UTC",
     }
@@ -70,13 +70,13 @@ def options(cluster: Path, port: int, durable: bool) -> list[str]:
 
 
 def answers(url: str) -> bool:
-    """Log in and out: only our server knows the password, and only when it is open for business."""
+    """Return whether a login works. Only our own server knows the password."""
 
     async def log_in() -> None:
         connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, ssl=False)
         await connection.close()
 
-    # In a thread, because our caller may already run an event loop in this one.
+    # In a thread, because the caller may already run an event loop in this one.
     with ThreadPoolExecutor(1) as thread:
         try:
             thread.submit(lambda: asyncio.run(log_in())).result()

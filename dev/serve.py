@@ -1,6 +1,6 @@
-"""Serves the API on a socket that bin/dev keeps open: `python -m dev.serve FD`.
+"""Serve the API on a socket that bin/dev keeps open: `python -m dev.serve FD`.
 
-A restart for new code therefore refuses no connection, and no other process can take the port.
+So a restart rejects no connection, and no other process can take the port.
 """
 
 import socket
@@ -11,7 +11,7 @@ import uvicorn
 from app.core.http.protocol import BoundedHttp
 
 GRACE = 1
-"""Seconds in which requests in flight may end."""
+"""Seconds that requests in flight have to finish."""
 
 if __name__ == "__main__":
     config = uvicorn.Config(

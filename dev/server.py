@@ -1,4 +1,4 @@
-"""Starting and stopping a local server: the part that PostgreSQL and Valkey have in common."""
+"""Start and stop a local server, as PostgreSQL and Valkey both need it."""
 
 import signal
 import time
@@ -13,17 +13,17 @@ from dev.processes import free_port, holder_of, is_free
 from dev.unprivileged import Identity
 
 START_TIMEOUT = 300.0
-"""Seconds. Recovery after a crash takes long, and so does any start on a busy machine."""
+"""Seconds. A recovery after a crash takes long, and so does a start on a busy machine."""
 
 PORT_ATTEMPTS = 5
 
 
 class StartError(RuntimeError):
-    """A server did not start; the message says which and ends with what it logged last."""
+    """A server did not start. The message names the server and shows the end of its log."""
 
 
 class PortTakenError(StartError):
-    """The wanted port belongs to another process, which is named when it is visible."""
+    """The port belongs to another process. The message names it if it is visible."""
 
     def __init__(self, port: int, cure: str) -> None:
         super().__init__(f"Port {port} is taken by {holder_of(port) or 'another process'}. {cure}")
@@ -31,7 +31,7 @@ class PortTakenError(StartError):
 
 @dataclass(frozen=True)
 class Server:
-    """How to run a server: its command line for a port, and a test that it answers there."""
+    """How to run a server: its command line for a port, and a check that it answers there."""
 
     name: str
     command: Callable[[int], Sequence[str | Path]]
@@ -42,9 +42,9 @@ class Server:
 
 @contextmanager
 def running(server: Server, folder: Folder, lock: int, port: int | None) -> Iterator[int]:
-    """Run the server on 127.0.0.1 and yield its port. Raises StartError.
+    """Run the server on 127.0.0.1 and yield its port. Raise StartError.
 
-    Without a port it gets the one it had last, if that is free, so that clients find it again.
+    By default it gets its last port, if that is free, so that clients find it again.
     """
     for candidate in _candidates(folder, port):
         with folder.open_log() as log:
@@ -60,8 +60,8 @@ def running(server: Server, folder: Folder, lock: int, port: int | None) -> Iter
                 folder.remember_port(candidate)
                 yield candidate
                 return
-            somebody_was_faster = child.exit_code is not None and not is_free(candidate)
-            if not somebody_was_faster:
+            lost_the_port = child.exit_code is not None and not is_free(candidate)
+            if not lost_the_port:
                 break
     raise StartError(f"{server.name} did not start. {folder.end_of_log()}")
 

@@ -1,4 +1,4 @@
-"""The servers that bin/dev brings along, unless the settings name others."""
+"""The servers that bin/dev starts, unless the settings name others."""
 
 import shutil
 from collections.abc import Callable
@@ -22,7 +22,7 @@ ROLES = {"DATABASE_URL": "service", "DATABASE_OWNER_URL": "owner"}
 
 @dataclass(frozen=True)
 class Provided:
-    """Something that the application needs: variables for its processes, an address for people."""
+    """A server of the application: the variables for its processes, and an address to print."""
 
     title: str
     address: str
@@ -31,7 +31,7 @@ class Provided:
 
 @dataclass(frozen=True)
 class OwnServers:
-    """Our PostgreSQL, Valkey and mail catcher, with their data in one folder; `held` stops them."""
+    """The PostgreSQL, Valkey, and mail catcher of bin/dev. Closing `held` stops them."""
 
     held: ExitStack
     data: Path
@@ -39,7 +39,7 @@ class OwnServers:
     on_email: Callable[[CaughtEmail], None]
 
     def start(self, settings: Settings) -> list[Provided]:
-        """Start, all at once, what the settings do not name. Raises StartError."""
+        """Start the servers that the settings do not name, all at once. Raise StartError."""
         choices = {
             "database_url": self._postgres,
             "redis_url": self._valkey,
@@ -57,14 +57,14 @@ class OwnServers:
         ]
 
     def forget_everything(self) -> None:
-        """Delete the data, once what a killed predecessor left running on it is gone."""
+        """Delete the data, after any servers of a killed predecessor have ended."""
         for path in (*(self.data / "postgres").glob("*"), self.data / "valkey", self.data / "mail"):
             with Folder(path).held():
                 shutil.rmtree(path)
 
     def _postgres(self) -> Provided:
         admin = self.held.enter_context(postgres(self.data / "postgres"))
-        # The roles share the generated password: the file that has it is private to one developer.
+        # The roles share the generated password, because only the developer can read its file.
         place = admin.removeprefix("postgresql://postgres").rpartition("/")[0]
         urls = {name: f"postgresql://{role}{place}/{DATABASE}" for name, role in ROLES.items()}
         variables = urls | {"DATABASE_ADMIN_URL": admin}

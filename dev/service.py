@@ -1,4 +1,4 @@
-"""A process of the application: started again when it ends, and when its code changes."""
+"""A process of the application, which starts again when it ends or when its code changes."""
 
 import asyncio
 import os
@@ -13,16 +13,16 @@ from dev.child import Lifeline
 from dev.console import Console
 
 GRACE = 2.0
-"""Seconds to end gently: what is left of the promised five belongs to the servers."""
+"""Seconds to end after SIGTERM. bin/dev promises five, and its servers need the rest."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 SETTLED = 10.0
-"""Seconds after which a process counts as having worked."""
+"""Seconds after which a process has started successfully."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """A command that is kept running."""
+    """A command that bin/dev keeps running."""
 
     name: str
     arguments: Sequence[str]
@@ -41,14 +41,14 @@ class Service:
             if exit_code is None or time.monotonic() - began > SETTLED:
                 pause = FIRST_PAUSE
             if exit_code is not None:
-                again = f"again in {pause:g} s, or when its code changes"
-                self.console.warn(f"{self.name} ended with exit code {exit_code}: {again}.")
+                again = f"It starts again in {pause:g} s, or when its code changes."
+                self.console.warn(f"{self.name} ended with exit code {exit_code}. {again}")
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self.changed.wait(), pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
     async def run(self) -> int:
-        """Run it once and return its exit code."""
+        """Run the command once and return its exit code."""
         async with self._process() as process:
             return await process.wait()
 

@@ -1,4 +1,4 @@
-"""`bin/test`: run the tests with pytest, in one run or in several."""
+"""`bin/test` runs the tests with pytest, in one run or several."""
 
 import argparse
 import os
@@ -15,9 +15,9 @@ TESTS_FAILED, NO_TESTS_COLLECTED = 1, 5
 """Exit codes of pytest."""
 
 HELP = """\
-Run the tests on a PostgreSQL and a Valkey of their own. Without an option, all tests run except
-those that an option below names. A test whose file you name runs whatever its markers are. All
-other arguments go to pytest: bin/test -x -k email
+Run the tests on their own PostgreSQL and Valkey. Without an option, bin/test runs all tests that no
+option below names. If you name a file, all its tests run. All other arguments go to pytest:
+bin/test -x -k email
 """
 
 
@@ -25,8 +25,8 @@ other arguments go to pytest: bin/test -x -k email
 class Run:
     """One run of pytest: tests with these markers.
 
-    A `timed` run compares durations: without coverage, which would slow it down, and what fails
-    runs once more, because other work on the machine can spoil a measurement.
+    A `timed` run compares durations. It has no coverage, which would slow it down. Failed tests run
+    once more, because other work on the machine can spoil a measurement.
     """
 
     markers: str
@@ -49,11 +49,11 @@ CHOICES: dict[str, list[Run]] = {
     "--stock": [Run("stock", "tests/chaos")],
     "--seams": [Run("seams", "tests/seams")],
 }
-"""What each option runs. If several are given, the last one of this table counts."""
+"""The runs of each option. If several options are given, the last one in this table counts."""
 
 
 class Arguments(argparse.Namespace):
-    """What the command line asks for."""
+    """The parsed command line."""
 
     choices: list[str]
     cov: bool
@@ -69,7 +69,7 @@ def main() -> int:
 
 
 def parse(command_line: Sequence[str]) -> tuple[Arguments, list[str]]:
-    """Return our own arguments and those for pytest."""
+    """Return the arguments of bin/test and those for pytest."""
     parser = argparse.ArgumentParser(
         prog="bin/test",
         description=HELP,
@@ -77,22 +77,22 @@ def parse(command_line: Sequence[str]) -> tuple[Arguments, list[str]]:
         allow_abbrev=False,
     )
     for option, text in {
-        "--all": "also tests that compare durations, start bin/dev, or follow a guide",
-        "--browser": "every page in Chromium, with pictures in .dev/screenshots",
-        "--fuzz": "over 4,000 requests that are derived from the OpenAPI document",
-        "--chaos": "five minutes of killed and frozen processes; --seed N varies the moments",
-        "--stock": "the first of these faults against stock arq, which fails",
-        "--seams": "the service on poolers, replicas, Sentinels, and proxies as companies run them",
+        "--all": "also run tests that compare durations, start bin/dev, or follow a guide",
+        "--browser": "open every page in Chromium, with screenshots in .dev/screenshots",
+        "--fuzz": "send over 4,000 requests that are generated from the OpenAPI document",
+        "--chaos": "kill and freeze processes for five minutes; --seed N varies the moments",
+        "--stock": "run some of these faults against stock arq, which fails",
+        "--seams": "run the service on real poolers, replicas, Sentinels, and proxies",
     }.items():
         parser.add_argument(
             option, dest="choices", action="append_const", const=option, default=[], help=text
         )
-    parser.add_argument("--cov", action="store_true", help="also measure the coverage")
+    parser.add_argument("--cov", action="store_true", help="measure the coverage")
     return parser.parse_known_args(command_line, Arguments())
 
 
 def plan(arguments: Arguments, for_pytest: Sequence[str]) -> list[tuple[Run, list[str]]]:
-    """Return the runs that the command line asks for, each with its arguments for pytest."""
+    """Return the runs of a command line, each with its arguments for pytest."""
     paths = paths_in(for_pytest)
     names_a_file = any(path.suffix == ".py" for path in paths)
     runs = [NAMED] if names_a_file else [EVERYDAY]

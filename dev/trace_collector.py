@@ -15,7 +15,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 MAX_SPANS = 100_000
-"""Spans that are kept. Then, the oldest ones are forgotten."""
+"""The number of spans that are kept. Newer spans replace the oldest ones."""
 
 Value = str | int | float | bool
 
@@ -42,7 +42,7 @@ class CollectedSpan:
 
 
 class TraceCollector:
-    """Takes spans on a free port. `on_spans` is called in the server's thread."""
+    """Take spans on a free port. The server's thread calls `on_spans`."""
 
     def __init__(self, on_spans: Callable[[list[CollectedSpan]], None] | None = None) -> None:
         self.spans: list[CollectedSpan] = []
@@ -58,7 +58,7 @@ class TraceCollector:
 
     @contextmanager
     def running(self) -> Iterator["TraceCollector"]:
-        """Serve for as long as the block lasts."""
+        """Serve until the block ends."""
         thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:
@@ -71,7 +71,7 @@ class TraceCollector:
     def wait_for(
         self, is_complete: Callable[[list[CollectedSpan]], bool], timeout: float
     ) -> list[CollectedSpan]:
-        """Wait until what has arrived is complete, and return it. Raises TimeoutError."""
+        """Wait until the spans are complete, and return them. Raise TimeoutError."""
         with self._arrived:
             if not self._arrived.wait_for(lambda: is_complete(self.spans), timeout):
                 names = [span.name for span in self.spans]
@@ -79,7 +79,7 @@ class TraceCollector:
             return [*self.spans]
 
     def take(self, body: bytes) -> None:
-        """Keep the spans of one request."""
+        """Store the spans of one request."""
         request = ExportTraceServiceRequest.FromString(body)
         spans = [*_spans_of(request)]
         with self._arrived:

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from dev.trace_collector import CollectedSpan
 
 SHOWN = ("job.name", "job.attempt", "job.outcome", "http.response.status_code", "error.type")
-"""Attributes that a reader looks for first."""
+"""The attributes that are most useful to a reader."""
 
 
 def tree(spans: Sequence[CollectedSpan]) -> str:
     """Return the spans of one trace with their beginning and duration, in milliseconds.
 
-    A span whose parent is not there, such as one of a process that was killed, counts as a root.
+    A span whose parent is missing is a root, such as after its process was killed.
     """
     ids = {span.span_id for span in spans}
     began = min(span.began for span in spans)

@@ -1,9 +1,9 @@
-"""Run a command as another user than root: `unprivileged.py namespace|nobody COMMAND…`.
+"""Run a command as a user other than root: `unprivileged.py namespace|nobody COMMAND…`.
 
-PostgreSQL refuses root and users without a name, and containers often have no other user.
-`namespace`: a user namespace in which root has the id 65534. Files still belong to root.
-`nobody`: that user, where namespaces are forbidden. The process keeps the one capability that lets
-it reach a checkout below /root.
+PostgreSQL refuses to run as root or as a user without a name, but many containers have no other
+user. `namespace` is a user namespace in which root has the id 65534. Files still belong to root.
+`nobody` is the user of that name, for systems that forbid namespaces. The process keeps the one
+capability that it needs to read a checkout below /root.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ PR_CAP_AMBIENT_RAISE = 2
 
 
 def choose() -> Identity:
-    """Return the identity under which this process may start a server that refuses root."""
+    """Return the identity with which this process can start PostgreSQL."""
     if os.geteuid() != 0 and has_name(os.geteuid()):
         return "self"
     probe = subprocess.run(  # noqa: S603  our own script
@@ -37,7 +37,7 @@ def choose() -> Identity:
 
 
 def has_name(uid: int) -> bool:
-    """Return whether a user has a name: containers run as any number, and initdb needs a name."""
+    """Return whether a user has a name. A container may use any number, but initdb needs a name."""
     try:
         return bool(pwd.getpwuid(uid).pw_name)
     except KeyError:
@@ -45,7 +45,7 @@ def has_name(uid: int) -> bool:
 
 
 def prefix(identity: Identity) -> list[str]:
-    """Return what to put before a command so that it runs as that identity."""
+    """Return the start of a command line that runs as an identity."""
     return [] if identity == "self" else [sys.executable, "-I", "-S", __file__, identity]
 
 
@@ -56,7 +56,7 @@ def nobody() -> tuple[int, int]:
 
 
 def enter_namespace() -> None:
-    """Enter a new user namespace as 65534. Raise OSError where that is forbidden."""
+    """Enter a new user namespace as 65534. Raise OSError if that is forbidden."""
     uid, gid = os.geteuid(), os.getegid()
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWUSER) != 0:
@@ -67,7 +67,7 @@ def enter_namespace() -> None:
 
 
 def become_nobody() -> None:
-    """Switch to the user `nobody` for good. Raise PermissionError without the privilege."""
+    """Switch to the user `nobody` permanently. Raise PermissionError without the privilege."""
     uid, gid = nobody()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
@@ -79,7 +79,7 @@ def become_nobody() -> None:
 
 
 def keep_access_to_files() -> None:
-    """Carry one capability over the exec; go without where a container took it from root."""
+    """Keep one capability across the exec, unless the container has taken it from root."""
     libc = ctypes.CDLL(None)
     bit = 1 << CAP_DAC_OVERRIDE
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
@@ -96,4 +96,4 @@ if __name__ == "__main__":
             enter_namespace() if sys.argv[1] == "namespace" else become_nobody()
         except OSError as error:
             sys.exit(f"cannot run {sys.argv[2]} as {sys.argv[1]}: {error}")
-        os.execvp(sys.argv[2], sys.argv[2:])  # noqa: S606  to run it is our purpose
+        os.execvp(sys.argv[2], sys.argv[2:])  # noqa: S606  the command line of the caller

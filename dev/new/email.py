@@ -1,4 +1,4 @@
-"""`bin/new email order_shipped`: its job, its function, its two templates, and its test."""
+"""`bin/new email order_shipped` adds a job, a function, two templates, and a test."""
 
 from collections.abc import Sequence
 
@@ -18,10 +18,10 @@ TEMPLATES = "app/templates/email"
 
 
 def add_email(tree: Tree, email: str, field_texts: Sequence[str]) -> list[str]:
-    """Add an email to a user. Return what to do next."""
+    """Add an email to a user. Return the next steps."""
     name = snake_name(email, "the name of an email")
     if name.snake.startswith("send_"):
-        raise InvalidArgument(f"Leave out the verb: {name.snake.removeprefix('send_')}.")
+        raise InvalidArgument(f"Leave out the verb: call it {name.snake.removeprefix('send_')}.")
     fields = parse_fields(field_texts, reserved=RESERVED)
     tree.refuse_name(CATALOG, name.snake)
     tree.refuse_name(SCHEMAS, f"Send{name.pascal}")
@@ -36,7 +36,7 @@ def add_email(tree: Tree, email: str, field_texts: Sequence[str]) -> list[str]:
     arguments = "".join(f", {each}" for each in [placeholders(fields)] if each)
     return [
         f"Write its text: {TEMPLATES}/{name.snake}.txt and .html.",
-        f"Choose its subject and its link: {name.snake} in {CATALOG}.",
+        f"Write its subject and its link: {name.snake} in {CATALOG}.",
         f"Send it in a service: self.uow.enqueue(Send{name.pascal}(user_id=user.id{arguments}))",
     ]
 

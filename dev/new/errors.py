@@ -1,13 +1,13 @@
-"""Why nothing was changed."""
+"""The errors of `bin/new`. After each of them, nothing has changed."""
 
 
 class NewError(Exception):
-    """One sentence that says why nothing was changed; `bin/new` exits with `code`."""
+    """One sentence with the reason. `bin/new` exits with `code`."""
 
     code = 1
 
 
 class InvalidArgument(NewError):
-    """An argument that can never work. `code` is that of a command line that is not understood."""
+    """An argument that can never work. `code` is that of an invalid command line."""
 
     code = 2

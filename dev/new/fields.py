@@ -12,7 +12,7 @@ from dev.new.types import TYPES, FieldType
 MANY = 3
 
 HIDING = {"date": "due_date", "datetime": "starts_at", "func": "function", "select": "choice"}
-"""Names that the generated modules import, with one that says more."""
+"""Names that generated modules import, with a better name for a field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +25,21 @@ class Field:
 
     @property
     def python(self) -> str:
-        """The annotation of a value that has been checked."""
+        """The annotation of a validated value."""
         return f"{self.type.python} | None" if self.optional else self.type.python
 
     @property
     def checked(self) -> str:
-        """The annotation of a value from outside."""
+        """The annotation of a value from a client."""
         return f"{self.type.checked} | None" if self.optional else self.type.checked
 
     @property
     def pascal(self) -> str:
-        """The name as a part of a class name."""
+        """The name as part of a class name."""
         return Name(self.name).pascal
 
     def checked_in(self, owner: Name) -> str:
-        """Return the annotation of a value from outside, as the schemas of a resource name it."""
+        """Return the annotation of a value from a client in the schemas of a resource."""
         return f"{owner.pascal}{self.pascal}" if self.type.constrained else self.type.checked
 
     @property
@@ -49,26 +49,26 @@ class Field:
 
 
 def parse_fields(texts: Sequence[str], *, reserved: Collection[str]) -> list[Field]:
-    """Read fields. Raises InvalidArgument, also for a name that `reserved` or pydantic uses."""
+    """Parse fields. Raise InvalidArgument, also for a name that `reserved` or pydantic uses."""
     fields: list[Field] = []
     for text in texts:
         field = _parse_field(text)
         if field.name in reserved or hasattr(BaseModel, field.name):
-            raise InvalidArgument(f"{field.name!r} cannot be a field: the name is used already.")
+            raise InvalidArgument(f"{field.name!r} cannot be a field: the name is already used.")
         if field.name in {each.name for each in fields}:
-            raise InvalidArgument(f"The field {field.name!r} is there twice.")
+            raise InvalidArgument(f"The field {field.name!r} is given twice.")
         fields.append(field)
     return fields
 
 
 def imports_of(fields: Iterable[Field]) -> Iterator[str]:
-    """Yield the imports that the checked fields need."""
+    """Yield the imports for the annotations of values from a client."""
     for field in fields:
         yield from field.type.checked_imports
 
 
 def placeholders(fields: Sequence[Field]) -> str:
-    """Return arguments for a call in an instruction: all of a few fields, or the first of many."""
+    """Return the arguments of an example call. Many fields are shortened to the first ones."""
     first, rest = fields[:MANY], fields[MANY:]
     return ", ".join([f"{field.name}=…" for field in first] + ["…"] * bool(rest))
 
@@ -81,5 +81,5 @@ def _parse_field(text: str) -> Field:
     if name in HIDING:
         raise InvalidArgument(f"{name!r} cannot be a field: call it {HIDING[name]}, for example.")
     if type_name not in TYPES:
-        raise InvalidArgument(f"The type of {text!r} is unknown: bin/new --help lists the types.")
+        raise InvalidArgument(f"The type of {text!r} is unknown. bin/new --help lists the types.")
     return Field(snake_name(name, "a field").snake, TYPES[type_name], optional)

@@ -1,4 +1,4 @@
-"""Runs git."""
+"""Run git."""
 
 import os
 import subprocess
@@ -8,16 +8,18 @@ from dev.new.errors import NewError
 
 NEUTRAL = ("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false")
 AUTHOR = ("-c", "user.name=bin/new", "-c", "user.email=new@localhost")
-"""For a machine on which git does not know the name of its user."""
+"""The author of the first commit if git does not know the user's name."""
 
 
 def git(folder: Path, *arguments: str) -> bytes:
-    """Return the output of a git command in a folder. Raises NewError."""
+    """Return the output of a git command in a folder. Raise NewError."""
     author = () if _knows_the_author(folder) else AUTHOR
     try:
         return _run(folder, *NEUTRAL, *author, *arguments)
     except FileNotFoundError:
-        raise NewError("git is not installed, and a project begins with a commit.") from None
+        raise NewError(
+            "git is not installed. bin/new needs it to create the first commit of a project."
+        ) from None
     except subprocess.CalledProcessError as error:
         reason = error.stderr.decode().strip()
         raise NewError(f"git {arguments[0]} failed in {folder}: {reason}") from error

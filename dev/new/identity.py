@@ -1,4 +1,4 @@
-"""The names of a project, which a copy of it must not keep."""
+"""The names of a project, which `bin/new project` replaces in a copy."""
 
 import re
 import tomllib
@@ -14,7 +14,7 @@ LONGEST_TITLE, LONGEST_PREFIX = 40, 8
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a project is called: by people, packages, PostgreSQL, and Redis, and in API keys."""
+    """The names of a project: its title, package, database, API key prefix, and Redis prefix."""
 
     title: str
     slug: str
@@ -30,11 +30,11 @@ class Identity:
 
     @classmethod
     def called(cls, title: str, *, taken: set[str]) -> Self:
-        """Derive the names from a title. Raises InvalidArgument, also for a slug that is taken."""
+        """Derive the names from a title. Raise InvalidArgument, also if the slug is taken."""
         if not TITLE.fullmatch(title) or len(title) > LONGEST_TITLE:
             raise InvalidArgument(
-                f"{title!r} cannot be a name: use letters, digits, spaces, and hyphens, at most "
-                f"{LONGEST_TITLE}, such as Web Shop."
+                f"{title!r} cannot be a name: use at most {LONGEST_TITLE} letters, digits, spaces, "
+                "and hyphens, such as Web Shop."
             )
         slug = title.lower().replace(" ", "-")
         if slug in taken:
@@ -50,5 +50,5 @@ class Identity:
         )
 
     def names(self) -> tuple[str, ...]:
-        """Return every name, in an order that two identities share."""
+        """Return all names, in the same order for each identity."""
         return (self.title, self.slug, self.database, self.api_key_prefix, self.redis_prefix)

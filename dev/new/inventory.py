@@ -1,4 +1,4 @@
-"""The page that lists what the service consists of."""
+"""The page that lists the queues and emails of the service."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ FILE = "docs/inventory.md"
 
 
 def list_in(tree: Tree, section: str, *cells: str) -> None:
-    """Add a row to a section of the page. Raises NewError where the page has none of that name."""
+    """Add a row to a section of the page. Raise NewError if the section does not exist."""
     tree.edit(FILE, _add_row, section, cells)
 
 

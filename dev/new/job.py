@@ -1,4 +1,4 @@
-"""`bin/new job base DeleteOldReports days:int`: a job class, its handler, and its test."""
+"""`bin/new job base DeleteOldReports days:int` adds a job class, its handler, and its test."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ RESERVED = {"queue", "max_tries", "timeout", "backoff", "final"}
 
 
 def add_job(tree: Tree, queue_name: str, job: str, field_texts: Sequence[str]) -> list[str]:
-    """Add a job to a queue. Return what to do next."""
+    """Add a job to a queue. Return the next steps."""
     queue, name = queue_called(tree, queue_name), pascal_name(job, "the class of a job")
     fields = parse_fields(field_texts, reserved=RESERVED)
     tree.refuse_name(SCHEMAS, name.pascal)
@@ -27,9 +27,9 @@ def add_job(tree: Tree, queue_name: str, job: str, field_texts: Sequence[str]) -
     arguments = placeholders(fields)
     worker = f"app/core/worker/{queue.name}_settings.py"
     return [
-        f"Write what it does: {name.snake} in {HANDLERS}.",
+        f"Write its handler: {name.snake} in {HANDLERS}.",
         f"Enqueue it in a service: self.uow.enqueue({name.pascal}({arguments}))",
-        f"Or by the clock, in {worker}: crons=[cron({name.pascal}({arguments}), hour=4)]",
+        f"Or run it by the clock, in {worker}: crons=[cron({name.pascal}({arguments}), hour=4)]",
     ]
 
 

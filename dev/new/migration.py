@@ -1,4 +1,4 @@
-"""The place of a new migration: after the last one."""
+"""A new migration, which follows the last one."""
 
 import ast
 import re
@@ -14,7 +14,7 @@ from dev.new.tree import Tree
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """The head of a migration, as alembic writes it."""
+    """The header of a migration, as Alembic writes it."""
 
     message: str
     revision: str
@@ -23,7 +23,7 @@ class Migration:
 
     @classmethod
     def after_the_last(cls, tree: Tree, message: str) -> Self:
-        """Follow the only head. Raises NewError where there are several."""
+        """Follow the only head. Raise NewError if there are several."""
         revisions, revised = set[str](), set[str]()
         for file in tree.files("alembic/versions/*.py"):
             revisions |= tree.inspect(file, _strings, "revision")
@@ -33,13 +33,13 @@ class Migration:
                 return cls(message, secrets.token_hex(6), head, datetime.now(UTC))
             case heads:
                 raise NewError(
-                    f"alembic/versions has {len(heads)} heads: join them with "
-                    "`.venv/bin/alembic merge heads` first."
+                    f"alembic/versions has {len(heads)} heads. First join them with "
+                    "`.venv/bin/alembic merge heads`."
                 )
 
     @property
     def file(self) -> str:
-        """The path, by the pattern of alembic.ini."""
+        """The path, as alembic.ini defines it."""
         slug = re.sub(r"\W+", "_", self.message)
         return f"alembic/versions/{self.created_at:%Y%m%d}_{self.revision}_{slug}.py"
 

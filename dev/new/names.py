@@ -1,4 +1,4 @@
-"""The names of new things: how they are spelled, and which ones cannot be used."""
+"""The names of new things: their spellings, and the names that cannot be used."""
 
 import builtins
 import keyword
@@ -12,12 +12,12 @@ from dev.new.errors import InvalidArgument
 SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 PASCAL = re.compile(r"([A-Z][a-z0-9]*)+")
 LONGEST = 40
-"""PostgreSQL cuts the names of constraints and indexes, which contain two of ours, at 63 bytes."""
+"""PostgreSQL cuts names at 63 bytes, and the name of a constraint contains two of these names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name in every spelling that code and prose need."""
+    """A name in each spelling that code and prose need."""
 
     snake: str
 
@@ -48,7 +48,7 @@ class Name:
 
 
 def snake_name(text: str, what: str) -> Name:
-    """Read a name in snake_case. Raises InvalidArgument where it is not one."""
+    """Parse a name in snake_case. Raise InvalidArgument if it is invalid."""
     if not SNAKE.fullmatch(text):
         hint = _to_snake(text)
         suggestion = f", such as {hint}" if SNAKE.fullmatch(hint) else ""
@@ -58,7 +58,7 @@ def snake_name(text: str, what: str) -> Name:
 
 
 def pascal_name(text: str, what: str) -> Name:
-    """Read a name in PascalCase. Raises InvalidArgument where it is not one."""
+    """Parse a name in PascalCase. Raise InvalidArgument if it is invalid."""
     if not PASCAL.fullmatch(text):
         hint = Name(_to_snake(text)).pascal
         suggestion = f", such as {hint}" if PASCAL.fullmatch(hint) else ""
@@ -87,9 +87,9 @@ def refuse_reserved_table(name: str) -> None:
 
 def _refuse_reserved(name: str, what: str) -> None:
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
-        raise InvalidArgument(f"{name!r} cannot be {what}: it is a keyword of Python.")
+        raise InvalidArgument(f"{name!r} cannot be {what}: it is a Python keyword.")
     if hasattr(builtins, name):
-        raise InvalidArgument(f"{name!r} cannot be {what}: it would hide a built-in of Python.")
+        raise InvalidArgument(f"{name!r} cannot be {what}: it would hide a Python built-in.")
     if len(name) > LONGEST:
         raise InvalidArgument(f"{name!r} is too long for {what}: use at most {LONGEST} characters.")
 

@@ -1,4 +1,4 @@
-"""`bin/new queue media`: a queue with its Redis database, its worker, and its container."""
+"""`bin/new queue media` adds a queue with its Redis database, its worker, and its container."""
 
 from collections.abc import Sequence
 from itertools import count
@@ -15,11 +15,11 @@ from dev.new.tree import Tree
 PURPOSE = "its own kind of work"
 
 REDIS_DATABASES = 16
-"""What Redis has unless it is configured otherwise; 0 is that of REDIS_URL itself."""
+"""The default of Redis. Number 0 is the database of REDIS_URL itself."""
 
 
 def add_queue(tree: Tree, queue: str, *, concurrency: int, redis_db: int | None) -> list[str]:
-    """Add a queue. Return what to do next."""
+    """Add a queue. Return the next steps."""
     name = snake_name(queue, "the name of a queue")
     queues = declared_queues(tree)
     if name.snake in {queue.name for queue in queues}:
@@ -27,7 +27,7 @@ def add_queue(tree: Tree, queue: str, *, concurrency: int, redis_db: int | None)
     tree.refuse_name(FILE, name.constant)
     database = _free_database(redis_db, queues)
     if concurrency < 1:
-        raise InvalidArgument("A worker runs at least one job at once: --concurrency 1 or more.")
+        raise InvalidArgument("A worker must run at least one job: --concurrency 1 or more.")
 
     tree.edit(FILE, _declare, name, database, concurrency)
     tree.create(f"app/core/worker/{name.snake}_settings.py", render("queue/settings.py", name=name))
@@ -37,8 +37,8 @@ def add_queue(tree: Tree, queue: str, *, concurrency: int, redis_db: int | None)
     list_in(tree, "Queues", f"`{name.snake}`", str(database), str(concurrency), PURPOSE)
     return [
         f"Give it a job: bin/new job {name.snake} DrawAvatar user_id:uuid",
-        f"Say in {INVENTORY} which work must not wait for other work there.",
-        "bin/dev starts its worker at once; elsewhere: docker compose up -d --build --wait.",
+        f"Describe its work in {INVENTORY}.",
+        "Start its worker: docker compose up -d --build --wait. bin/dev has already started it.",
     ]
 
 
@@ -48,13 +48,13 @@ def _free_database(wanted: int | None, queues: Sequence[DeclaredQueue]) -> int:
         wanted = next(number for number in count(1) if number not in taken)
         if wanted >= REDIS_DATABASES:
             raise NewError(
-                f"All {REDIS_DATABASES} databases of Redis are taken: configure more, then add "
+                f"All {REDIS_DATABASES} databases of Redis are taken. Configure more, then add "
                 f"--redis-db {wanted}."
             )
     if wanted in taken:
         raise InvalidArgument(f"The Redis database {wanted} belongs to {taken[wanted]}.")
     if wanted < 0:
-        raise InvalidArgument("A Redis database has a number from 1.")
+        raise InvalidArgument("The number of the Redis database must be at least 1.")
     return wanted
 
 

@@ -1,4 +1,4 @@
-"""The queues that a project has."""
+"""The queues of a project."""
 
 import ast
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ FILE = "app/core/queue.py"
 
 @dataclass(frozen=True, slots=True)
 class DeclaredQueue:
-    """What `Queue("email", redis_db=2, concurrency=50)` declares."""
+    """A queue as `Queue("email", redis_db=2, concurrency=50)` declares it."""
 
     name: str
     redis_db: int
@@ -24,11 +24,11 @@ def declared_queues(tree: Tree) -> list[DeclaredQueue]:
 
 
 def queue_called(tree: Tree, name: str) -> DeclaredQueue:
-    """Return a queue. Raises InvalidArgument where there is none of that name."""
+    """Return a queue. Raise InvalidArgument if it does not exist."""
     queues = {queue.name: queue for queue in declared_queues(tree)}
     if name not in queues:
         raise InvalidArgument(
-            f"There is no queue {name!r}: choose one of {', '.join(queues)}, or add it first."
+            f"There is no queue {name!r}. Choose one of {', '.join(queues)}, or add it first."
         )
     return queues[name]
 

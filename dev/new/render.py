@@ -1,8 +1,8 @@
-"""Renders the files that are new, from `templates/`."""
+"""Render new files from `templates/`."""
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-# Not the usual braces: two of the templates are templates of emails.
+# Not the usual braces, because two of the templates produce Jinja templates of emails.
 _environment = Environment(
     loader=PackageLoader("dev.new"),
     variable_start_string="<<",

@@ -1,4 +1,4 @@
-"""Replaces files together or not at all."""
+"""Replace several files together or not at all."""
 
 import shutil
 import signal
@@ -10,7 +10,7 @@ SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 def replace_all(root: Path, texts: Mapping[str, str], staged: Path) -> None:
-    """Move every new text from a folder beside to its place; undo all moves after a failure."""
+    """Write the texts to the folder `staged`, then move them into place. Undo all if one fails."""
     with ExitStack() as undo:
         for number, (file, text) in enumerate(texts.items()):
             new, old, path = staged / f"{number}.new", staged / f"{number}.old", root / file
@@ -31,7 +31,7 @@ def replace_all(root: Path, texts: Mapping[str, str], staged: Path) -> None:
 
 @contextmanager
 def signals_deferred() -> Iterator[None]:
-    """Let signals wait: a Ctrl-C between two files would leave half of the change."""
+    """Delay signals until the block ends. A Ctrl-C between two files would leave half a change."""
     pending: list[int] = []
     handlers = {number: signal.signal(number, lambda n, _: pending.append(n)) for number in SIGNALS}
     try:

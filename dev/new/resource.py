@@ -1,4 +1,4 @@
-"""`bin/new resource note text:str done:bool`: a table, its shapes, its service, and its routes."""
+"""`bin/new resource note text:str done:bool` adds a table, schemas, a service, and routes."""
 
 from collections.abc import Iterator, Sequence
 
@@ -20,7 +20,7 @@ RESERVED = {"id", "owner_id", "created_at", "metadata", "registry", *dir(Declara
 def add_resource(
     tree: Tree, resource: str, field_texts: Sequence[str], *, plural: str | None
 ) -> list[str]:
-    """Add a resource that belongs to users. Return what to do next."""
+    """Add a resource that belongs to users. Return the next steps."""
     name, names = _names(resource, plural)
     fields = parse_fields(field_texts, reserved=RESERVED | {name.snake})
     _refuse_existing(tree, name, names)
@@ -40,7 +40,7 @@ def add_resource(
     tree.edit(PEOPLE, _own, name, fields)
     return [
         f"Read {migration.file}, then apply it: .venv/bin/alembic upgrade head",
-        f"Adapt the limits of the fields in app/schemas/{name.snake}.py, which fit the migration.",
+        f"Check the limits of the fields in app/schemas/{name.snake}.py. They match the migration.",
         "Try it: bin/dev, then http://localhost:8000/docs",
     ]
 
@@ -48,10 +48,12 @@ def add_resource(
 def _names(singular: str, plural: str | None) -> tuple[Name, Name]:
     name = snake_name(singular, "the name of a resource")
     if plural is None and singular.endswith("s") and not singular.endswith(("ss", "us", "is")):
-        raise InvalidArgument(f"{singular!r} looks like a plural: give the singular, or --plural.")
+        raise InvalidArgument(
+            f"{singular!r} looks like a plural: use the singular, or add --plural."
+        )
     names = snake_name(plural or plural_of(singular), "the plural of a resource")
     if names == name:
-        raise InvalidArgument(f"The plural of {singular!r} must differ from it.")
+        raise InvalidArgument(f"The plural of {singular!r} must differ from the singular.")
     refuse_reserved_table(names.snake)
     return name, names
 

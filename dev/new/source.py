@@ -1,15 +1,15 @@
-"""Edits of Python source at places that the syntax tree finds, whatever the layout of the text."""
+"""Edit Python source at places that the syntax tree finds, whatever the layout of the text."""
 
 import ast
 from collections.abc import Iterator
 
 
 class AnchorNotFound(LookupError):
-    """The name of what the text was expected to have."""
+    """The text lacks the named place."""
 
 
 class InvalidSource(ValueError):
-    """Why Python cannot read the text."""
+    """Python cannot parse the text."""
 
 
 def add_import(text: str, statement: str) -> str:
@@ -80,7 +80,7 @@ def first_string(call: ast.Call) -> str:
 
 
 def value_of(text: str, name: str) -> ast.expr | None:
-    """Return what a name is bound to."""
+    """Return the value that is bound to a name."""
     return _assignment(text, name).value
 
 
@@ -109,7 +109,7 @@ def _insert_line(text: str, number: int, line: str) -> str:
 
 
 def _insert_after(text: str, collection: ast.expr, last: ast.expr, addition: str) -> str:
-    """Insert behind the last element: in a line of its own where the brackets have theirs."""
+    """Insert after the last element, on a new line if the brackets have their own lines."""
     line, column = last.end_lineno or 0, last.end_col_offset or 0
     if line < (collection.end_lineno or 0):
         return _insert_line(text, line + 1, f"{addition},")

@@ -1,4 +1,4 @@
-"""Sorts imports and formats code as bin/check wants it, so that edits need not care."""
+"""Sort imports and format code as bin/check requires, so that edits need not."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from dev.new.errors import NewError
 
 RUFF = Path(sys.executable).with_name("ruff")
 FIRST_PARTY = "lint.isort.known-first-party=['app', 'dev', 'tests']"
-"""Ruff looks for the files that it does not know, and the new ones are not written yet."""
+"""Ruff finds first-party modules on disk, but the new ones are not written yet."""
 
 STEPS = (
     ("check", "--fix", "--quiet", "--select=I,RUF022", f"--config={FIRST_PARTY}"),
@@ -17,7 +17,7 @@ STEPS = (
 
 
 def tidied(root: Path, file: str, text: str) -> str:
-    """Return the text of a file of a project in good order. Raises NewError for invalid Python."""
+    """Return the formatted text of a file. Raise NewError for invalid Python."""
     if not file.endswith(".py"):
         return text
     for step in STEPS:
@@ -36,5 +36,5 @@ def tidied(root: Path, file: str, text: str) -> str:
 
 
 def format_all(root: Path) -> None:
-    """Format a whole project: a shorter name may let a statement fit into one line."""
+    """Format a whole project. With a shorter name, a statement may fit on one line."""
     subprocess.run([RUFF, "format", "--quiet", "--no-cache"], cwd=root, check=True)  # noqa: S603

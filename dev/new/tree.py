@@ -1,4 +1,4 @@
-"""The files of a project, and changes of them that happen together or not at all."""
+"""The files of a project, and changes that are made together or not at all."""
 
 import tempfile
 from collections.abc import Callable
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Tree:
-    """A project whose changes stay in memory until `write`."""
+    """A project. Its changes stay in memory until `write`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -29,7 +29,7 @@ class Tree:
 
     @property
     def changed(self) -> list[str]:
-        """The files whose text changes, in alphabetical order."""
+        """The changed files, in alphabetical order."""
         return sorted(self._texts.keys() - set(self.created))
 
     def files(self, pattern: str) -> list[str]:
@@ -37,7 +37,7 @@ class Tree:
         return sorted(path.relative_to(self.root).as_posix() for path in self.root.glob(pattern))
 
     def read(self, file: str) -> str:
-        """Return the text of a file as it will be. Raises NewError where there is none."""
+        """Return the text of a file with its changes. Raise NewError if it does not exist."""
         if file not in self._texts:
             try:
                 self._originals[file] = (self.root / file).read_text()
@@ -52,7 +52,7 @@ class Tree:
         *arguments: P.args,
         **options: P.kwargs,
     ) -> T:
-        """Return what a function finds in a file. Raises NewError where it finds nothing."""
+        """Return the result of a function on a file. Raise NewError if it finds nothing."""
         try:
             return question(self.read(file), *arguments, **options)
         except InvalidSource as error:
@@ -63,12 +63,12 @@ class Tree:
             ) from error
 
     def refuse_name(self, file: str, name: str) -> None:
-        """Raise NewError where a module has a name already."""
+        """Raise NewError if a module already has a name."""
         if name in self.inspect(file, names_in):
             raise NewError(f"{file} already has the name {name}.")
 
     def create(self, file: str, text: str) -> None:
-        """Add a file. Raises NewError where it exists."""
+        """Add a file. Raise NewError if it exists."""
         if (self.root / file).exists() or file in self._texts:
             raise NewError(f"{file} already exists.")
         self._texts[file] = text
@@ -80,14 +80,11 @@ class Tree:
         *arguments: P.args,
         **options: P.kwargs,
     ) -> None:
-        """Change the text of a file. Raises NewError where the place to change is not found."""
+        """Change the text of a file. Raise NewError if the place to change is not found."""
         self._texts[file] = self.inspect(file, change, *arguments, **options)
 
     def write(self) -> list[str]:
-        """Write every change, or none: a failure restores what was there. Raises NewError.
-
-        Return the files, as they should be reported.
-        """
+        """Write all changes, or none if one fails. Return a line for each file. Raise NewError."""
         texts = {file: tidied(self.root, file, text) for file, text in self._texts.items()}
         created, changed = self.created, self.changed
         try:

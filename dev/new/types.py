@@ -1,4 +1,4 @@
-"""The types that a field can have, in each language that the service speaks."""
+"""The types of a field, in Python, PostgreSQL, and JSON."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ FIELD = "from pydantic import Field"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldType:
-    """One type. `checked` is `python` for a value from outside: it accepts what can be stored.
+    """One type. `checked` annotates a value from a client, so it accepts only what can be stored.
 
-    `json` and `other_json` are two values, and `value` is the first of them in Python.
+    `json` and `other_json` are two samples in JSON, and `value` is the first of them in Python.
     """
 
     python: str
@@ -28,12 +28,12 @@ class FieldType:
 
     @property
     def constrained(self) -> bool:
-        """True if the annotation is long enough to deserve a name."""
+        """True if the annotation is so long that a generated schema names it."""
         return self.checked.startswith("Annotated")
 
     @property
     def sample(self) -> str:
-        """The first value as Python code."""
+        """The first sample as Python code."""
         return self.value or self.json
 
 

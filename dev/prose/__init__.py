@@ -1,6 +1,6 @@
-"""The language checks: plain American English in code and documents.
+"""Check that code and documents use plain American English.
 
-Run `.venv/bin/python -m dev.prose [PATH ...]`. Without a path it checks what `bin/check` checks.
-Where a finding is right as it stands, end its line with `# prose: the reason` (in Markdown,
-`<!-- prose: the reason -->`).
+Run `.venv/bin/python -m dev.prose [PATH ...]`. Without a path, it checks all files of the project.
+If a finding is no mistake, end its line with `# prose: the reason`, or in Markdown with
+`<!-- prose: the reason -->`.
 """

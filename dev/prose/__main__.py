@@ -1,4 +1,4 @@
-"""The command: `.venv/bin/python -m dev.prose [PATH ...]`; exit code 1 where something is found."""
+"""The command `.venv/bin/python -m dev.prose [PATH ...]`. Exit code 1 means findings."""
 
 import argparse
 import subprocess
@@ -19,11 +19,11 @@ OTHERS = (
     ".upstream",
     "uv.lock",
 )
-"""Files that others wrote."""
+"""Files by other authors."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print what is found, and return the exit code."""
+    """Print the findings, and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m dev.prose",
         description=usage,
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def findings_in(file: Path) -> Iterator[str]:
-    """Yield a line per finding, as compilers write theirs."""
+    """Yield a line for each finding, in the format of compilers."""
     name = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file
     for text in texts_of(file):
         if text.describes_a_function and (problem := unwanted_opening(text.words)):
@@ -58,7 +58,7 @@ def _files_below(paths: Sequence[Path]) -> list[Path]:
 
 
 def _tracked() -> list[Path]:
-    """List the files that Git tracks or would track, without those that others wrote."""
+    """List the files that Git tracks or would track, except files by other authors."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],  # noqa: S607
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""The prose in a file: docstrings, comments, messages, test names; outside Python, every line."""
+"""The prose in a file. In Python: docstrings, comments, messages, and test names."""
 
 import ast
 import io
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REASON = re.compile(r"(?:#|<!--|\{#) ?prose: (?!-->)\S")
-"""A line with this comment is an exception, and says why."""
+"""The comment that marks a line as an exception and gives the reason."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 NOUNS = {"property", "cached_property", "fixture"}
-"""A decorator of these makes a function a thing: its docstring may start with a noun."""
+"""Decorators of functions whose docstring may start with a noun."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Text:
 
 
 def texts_of(path: Path) -> Iterator[Text]:
-    """Yield the prose of a file without the lines that are exceptions for a reason."""
+    """Yield the prose of a file, except lines that are marked as exceptions."""
     source = path.read_text()
     texts = _python(source) if path.suffix == ".py" else _lines(source)
     exceptions = _exceptions(source)
@@ -37,7 +37,7 @@ def texts_of(path: Path) -> Iterator[Text]:
 
 
 def identifiers_of(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the names that a module defines, and the module's own, with their lines."""
+    """Yield the name of a module and the names that it defines, with their lines."""
     source = path.read_text()
     names = [(1, path.stem), *(_names(source) if path.suffix == ".py" else ())]
     exceptions = _exceptions(source)
@@ -83,7 +83,7 @@ def _comments(source: str) -> Iterator[Text]:
 
 
 def _docstrings(tree: ast.Module) -> Iterator[tuple[ast.Constant, bool]]:
-    """Yield each docstring, and whether it describes what a function does."""
+    """Yield each docstring, and whether it describes the action of a function."""
     for node in ast.walk(tree):
         match node:
             case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
@@ -102,5 +102,5 @@ def _is_a_thing(function: Function) -> bool:
 
 
 def _is_a_sentence(value: str) -> bool:
-    """A single word is data; prose has spaces between words."""
+    """Return whether a string is prose. A single word is data."""
     return " " in value.strip()

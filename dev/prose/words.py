@@ -1,6 +1,6 @@
-"""The words that the project does not use, and what to write instead.
+"""Words that the project does not use, and what to write instead.
 
-A reader must understand each sentence at the first reading, and one thing has one name.
+A reader must understand each sentence the first time, and each thing must have one name.
 """
 
 import re
@@ -13,16 +13,16 @@ CODE = re.compile(r"``.*?``|`[^`\n]*`|https?://\S+|\S+@\S+")
 
 @dataclass(frozen=True)
 class Rule:
-    """Words that are not used, as a regular expression, and the advice that a finding shows."""
+    """A regular expression of unwanted words, and the advice that a finding shows."""
 
     pattern: str
     advice: str
 
     def found_in(self, text: str) -> Iterator[re.Match[str]]:
-        """Find the words where they are words: not in a path, an option, or a name of code."""
+        """Find the words in prose, but not in a path, an option, or a name of code."""
         words = rf"(?<![\w@./$-])(?:{self.pattern})(?![\w@/]|[.-]\w)"
         found = re.finditer(words, text, re.IGNORECASE)
-        return (match for match in found if not match[0].isupper())  # in capitals: a constant
+        return (match for match in found if not match[0].isupper())  # a constant
 
 
 ONLY = 'only servers and catchers are for "mail"'  # prose: the word itself
@@ -74,7 +74,7 @@ NAMES = (
     Rule("proven_identity", 'write "verified_identity"'),
     Rule("key_?rings?", 'write "jwks_cache"'),
 )
-"""Parts of identifiers in snake case, with the term that this project uses."""
+"""Unwanted parts of identifiers in snake case, with the term of this project."""
 
 OPENINGS = re.compile(
     "Tell|Say|Have|Note|Hold|Bury|Be|Become|Lay"
@@ -92,7 +92,7 @@ def unwanted_words(text: str) -> Iterator[tuple[int, str]]:
 
 
 def unwanted_opening(docstring: str) -> str | None:
-    """Return what is wrong with the first word of a function's docstring."""
+    """Return the problem of the first word of a function's docstring, or None."""
     first = docstring.split(maxsplit=1)[0].rstrip(".,:;") if docstring.strip() else ""
     if OPENINGS.fullmatch(first):
         return f'a docstring does not start with "{first}": start with Return, Raise, Send, …'
@@ -102,7 +102,7 @@ def unwanted_opening(docstring: str) -> str | None:
 
 
 def unwanted_name(identifier: str) -> str | None:
-    """Return what is wrong with an identifier, in snake case or camel case."""
+    """Return the problem of an identifier in snake case or camel case, or None."""
     snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", identifier).lower()
     for rule in NAMES:
         if re.search(rf"(?<![a-z])(?:{rule.pattern})(?![a-z])", snake):

@@ -2,14 +2,14 @@
 
 import io
 
-from dev.check import Check, Place, all_checks, empty_database, here, run_all
+from dev.check import Check, Environment, all_checks, empty_database, no_server, run_all
 from dev.console import Console
 from tests.dev.owner import ROOT
 
 
-def python(name: str, *lines: str, place: Place = here) -> Check:
+def python(name: str, *lines: str, environment: Environment = no_server) -> Check:
     """Make a check of Python lines, none of which holds a space."""
-    return Check(name, [f"python -c {line}" for line in lines], place)
+    return Check(name, [f"python -c {line}" for line in lines], environment)
 
 
 def test_all_checks_are_reported_and_one_that_fails_shows_why() -> None:
@@ -30,7 +30,7 @@ def test_checks_that_pass_say_so() -> None:
 
 def test_models_are_compared_with_a_database_that_is_thrown_away() -> None:
     looks = "__import__('os').environ['DATABASE_URL'].index('postgresql://')"
-    assert run_all([python("database", looks, place=empty_database)], Console(io.StringIO()))
+    assert run_all([python("database", looks, environment=empty_database)], Console(io.StringIO()))
 
 
 def test_every_entry_point_is_checked() -> None:

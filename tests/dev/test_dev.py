@@ -134,7 +134,7 @@ def test_servers_of_the_developer_are_used_and_a_second_start_names_the_first(
         assert (small_checkout / ".dev/env").read_text() == f"PUBLIC_URL=http://localhost:{port}\n"
         assert not (small_checkout / ".dev/postgres").exists()
         with run_bin_dev(small_checkout, PORT=port, **YOURS) as second:
-            second.wait_for(f"bin/dev runs in this checkout already: pid {first.process.pid} ")
+            second.wait_for(f"bin/dev already runs in this checkout: pid {first.process.pid} ")
             assert second.process.wait() == 1
 
 
@@ -145,7 +145,7 @@ def test_a_worker_that_crashes_is_reported_and_started_again(
     with run_bin_dev(small_checkout, PORT=port, **YOURS) as dev_server:
         for pause in ("0.5", "1"):
             dev_server.wait_for("base worker | no such queue")
-            dev_server.wait_for(f"base worker ended with exit code 1: again in {pause} s")
+            dev_server.wait_for(f"base worker ended with exit code 1. It starts again in {pause} s")
 
 
 def test_new_code_restarts_everything_and_a_new_queue_gets_its_worker(

@@ -10,12 +10,12 @@ from dev.__main__ import main
 @pytest.mark.parametrize(
     ("arguments", "port", "exit_code", "said"),
     [
-        (["--help"], "8000", 0, "Data is kept in .dev/"),
+        (["--help"], "8000", 0, "It keeps its data in .dev/"),
         (["--frehs"], "8000", 2, "unrecognized arguments: --frehs"),
         ([], "http", 2, "PORT is 'http', but a port is a number"),
     ],
 )
-def test_a_wrong_command_is_explained(  # noqa: PLR0913, PLR0917  a table and two fixtures
+def test_the_command_line_is_explained(  # noqa: PLR0913, PLR0917  a table and two fixtures
     arguments: list[str],
     port: str,
     exit_code: int,

@@ -1,4 +1,4 @@
-"""A command that cannot work changes nothing, and says why in one sentence."""
+"""A command that cannot work changes nothing and gives the reason in one sentence."""
 
 from pathlib import Path
 
@@ -8,49 +8,47 @@ from tests.dev.new.support import run, snapshot
 
 INVALID = {
     "resource Note a:str": "'Note' is not the name of a resource in snake_case, such as note.",
-    "resource notes a:str": "'notes' looks like a plural: give the singular, or --plural.",
-    "resource sheep a:str --plural sheep": "The plural of 'sheep' must differ from it.",
-    "resource try a:str": "'try' cannot be the name of a resource: it is a keyword of Python.",
+    "resource notes a:str": "'notes' looks like a plural: use the singular, or add --plural.",
+    "resource sheep a:str --plural sheep": "The plural of 'sheep' must differ from the singular.",
+    "resource try a:str": "'try' cannot be the name of a resource: it is a Python keyword.",
     "resource person a:str --plural People": (
         "'People' is not the plural of a resource in snake_case, such as people."
     ),
     "resource member a:str --plural user": (
         "'user' is reserved by PostgreSQL: choose another name."
     ),
-    "resource note owner_id:uuid": "'owner_id' cannot be a field: the name is used already.",
-    "resource note metadata:str": "'metadata' cannot be a field: the name is used already.",
+    "resource note owner_id:uuid": "'owner_id' cannot be a field: the name is already used.",
+    "resource note metadata:str": "'metadata' cannot be a field: the name is already used.",
     "resource note": "The following arguments are required: FIELD. See bin/new resource --help.",
     "job base delete_old_reports": (
         "'delete_old_reports' is not the class of a job in PascalCase, such as DeleteOldReports."
     ),
     "job base HTTPCheck": "Spell HTTPCheck as HttpCheck: its function is http_check.",
-    "job base Import": "'import' cannot be the class of a job: it is a keyword of Python.",
-    "job base Print": "'print' cannot be the class of a job: it would hide a built-in of Python.",
-    "job nope Ping": "There is no queue 'nope': choose one of base, email, or add it first.",
+    "job base Import": "'import' cannot be the class of a job: it is a Python keyword.",
+    "job base Print": "'print' cannot be the class of a job: it would hide a Python built-in.",
+    "job nope Ping": "There is no queue 'nope'. Choose one of base, email, or add it first.",
     "job base Ping days": "'days' is not a field: write name:type, such as title:str.",
     "job base Ping days:": "'days:' is not a field: write name:type, such as title:str.",
     "job base Ping days:integer": (
-        "The type of 'days:integer' is unknown: bin/new --help lists the types."
+        "The type of 'days:integer' is unknown. bin/new --help lists the types."
     ),
     "job base Ping Days:int": "'Days' is not a field in snake_case, such as days.",
-    "job base Ping class:int": "'class' cannot be a field: it is a keyword of Python.",
-    "job base Ping list:int": "'list' cannot be a field: it would hide a built-in of Python.",
+    "job base Ping class:int": "'class' cannot be a field: it is a Python keyword.",
+    "job base Ping list:int": "'list' cannot be a field: it would hide a Python built-in.",
     "job base Ping date:date": "'date' cannot be a field: call it due_date, for example.",
-    "job base Ping queue:str": "'queue' cannot be a field: the name is used already.",
-    "job base Ping model_dump:str": "'model_dump' cannot be a field: the name is used already.",
-    "job base Ping a:int a:str": "The field 'a' is there twice.",
+    "job base Ping queue:str": "'queue' cannot be a field: the name is already used.",
+    "job base Ping model_dump:str": "'model_dump' cannot be a field: the name is already used.",
+    "job base Ping a:int a:str": "The field 'a' is given twice.",
     "email OrderShipped": (
         "'OrderShipped' is not the name of an email in snake_case, such as order_shipped."
     ),
-    "email send_receipt": "Leave out the verb: receipt.",
-    "email receipt link:str": "'link' cannot be a field: the name is used already.",
+    "email send_receipt": "Leave out the verb: call it receipt.",
+    "email receipt link:str": "'link' cannot be a field: the name is already used.",
     "queue Media": "'Media' is not the name of a queue in snake_case, such as media.",
     "queue media --redis-db 2": "The Redis database 2 belongs to the queue email.",
     "queue media --redis-db 0": "The Redis database 0 belongs to REDIS_URL.",
-    "queue media --redis-db -1": "A Redis database has a number from 1.",
-    "queue media --concurrency 0": (
-        "A worker runs at least one job at once: --concurrency 1 or more."
-    ),
+    "queue media --redis-db -1": "The number of the Redis database must be at least 1.",
+    "queue media --concurrency 0": ("A worker must run at least one job: --concurrency 1 or more."),
     f"queue {'q' * 41}": (
         f"'{'q' * 41}' is too long for the name of a queue: use at most 40 characters."
     ),
