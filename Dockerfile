@@ -4,7 +4,7 @@ ARG PYTHON_IMAGE=python:3.14-slim
 
 FROM ${PYTHON_IMAGE} AS build
 
-# Wheels only: a dependency without a wheel for this Python fails here instead of needing a compiler.
+# Wheels only: without a wheel for this Python, the build fails here instead of needing a compiler.
 ENV UV_COMPILE_BYTECODE=1 \
     UV_LINK_MODE=copy \
     UV_NO_BUILD=1 \
@@ -19,7 +19,7 @@ WORKDIR /app
 # Such as "--extra otel --extra sentry".
 ARG EXTRAS=""
 
-# Dependencies come before the code, so only a change of the lock file installs them again.
+# Dependencies come before the code, so that only a change of the lock file reinstalls them.
 RUN --mount=type=cache,target=/root/.cache/uv \
     --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
     --mount=type=bind,source=uv.lock,target=uv.lock \
@@ -31,7 +31,7 @@ RUN /opt/venv/bin/python -m compileall -q .
 
 FROM ${PYTHON_IMAGE}
 
-# ENVIRONMENT: a container without its secrets refuses to start instead of running on the examples.
+# In production, a container without its secrets refuses to start.
 ENV ENVIRONMENT=production \
     PATH="/opt/venv/bin:$PATH" \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -40,20 +40,20 @@ ENV ENVIRONMENT=production \
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin app
 
 WORKDIR /app
-# Owned by root: an attacker inside a process cannot change its code.
+# Owned by root, so an attacker inside a process cannot change its code.
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app .
 
-# By number, so Kubernetes can see that it is not root (runAsNonRoot).
+# By number, so that Kubernetes can verify runAsNonRoot.
 USER 10001:10001
 
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 
-# http.client, because urllib would use a proxy from the environment.
+# http.client, because urllib would use a proxy that the environment names.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --start-interval=1s --retries=3 \
     CMD ["python", "-c", "from http.client import HTTPConnection as Connection; api = Connection('127.0.0.1', 8000, timeout=3); api.request('GET', '/health/live'); raise SystemExit(api.getresponse().status != 200)"]
 
-# BoundedHttp limits headers (app/core/http/protocol.py). TRUSTED_PROXIES alone decides which proxies to trust.
-# The app logs its requests. A failed lifespan ends the process. Requests in flight have 20 s to finish.
+# BoundedHttp limits headers. Only TRUSTED_PROXIES decides which proxies to trust. The application logs
+# its requests itself. If the startup fails, the process ends. Requests in flight have 20 s to finish.
 CMD ["uvicorn", "main:app", "--host", "0.0.0.0", "--port", "8000", "--http", "app.core.http.protocol:BoundedHttp", "--no-proxy-headers", "--lifespan", "on", "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "20"]

@@ -20,10 +20,10 @@ from app.core.urls.postgres import PostgresAddress
 from app.models import Base
 
 MIGRATORS = 7_306_086_935
-"""The number of the advisory lock. Nothing else in the database may use it."""
+"""The number of the advisory lock, which no other code may use."""
 
 LOCK_TIMEOUT = "2s"
-"""Every later query of a table waits behind a migration that waits for its lock."""
+"""Short, because all later queries of a table wait behind a migration that waits for its lock."""
 
 BEHIND_A_POOLER = (
     "Migrations hold a lock for longer than one transaction, which a transaction pooler loses. Run "
@@ -49,7 +49,7 @@ async def run_migrations_online(settings: Settings) -> None:
 
 
 def service_role(settings: Settings) -> str | None:
-    """Return the role of the service; None where the service is the owner."""
+    """Return the role of the service, or None if the service is the owner."""
     if settings.database_owner_url is None:
         return None
     return PostgresAddress.parse(settings.database_url).user
@@ -82,7 +82,7 @@ async def migrate(settings: Settings, service: str | None) -> None:
 
 
 async def grant_to(service: str, connection: AsyncConnection) -> None:
-    """Let the service use the tables that exist now."""
+    """Grant the service its privileges on the tables that exist now."""
     if await role_exists(connection, service):
         await grant_privileges(connection, service)
         await connection.commit()
@@ -94,7 +94,7 @@ async def grant_to(service: str, connection: AsyncConnection) -> None:
 async def lock_migrations(connection: AsyncConnection) -> None:
     """Wait until no other process migrates.
 
-    A statement that waits would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for those.
+    Poll, because CREATE INDEX CONCURRENTLY would wait for the snapshot of a waiting statement.
     """
     lock = text(f"SELECT pg_try_advisory_lock({MIGRATORS})")
     while not await connection.scalar(lock):

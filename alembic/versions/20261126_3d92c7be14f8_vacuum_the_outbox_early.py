@@ -14,8 +14,8 @@ down_revision: str | Sequence[str] | None = "7c1d5e9a0b36"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-# Every job leaves a dead row behind. By default, a table is vacuumed when a fifth of it is dead:
-# with a million waiting jobs that is 200,000 rows. Rows are not updated while their jobs wait, so a
+# Each job leaves a dead row. By default, PostgreSQL vacuums a table when a fifth of it is dead.
+# With a million waiting jobs, that is 200,000 rows. A row is not updated while its job waits, so a
 # fillfactor below 100 would only waste space.
 OPTIONS = {
     "autovacuum_vacuum_scale_factor": "0.02",

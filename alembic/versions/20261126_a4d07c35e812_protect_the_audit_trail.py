@@ -15,8 +15,8 @@ down_revision: str | Sequence[str] | None = "5b7e2f90c1d3"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-# The service may call the two functions below, and nothing else changes the trail. They run as the
-# owner of the table, so the role that calls them needs no right to delete or update.
+# Only the two functions below change the trail, and the service may call them. They run as the
+# owner of the table, so the service needs no privilege to delete or update.
 REFUSE_CHANGES = """
 CREATE OR REPLACE FUNCTION refuse_changes() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -41,7 +41,7 @@ CREATE TRIGGER never_emptied BEFORE TRUNCATE ON audit_events
 FOR EACH STATEMENT EXECUTE FUNCTION refuse_changes()
 """
 
-# An attacker with the connection of the service must not erase the traces of a recent attack.
+# An attacker who takes over the service must not erase the traces of a recent attack.
 DELETE_EVENTS = """
 CREATE FUNCTION delete_audit_events(before timestamptz, most integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER AS $$
@@ -61,7 +61,7 @@ END
 $$
 """
 
-# What remains says that something happened to an account, and no longer to whom or from where.
+# The remaining event shows what happened to an account, but not to whom or from where.
 ANONYMIZE_EVENTS = """
 CREATE FUNCTION anonymize_audit_events(deleted_user uuid) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER AS $$

@@ -17,8 +17,8 @@ depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
-    # The default is computed once, so no row is written. Sessions that the previous version starts
-    # get it as well: their users have just logged in.
+    # The default is computed once, so no row is rewritten. Sessions of the previous version get it,
+    # too, because their users have just logged in.
     op.add_column(
         "sessions",
         sa.Column(

@@ -46,7 +46,7 @@ def downgrade() -> None:
 
 
 def _normalize_names_outside_ascii() -> None:
-    """Store the few addresses whose name is not ASCII as they are compared from now on."""
+    """Normalize the stored addresses whose local part is not ASCII."""
     connection = op.get_bind()
     query = sa.select(USERS).where(USERS.c.email.op("~")("[^[:ascii:]].*@"))
     for user_id, email in connection.execute(query).all():
