@@ -1,10 +1,11 @@
 """How the pages behave in a browser: without JavaScript, by keyboard, and with the back button."""
 
+import pytest
 from playwright.async_api import Browser, Page, Response, expect
 
 from tests.pages.browser.conftest import Site, open_tab
 from tests.pages.browser.login import log_in
-from tests.pages.browser.tour import EMAIL, section, tour
+from tests.pages.browser.tour import EMAIL, menu_of, section, tour
 from tests.support.accounts import PASSWORD, Person
 from tests.support.reports import Report
 
@@ -34,6 +35,21 @@ async def test_a_user_logs_in_by_keyboard(page: Page, ada: Person) -> None:
     await expect(page.get_by_role("heading", name="Sessions")).to_be_visible()
     await page.keyboard.press("Tab")
     assert await page.evaluate("document.activeElement.textContent") == "Skip to the content"
+
+
+@pytest.mark.parametrize(("width", "in_a_menu"), [(320, True), (768, False), (1280, False)])
+async def test_the_sections_of_the_account_are_in_a_menu_on_a_narrow_screen(
+    chromium: Browser, site: Site, ada: Person, width: int, in_a_menu: bool
+) -> None:
+    size = {"width": width, "height": 900}
+    async with open_tab(chromium, site, viewport=size, java_script_enabled=False) as page:
+        await log_in(page, ada)
+        link = page.get_by_role("navigation").get_by_role("link", name="Sessions")
+        await expect(menu_of(page)).to_be_visible(visible=in_a_menu)
+        await expect(link).to_be_visible(visible=not in_a_menu)
+
+        await section(page, "Sessions")
+        await expect(page.get_by_role("heading", name="Sessions")).to_be_visible()
 
 
 async def test_an_error_takes_the_focus_to_its_field(page: Page) -> None:

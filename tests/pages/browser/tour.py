@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from uuid import UUID
 
-from playwright.async_api import Page
+from playwright.async_api import Locator, Page
 from sqlalchemy import delete, select, update
 
 from app.core.job_store.live import save_progress
@@ -112,6 +112,10 @@ async def _account(page: Page) -> AsyncIterator[str]:
     yield "email"
     await section(page, "Password")
     yield "password"
+    if await menu_of(page).is_visible():
+        await menu_of(page).click()
+        yield "menu"
+        await menu_of(page).click()
     await section(page, "Passkeys")
     yield "no-passkeys"
     await follow(page, "Add a passkey")
@@ -209,8 +213,14 @@ async def _recovery(page: Page, site: Site) -> AsyncIterator[str]:
     yield "link-no-longer-works"
 
 
+def menu_of(page: Page) -> Locator:
+    return page.get_by_role("navigation").get_by_text("Menu", exact=True)
+
+
 async def section(page: Page, name: str) -> None:
-    """Open a section of the account."""
+    """Open a section of the account. On a narrow screen, the sections are in a menu."""
+    if await menu_of(page).is_visible():
+        await menu_of(page).click()
     async with page.expect_navigation():
         await page.get_by_role("navigation").get_by_role("link", name=name).click()
 
