@@ -84,7 +84,7 @@ def _include(text: str, names: Name) -> str:
 
 def _access(name: Name, names: Name) -> Iterator[str]:
     tag = names.snake
-    yield f'"{tag}-read_{names.snake}": ANYBODY'
+    yield f'"{tag}-read_{names.snake}": ANY_USER'
     yield f'"{tag}-create_{name.snake}": (201, 201, 201)'
     yield from (f'"{tag}-{verb}_{name.snake}": OWN' for verb in ("read", "update", "delete"))
 

@@ -46,14 +46,14 @@ class Process:
         await self.process.wait()
 
     async def wait_for_exit(self, within: float = STALLED_AFTER) -> int:
-        """Wait for the end and return the exit code. Raises TimeoutError."""
+        """Wait for the end and return the exit code. Raise TimeoutError."""
         return await asyncio.wait_for(self.process.wait(), within)
 
     def output(self) -> str:
         return self.log.read_text(errors="replace")
 
     async def wait_for_output(self, words: str, *, within: float = STALLED_AFTER) -> None:
-        """Wait for words in the output. Raises AssertionError."""
+        """Wait for words in the output. Raise AssertionError."""
         deadline = time.monotonic() + within
         while words not in self.output():
             assert self.is_running, f"ended without saying {words!r}:\n{self.output()[-2000:]}"

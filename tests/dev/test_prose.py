@@ -36,7 +36,7 @@ def test_an_unwanted_word_is_found(sentence: str, word: str) -> None:
     [
         "The mail server answers an email.",
         "Run it as `nobody`.",
-        "notes: ANYBODY,",
+        "notes: ANY_USER,",
         "Write to nobody@example.com.",
         "Users log in; a login starts a session.",
         "Templates are in app/templates/mail.",

@@ -1,48 +1,48 @@
-"""Who may use which route."""
+"""The users that may use each route."""
 
-OWN, ADMIN, ANYBODY = (403, 200, 200), (403, 403, 200), (200, 200, 200)
+OWN, ADMIN, ANY_USER = (403, 200, 200), (403, 403, 200), (200, 200, 200)
 ACCESS = {
-    # operation: what a stranger, the owner and a superuser get
-    "login-test_token": ANYBODY,
-    "login-reauthenticate": ANYBODY,
-    "login-begin_passkey_proof": ANYBODY,
-    "login-logout": ANYBODY,
-    "login-logout_everywhere": ANYBODY,
+    # operation: the statuses for another user, the owner, and a superuser
+    "login-test_token": ANY_USER,
+    "login-reauthenticate": ANY_USER,
+    "login-begin_passkey_proof": ANY_USER,
+    "login-logout": ANY_USER,
+    "login-logout_everywhere": ANY_USER,
     "login-recover_password_html_content": ADMIN,
     "users-read_users": ADMIN,
     "users-create_user": (403, 403, 201),
-    "users-read_user_me": ANYBODY,
-    "users-update_user_me": ANYBODY,
-    # Nothing is pending.
+    "users-read_user_me": ANY_USER,
+    "users-update_user_me": ANY_USER,
+    # no change of address is pending
     "users-read_email_change_me": (404, 404, 404),
     "users-withdraw_email_change_me": (404, 404, 404),
     "users-delete_user_me": (200, 200, 403),
     "personal_data-export_personal_data_me": (202, 202, 202),
-    "users-update_password_me": ANYBODY,
-    "users-read_sessions_me": ANYBODY,
+    "users-update_password_me": ANY_USER,
+    "users-read_sessions_me": ANY_USER,
     "users-end_session_me": (404, 200, 404),
     "users-read_user_by_id": OWN,
     "users-update_user": ADMIN,
     "users-delete_user": ADMIN,
     # All three have a second factor already.
-    "second_factor-read_second_factor_me": ANYBODY,
+    "second_factor-read_second_factor_me": ANY_USER,
     "second_factor-begin_second_factor_me": (409, 409, 409),
     "second_factor-confirm_second_factor_me": (409, 409, 409),
-    "second_factor-renew_recovery_codes_me": ANYBODY,
-    "second_factor-disable_second_factor_me": ANYBODY,
+    "second_factor-renew_recovery_codes_me": ANY_USER,
+    "second_factor-disable_second_factor_me": ANY_USER,
     "second_factor-remove_second_factor": ADMIN,
-    "passkeys-read_passkeys_me": ANYBODY,
-    "passkeys-begin_passkey_me": ANYBODY,
-    "passkeys-register_passkey_me": (400, 400, 400),  # of no ceremony
+    "passkeys-read_passkeys_me": ANY_USER,
+    "passkeys-begin_passkey_me": ANY_USER,
+    "passkeys-register_passkey_me": (400, 400, 400),  # the answer belongs to no options
     "passkeys-rename_passkey_me": (404, 200, 404),
     "passkeys-remove_passkey_me": (404, 200, 404),
-    "api_keys-read_api_keys_me": ANYBODY,
+    "api_keys-read_api_keys_me": ANY_USER,
     "api_keys-create_api_key_me": (201, 201, 201),
     "api_keys-revoke_api_key_me": (404, 200, 404),
-    "identities-read_identities_me": ANYBODY,
+    "identities-read_identities_me": ANY_USER,
     "identities-link_identity_me": (404, 404, 404),  # no provider is configured
     "identities-unlink_identity_me": (404, 200, 404),
-    "items-read_items": ANYBODY,
+    "items-read_items": ANY_USER,
     "items-create_item": (201, 201, 201),
     "items-read_item": OWN,
     "items-update_item": OWN,

@@ -19,7 +19,7 @@ class Step:
     text: str
 
     def apply(self, project: Path) -> None:
-        """Do what the block says. Raises AssertionError where the project does not fit it."""
+        """Do what the block says. Raise AssertionError where the project does not fit it."""
         path = project / self.file
         if self.language == "diff":
             for hunk in self.text.split("@@\n"):
