@@ -4,7 +4,7 @@ import sys
 
 from app.cli.command import FAILED, Arguments, Backends, Subparsers, add_command, answer
 from app.cli.scope import open_scope
-from app.services.auth.key_rotation import Progress, encrypt_again, last_use_of_earlier_key
+from app.services.auth.key_rotation import Progress, last_use_of_earlier_key, reencrypt
 
 
 def register(commands: Subparsers) -> None:
@@ -22,7 +22,7 @@ def register(commands: Subparsers) -> None:
 async def rotate(backends: Backends, arguments: Arguments) -> int:
     """Print the progress, and from when on the earlier keys can be removed."""
     totals: dict[str, Progress] = {}
-    async for progress in encrypt_again(lambda: open_scope(backends)):
+    async for progress in reencrypt(lambda: open_scope(backends)):
         totals[progress.title] = progress
         sys.stderr.write(
             f"{progress.title}: {progress.done} of {progress.total}, "

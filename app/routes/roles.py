@@ -60,13 +60,13 @@ async def delete_role(scope: SuperuserScope, role_id: UUID) -> Message:
 @router.get("/users/{user_id}/roles", response_model=list[RolePublic])
 async def read_roles_of_user(scope: SuperuserScope, user_id: UUID) -> Sequence[Role]:
     """List the roles of a user by name."""
-    return await RoleService(scope).of_user(user_id)
+    return await RoleService(scope).list_for_user(user_id)
 
 
 @router.put("/users/{user_id}/roles/{role_id}", dependencies=[Depends(requires_recent(minutes=5))])
 async def give_role(scope: SuperuserScope, user_id: UUID, role_id: UUID) -> Message:
     """Give a role to a user."""
-    await RoleService(scope).give(user_id, role_id)
+    await RoleService(scope).assign(user_id, role_id)
     return Message(message="Role given")
 
 
@@ -75,5 +75,5 @@ async def give_role(scope: SuperuserScope, user_id: UUID, role_id: UUID) -> Mess
 )
 async def take_role_away(scope: SuperuserScope, user_id: UUID, role_id: UUID) -> Message:
     """Take a role away from a user."""
-    await RoleService(scope).take_away(user_id, role_id)
+    await RoleService(scope).unassign(user_id, role_id)
     return Message(message="Role taken away")

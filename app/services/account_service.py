@@ -14,7 +14,7 @@ from app.services.admin_service import SuperusersStay
 from app.services.alerts import notify
 from app.services.audit import AuditTrail
 from app.services.auth.actor import lock_actor, lock_user
-from app.services.auth.devices import keep_device
+from app.services.auth.devices import remember_device
 from app.services.auth.email_token_service import EmailTokenService, InvalidToken
 from app.services.auth.login_service import InactiveUser
 from app.services.auth.reauthentication import verify_password
@@ -89,7 +89,7 @@ class AccountService:
         user.password_hash = password_hash
         await self.uow.session.flush()
         await end_credentials(self.scope, user.id, Event.PASSWORD_CHANGE)
-        await keep_device(self.scope, user)
+        await remember_device(self.scope, user)
         await notify(self.scope, user, Alert.PASSWORD_CHANGED)
 
     async def reset_password(self, token: str, new: str, *, remove_recent: bool = False) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, or_, select
 
 from app.core.exceptions import Conflict
 from app.models import User
-from app.services.auth.actor import has_session
+from app.services.auth.actor import is_session_live
 from app.services.auth.principal import NotEnoughPrivileges
 from app.services.scope import Scope
 
@@ -58,5 +58,5 @@ async def _check_actor(scope: Scope, superusers: set[UUID]) -> None:
         return
     if scope.actor.user_id not in superusers:
         raise NotEnoughPrivileges
-    if not await has_session(scope, scope.actor.user_id, scope.actor.session_id):
+    if not await is_session_live(scope, scope.actor.user_id, scope.actor.session_id):
         raise NotEnoughPrivileges

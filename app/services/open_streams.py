@@ -13,7 +13,7 @@ from app.core.config import Settings
 from app.core.database import DATABASE_ERRORS
 from app.core.exceptions import TooManyAttempts, Unavailable
 from app.core.postgres.reader import Reader
-from app.services.auth.authentication import authenticate_again
+from app.services.auth.authentication import refresh_principals
 from app.services.auth.principal import Principal
 
 log = structlog.stdlib.get_logger(__name__)
@@ -132,7 +132,7 @@ class OpenStreams:
         readers = [(place, place.principal) for place in self._places if place.principal]
         now = time.monotonic()
         try:
-            current = await authenticate_again(self._reader, [who for _, who in readers])
+            current = await refresh_principals(self._reader, [who for _, who in readers])
         except DATABASE_ERRORS as error:
             log.warning("streams.unchecked", count=len(readers), error=str(error))
             if now - self._checked_at < LONGEST_UNCHECKED:

@@ -98,7 +98,7 @@ async def test_a_login_that_failed_at_the_provider_is_explained(
     await sites.ours.open("/login")
 
     page = await sites.continue_with("Continue with Acme")
-    assert (page.status, page.title) == (400, "The provider did not let you in")
+    assert (page.status, page.title) == (400, "The provider denied the login")
     assert "acme does not vouch for your email address" in page.text
 
 

@@ -85,7 +85,7 @@ def problem(answer: httpx2.Response) -> Problem:
 
 
 INCORRECT = (400, "Incorrect passkey")
-EXPIRED = (400, "This request for a passkey has expired or was used already. Begin again")
+EXPIRED = (400, "This request for a passkey has expired or was already used. Start again")
 INVALID = (400, "This passkey cannot be registered here. Try again, or use another device")
 
 
@@ -175,7 +175,7 @@ async def test_a_user_has_at_most_twenty_passkeys(phone: Device, ada: Person) ->
     late = await phone.client.post(PASSKEYS, json=body, headers=ada.headers)
 
     assert {answer.status_code for answer in answers} == {201}
-    full = (409, "You have 20 passkeys already. Remove one first")
+    full = (409, "You have 20 passkeys, which is the limit. Remove one first")
     assert problem(one_more) == problem(late) == full
 
 
@@ -195,7 +195,7 @@ async def test_a_device_is_asked_not_to_register_twice_and_cannot(
     answer = await phone.client.post(PASSKEYS, json=body, headers=bob.headers)
 
     assert excluded["transports"] == ["internal", "hybrid"]
-    assert problem(answer) == (409, "This passkey is registered already")
+    assert problem(answer) == (409, "This passkey is already registered")
 
 
 async def test_a_registration_works_once_and_for_its_own_user(

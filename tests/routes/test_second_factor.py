@@ -88,7 +88,7 @@ async def test_a_confirmed_factor_must_be_removed_before_it_is_replaced(
         await confirm(client, ada, app.code()),
     ):
         assert answer.status_code == 409
-        assert answer.json()["detail"] == "Second factor is set up already"
+        assert answer.json()["detail"] == "Second factor is already set up"
 
 
 async def test_sessions_that_started_without_the_factor_end_when_it_is_confirmed(

@@ -13,7 +13,7 @@ from fastapi.params import Depends as Dependency
 from app.routes.pages.scopes import open_page_scope, principal_of_page
 from app.schemas.role import Permission
 from app.services.auth.principal import NotEnoughPrivileges, Principal
-from app.services.auth.reauthentication import RECENT
+from app.services.auth.reauthentication import RECENT_MINUTES
 from app.services.scope import Scope
 
 
@@ -28,7 +28,7 @@ def console_scope(*needed: Permission, superuser: bool = False, proven: bool = F
         principal = await principal_of_page(request)
         require(principal, *needed, superuser=superuser)
         if proven:
-            principal.require_recent_proof(minutes=RECENT)
+            principal.require_recent_proof(minutes=RECENT_MINUTES)
         async with open_page_scope(request, principal) as scope:
             yield scope
 

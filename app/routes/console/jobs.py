@@ -30,7 +30,7 @@ from app.routes.pages.route import page_router
 from app.routes.pages.visit import Visit
 from app.schemas.operation import ReasonGiven
 from app.schemas.role import Permission
-from app.services.auth.reauthentication import RECENT
+from app.services.auth.reauthentication import RECENT_MINUTES
 from app.services.operations import JobOperations
 from app.services.scope import Scope
 
@@ -108,7 +108,7 @@ async def show_job_action(visit: Visit, scope: JobScope, job_id: UUID, action: s
     found = find_action(ACTIONS, action)
     job = await find_job(scope.uow.session, scope.queues, job_id)
     if found.dangerous:
-        scope.principal.require_recent_proof(minutes=RECENT)
+        scope.principal.require_recent_proof(minutes=RECENT_MINUTES)
     page = found.page(f"{found.button}: {job.name}", back=f"{SECTION}/{job_id}", section=SECTION)
     return show_action(visit, scope, page)
 
@@ -123,7 +123,7 @@ async def act_on_job(
 ) -> Response:
     found = find_action(ACTIONS, action)
     if found.dangerous:
-        scope.principal.require_recent_proof(minutes=RECENT)
+        scope.principal.require_recent_proof(minutes=RECENT_MINUTES)
     scope.reason = form.reason
     await found.run(JobOperations(scope, resources_of(visit.request).sessions), job_id)
     gone = action == "discard"

@@ -107,7 +107,7 @@ REMOVALS: Mapping[str, RemovalAction] = {
         button="Take the role away",
         text="The user loses the permissions of this role at once.",
         notice=Notice.ROLE_TAKEN_AWAY,
-        run=lambda scope, user_id, id_: RoleService(scope).take_away(user_id, id_),
+        run=lambda scope, user_id, id_: RoleService(scope).unassign(user_id, id_),
         dangerous=True,
     ),
 }

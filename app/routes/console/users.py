@@ -87,7 +87,7 @@ async def give_role(
     visit: Visit, scope: ProvenSuperuserScope, user_id: UUID, form: Annotated[RoleForm, Form()]
 ) -> Response:
     scope.reason = form.reason
-    await RoleService(scope).give(user_id, form.role_id)
+    await RoleService(scope).assign(user_id, form.role_id)
     return visit.redirect(_path_of(user_id), Notice.ROLE_GIVEN)
 
 

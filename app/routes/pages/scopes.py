@@ -14,7 +14,7 @@ from app.routes.pages.session_cookie import read_session
 from app.routes.pages.visit import PageVisit
 from app.services.auth.page_session import authenticate_visit
 from app.services.auth.principal import Principal
-from app.services.auth.reauthentication import RECENT
+from app.services.auth.reauthentication import RECENT_MINUTES
 from app.services.auth.session_service import SessionService
 from app.services.scope import Scope, open_scope
 
@@ -34,7 +34,7 @@ async def open_proven_scope(request: Request) -> AsyncIterator[Scope]:
     Raise RecentProofRequired otherwise: a stolen session must not be enough.
     """
     principal = await principal_of_page(request)
-    principal.require_recent_proof(minutes=RECENT)
+    principal.require_recent_proof(minutes=RECENT_MINUTES)
     async with open_page_scope(request, principal) as scope:
         yield scope
 

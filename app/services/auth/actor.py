@@ -1,7 +1,7 @@
-"""The user who acts, checked again in the transaction in which the effect commits.
+"""Checks of the acting user in the transaction that commits the effect.
 
-A proof and its effect are two transactions, because no connection waits while a password is hashed.
-Whatever makes the proof void in between ends the session of the user, under the same lock.
+A password is verified before that transaction starts, because hashing must not hold a connection.
+Anything that invalidates the proof in between also ends the user's session, under the same lock.
 """
 
 from uuid import UUID
@@ -19,30 +19,30 @@ class EmailNotConfirmed(BadRequest):
 
 
 async def lock_user(scope: Scope, user_id: UUID) -> User | None:
-    """Lock a user until the commit, and return the row as it is now."""
-    # "No key": rows that refer to the user can still be written.
+    """Lock a user until the commit, and return the current row."""
+    # FOR NO KEY UPDATE: other transactions can still insert rows that refer to the user.
     query = select(User).where(User.id == user_id).with_for_update(key_share=True)
     return await scope.uow.session.scalar(query.execution_options(populate_existing=True))
 
 
 async def lock_actor(scope: Scope) -> User:
-    """Lock the user who acts, until the commit.
+    """Lock the acting user until the commit.
 
-    Raise Unauthenticated where the session has ended, or the user was deactivated, meanwhile.
+    Raise Unauthenticated if the session has ended or the user was deactivated in the meantime.
     """
     principal = scope.principal
     user = await lock_user(scope, principal.user_id)
     if user is None or not user.is_active:
         raise Unauthenticated
-    if not await has_session(scope, user.id, principal.session_id):
+    if not await is_session_live(scope, user.id, principal.session_id):
         raise Unauthenticated
     return user
 
 
-async def has_session(scope: Scope, user_id: UUID, session_id: UUID | None) -> bool:
-    """Return whether a session lives on. Lock its user first, in a statement of its own.
+async def is_session_live(scope: Scope, user_id: UUID, session_id: UUID | None) -> bool:
+    """Return whether a session is still live. Lock its user first, in a separate statement.
 
-    This one then sees what was committed while the lock was waited for.
+    This statement then sees everything that was committed while that one waited for the lock.
     """
     session = select(UserSession.id).where(
         UserSession.id == session_id,
@@ -53,10 +53,10 @@ async def has_session(scope: Scope, user_id: UUID, session_id: UUID | None) -> b
 
 
 async def lock_confirmed_actor(scope: Scope) -> User:
-    """Lock the user who acts, and require a confirmed address. Raise EmailNotConfirmed.
+    """Lock the acting user, and require a confirmed address. Raise EmailNotConfirmed.
 
-    Anyone may sign up with an address that is not theirs. What they add would become a way into the
-    account of its owner.
+    An attacker can sign up with an address of another person. A credential added before the
+    confirmation would let the attacker into the account after its owner has confirmed the address.
     """
     user = await lock_actor(scope)
     if user.email_verified_at is None:

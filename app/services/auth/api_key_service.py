@@ -1,4 +1,4 @@
-"""API keys: programs use them to act for a user."""
+"""API keys, with which programs act for a user."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -56,7 +56,7 @@ class ApiKeyService:
         """
         await reauthenticate(self.scope, data.current_password)
         user = await lock_confirmed_actor(self.scope)
-        await self._check_number(user.id)
+        await self._check_limit(user.id)
         key = API_KEY_PREFIX + new_token()
         api_key = ApiKey(
             user_id=self.scope.principal.user_id,
@@ -79,7 +79,7 @@ class ApiKeyService:
         )
 
     async def revoke(self, key_id: UUID) -> None:
-        """Delete a key, which stops working with the next request. Raise ApiKeyNotFound."""
+        """Delete a key. It stops working with the next request. Raise ApiKeyNotFound."""
         revoked = await self.uow.session.scalar(
             delete(ApiKey)
             .where(ApiKey.id == key_id, ApiKey.user_id == self.scope.principal.user_id)
@@ -96,15 +96,15 @@ class ApiKeyService:
 
     async def record_use(self) -> None:
         """Store when the principal's key was last used, to the minute."""
-        # If requests race, those that waited for the first find nothing to do.
+        # If two requests race, the second waits for the first and then finds nothing to update.
         await self.uow.session.execute(
             update(ApiKey)
             .where(ApiKey.id == self.scope.principal.api_key_id, USE_IS_DUE)
             .values(last_used_at=func.now())
         )
 
-    async def _check_number(self, user_id: UUID) -> None:
-        """Raise TooManyApiKeys. The user is locked: of two requests, the second sees both keys."""
+    async def _check_limit(self, user_id: UUID) -> None:
+        """Raise TooManyApiKeys. The user is locked, so two requests cannot pass the limit."""
         limit = self.scope.settings.api_keys_per_user
         count = select(func.count()).where(
             ApiKey.user_id == user_id, ApiKey.expires_at > func.now()

@@ -1,7 +1,7 @@
-"""Finds the user behind a token, with one statement for everything that a request may depend on.
+"""Authentication: one statement reads the user of a token and all that a request may depend on.
 
-The rows are read on each request: a session that ends, a role that is taken away, and a user who
-is deactivated take effect at once.
+The rows are read on each request, so an ended session, a removed role, and a deactivated user take
+effect at once.
 """
 
 from collections.abc import Iterable, Mapping
@@ -50,7 +50,7 @@ _USER = (
 
 USE_IS_DUE = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= func.now() - USE_PRECISION)
 
-# No other statement has parameters of these names: one may be joined with these.
+# Another statement may be joined with these, so the names of the parameters have a prefix.
 _BY_SESSION = (
     select(*_USER, UserSession.id, func.now() - UserSession.proven_at)
     .join(UserSession, UserSession.user_id == User.id)
@@ -103,22 +103,22 @@ def credentials_of(settings: Settings, token: str) -> Credentials:
 async def authenticate(reader: Reader, settings: Settings, token: str) -> Principal:
     """Return the principal of an access token or an API key.
 
-    Raise Unauthenticated, also when the session or the key has ended, or the user is inactive.
+    Raise Unauthenticated, also if the session or the key has ended, or the user is inactive.
     """
     return await _find(reader, credentials_of(settings, token))
 
 
 async def authenticate_session(reader: Reader, *, user_id: UUID, session_id: UUID) -> Principal:
-    """Return the principal of a session. Raise Unauthenticated when it has ended."""
+    """Return the principal of a session. Raise Unauthenticated if it has ended."""
     return await _find(reader, _of_session(user_id, session_id))
 
 
-async def authenticate_again(
+async def refresh_principals(
     reader: Reader, principals: Iterable[Principal]
 ) -> dict[UUID | None, Principal]:
-    """Return those of many principals who may still act, as they are now.
+    """Read many principals again, and return those whose session or API key is still valid.
 
-    They are found by the id of their session, or of their API key.
+    The key of the result is the id of the session or of the API key.
     """
     ids = {(each.is_api_key, each.api_key_id or each.session_id) for each in principals}
     current: dict[UUID | None, Principal] = {}

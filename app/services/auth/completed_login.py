@@ -1,4 +1,4 @@
-"""The last step of every login: whatever proves the user, it ends here."""
+"""The last step of every login, after the user has proven who they are."""
 
 from dataclasses import replace
 
@@ -13,12 +13,12 @@ from app.services.scope import Scope
 
 
 async def complete_login(scope: Scope, user: User, **details: JsonValue) -> Tokens:
-    """Open a session for a user who is locked, and has given every proof that is needed.
+    """Open a session for a locked user who has passed every check.
 
-    The user gets an email where the device is new.
+    The user gets an email if the device is new.
     """
     cancel_deletion(scope, user)
     AuditTrail(scope).record("login.succeeded", user_id=user.id, actor_id=user.id, **details)
-    with scope.uow.session.no_autoflush:  # what is recorded goes along with the commit
+    with scope.uow.session.no_autoflush:  # the commit flushes the audit event
         device = await recognize_device(scope, user)
         return replace(await SessionService(scope).open(user), device=device)

@@ -1,4 +1,4 @@
-"""The devices from which users have logged in: a login from another one is worth an email."""
+"""Known devices: the user gets an email after a login from an unknown one."""
 
 from collections.abc import Mapping
 
@@ -43,9 +43,10 @@ _DELETE_OLDEST = (
 
 
 async def recognize_device(scope: Scope, user: User) -> str | None:
-    """Remember the device of a login, and notify the user where it is new.
+    """Remember the device of a login, and notify the user if it is new.
 
-    Return the token for its cookie if it has none yet. The first login of an account is no news.
+    Return the token for its cookie if it has none yet. The first login of an account sends no
+    email.
     """
     given = scope.request.device
     token = given or new_token()
@@ -58,13 +59,13 @@ async def recognize_device(scope: Scope, user: User) -> str | None:
     return token if given is None else None
 
 
-async def keep_device(scope: Scope, user: User) -> None:
+async def remember_device(scope: Scope, user: User) -> None:
     """Remember the device of a request whose user has just proven who they are."""
     if scope.request.device is not None:
         await _remember(scope, user, hash_token(scope.request.device))
 
 
 async def _remember(scope: Scope, user: User, token_hash: bytes) -> Mapping[bytes, bool]:
-    """Store a device, and return those that were known before, and whether each is trusted."""
+    """Store a device. Return whether each device that was known before is trusted."""
     found = await scope.uow.session.execute(_REMEMBER, {"user": user.id, "token_hash": token_hash})
     return {row[0]: row[1] for row in found}

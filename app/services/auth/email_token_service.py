@@ -1,4 +1,4 @@
-"""The tokens of emailed links. Each works once, for a while, and for one purpose."""
+"""Tokens of emailed links. Each works once, for one purpose, until it expires."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -31,9 +31,9 @@ class EmailTokenService:
         self.uow = scope.uow
 
     async def issue(self, user_id: UUID, purpose: Purpose, *, email: str, lifetime: float) -> str:
-        """Create the token of a link, in place of an earlier one; `lifetime` is in seconds.
+        """Create the token of a link, which replaces an earlier one. `lifetime` is in seconds.
 
-        The database stores only its hash: the token itself is in the email and nowhere else.
+        The database stores only its hash. The token itself is only in the email.
         """
         token = new_token()
         values = {

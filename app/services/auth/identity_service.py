@@ -15,8 +15,8 @@ from app.schemas.jobs import SendWelcomeEmail
 from app.schemas.oidc import VerifiedIdentity
 from app.services.alerts import notify
 from app.services.audit import AuditTrail
-from app.services.auth.actor import EmailNotConfirmed, has_session, lock_actor, lock_user
-from app.services.auth.login_methods import check_is_not_the_last_way
+from app.services.auth.actor import EmailNotConfirmed, is_session_live, lock_actor, lock_user
+from app.services.auth.login_methods import check_is_not_last_login_method
 from app.services.auth.login_service import InactiveUser
 from app.services.scope import Scope
 from app.services.user_service import UserService
@@ -53,7 +53,7 @@ class AccountNotLinked(BadRequest):
 class IdentityNeedsPassword(BadRequest):
     def __init__(self, provider: str) -> None:
         super().__init__(
-            f"Your password was reset since you logged in with {provider} last. Log in with the "
+            f"Your password was reset since your last login with {provider}. Log in with the "
             f"password, then link {provider} again."
         )
 
@@ -70,11 +70,11 @@ class IdentityNotFound(NotFound):
 
 class SessionEnded(BadRequest):
     def __init__(self) -> None:
-        super().__init__("You have been logged out meanwhile. Log in and try again.")
+        super().__init__("You have been logged out. Log in and try again.")
 
 
-def vouches_for_addresses(settings: Settings, provider: str) -> bool:
-    """Return whether we trust a provider to verify the addresses of its users."""
+def is_trusted_provider(settings: Settings, provider: str) -> bool:
+    """Return whether a provider is trusted to verify the addresses of its users."""
     return settings.oidc_providers[provider].links_by_email
 
 
@@ -87,17 +87,17 @@ class IdentityService:
     async def find_or_create_user(self, verified: VerifiedIdentity) -> User:
         """Return the user of an identity, else the account with its email, else a new account.
 
-        The user is locked: a deactivation happens before this or after it. Raise
-        EmailNotVerifiedByProvider, AccountNotVerified, AccountNotLinked, IdentityNeedsPassword,
-        InactiveUser, and, where another request was first by a moment, IdentityTaken or EmailTaken.
+        The user is locked, so a deactivation commits before this or after it. Raise
+        EmailNotVerifiedByProvider, AccountNotVerified, AccountNotLinked, IdentityNeedsPassword, or
+        InactiveUser. If two requests race, the second raises IdentityTaken or EmailTaken.
         """
         identity = await self._find(verified)
         user = await self._lock(User.id == identity.user_id) if identity is not None else None
-        # A reset of the password happened before the lock, or it happens after this.
+        # Read the identity again: a password reset may have committed before the lock.
         if user is not None and (identity := await self._find(verified)) is not None:
             if not user.is_active:
                 raise InactiveUser
-            if identity.needs_password and not self._opens_by_address(user, verified):
+            if identity.needs_password and not self._may_open_by_email(user, verified):
                 raise IdentityNeedsPassword(verified.provider)
             identity.needs_password = False
             identity.last_used_at = datetime.now(UTC)
@@ -114,14 +114,14 @@ class IdentityService:
             raise InactiveUser
         if user.email_verified_at is None:
             raise AccountNotVerified
-        if not self._opens_by_address(user, verified):
+        if not self._may_open_by_email(user, verified):
             raise AccountNotLinked(verified.provider)
         await self._add(user, verified, verified.email)
         await self._notify(user, verified)
         return user
 
     async def may_create_user(self, verified: VerifiedIdentity) -> bool:
-        """Return whether an identity is new here: its login may create an account."""
+        """Return whether an identity is unknown, so that its login may create an account."""
         row = await self.scope.reader.first(
             _IDENTITY, provider=verified.provider, subject=verified.subject
         )
@@ -130,7 +130,7 @@ class IdentityService:
     async def link(self, user_id: UUID, session_id: UUID, verified: VerifiedIdentity) -> None:
         """Link an identity to a user who is still logged in.
 
-        Linking again lets it log in alone after a reset, too; otherwise it changes nothing.
+        Linking it again after a password reset lets it log in without the password again.
 
         Raise SessionEnded, EmailNotVerifiedByProvider, EmailNotConfirmed, or IdentityTaken.
         """
@@ -164,15 +164,15 @@ class IdentityService:
         identity = await self.uow.session.get(Identity, identity_id)
         if identity is None or identity.user_id != user.id:
             raise IdentityNotFound
-        await check_is_not_the_last_way(self.scope, user)
+        await check_is_not_last_login_method(self.scope, user)
         await self.uow.session.delete(identity)
         self._record(user.id, "identity.unlinked", identity.provider)
 
-    def _opens_by_address(self, user: User, verified: VerifiedIdentity) -> bool:
-        """Return whether the provider may open the account because it vouches for its address."""
+    def _may_open_by_email(self, user: User, verified: VerifiedIdentity) -> bool:
+        """Return whether a trusted provider has verified the account's own address."""
         if verified.email is None or user.is_superuser:
             return False
-        trusted = vouches_for_addresses(self.scope.settings, verified.provider)
+        trusted = is_trusted_provider(self.scope.settings, verified.provider)
         return trusted and user.normalized_email == normalized_email(verified.email)
 
     async def _find(self, verified: VerifiedIdentity) -> Identity | None:
@@ -189,14 +189,14 @@ class IdentityService:
         user = await lock_user(self.scope, user_id)
         if user is None or not user.is_active:
             return None
-        return user if await has_session(self.scope, user_id, session_id) else None
+        return user if await is_session_live(self.scope, user_id, session_id) else None
 
     async def _create_user(self, verified: VerifiedIdentity, email: str) -> User:
-        """Create an account. Where the provider is not trusted, its address is unconfirmed.
+        """Create an account. Its address is unconfirmed if the provider is not trusted.
 
-        Otherwise, an attacker at such a provider could prepare an account with anyone's address.
+        Otherwise, an attacker at such a provider could prepare an account for another person.
         """
-        trusted = vouches_for_addresses(self.scope.settings, verified.provider)
+        trusted = is_trusted_provider(self.scope.settings, verified.provider)
         confirmed_at = datetime.now(UTC) if trusted else None
         user = User(email=email, full_name=verified.full_name, email_verified_at=confirmed_at)
         await UserService(self.scope).save(user)
@@ -208,7 +208,7 @@ class IdentityService:
         return user
 
     async def _add(self, user: User, verified: VerifiedIdentity, email: str) -> None:
-        """Store an identity. Raise IdentityTaken; the unique constraint alone decides."""
+        """Store an identity. Raise IdentityTaken if it violates the unique constraint."""
         identity = Identity(
             user_id=user.id, provider=verified.provider, subject=verified.subject, email=email
         )
@@ -223,7 +223,7 @@ class IdentityService:
         return (await self.uow.session.scalars(query)).all()
 
     async def _notify(self, user: User, verified: VerifiedIdentity) -> None:
-        """Email the owner: a thief's login method would survive a new password."""
+        """Email the owner, because an attacker's login method would survive a new password."""
         details = {"provider": verified.provider}
         await notify(self.scope, user, Alert.NEW_IDENTITY, details, actor_id=user.id)
 

@@ -16,9 +16,9 @@ Accept = Callable[[Principal], Awaitable[None]]
 
 
 class AuthenticatingReader(Reader):
-    """Reads the principal of a token together with the first rows that are asked for.
+    """Reads the principal of a token together with the first rows that a route reads.
 
-    `accept` gets the principal before the rows are returned, and raises what refuses it.
+    `accept` gets the principal before the rows are returned. To reject the request, it raises.
     """
 
     def __init__(self, reader: Reader, credentials: Credentials, accept: Accept) -> None:
@@ -28,7 +28,7 @@ class AuthenticatingReader(Reader):
         self._is_pending = True
 
     async def authenticate(self) -> None:
-        """Read the principal alone, unless it is known. Raise Unauthenticated."""
+        """Read the principal, unless an earlier read has. Raise Unauthenticated."""
         if self._is_pending:
             row = await self._reader.first(
                 self._credentials.statement, **self._credentials.parameters
@@ -40,11 +40,12 @@ class AuthenticatingReader(Reader):
     ) -> Sequence[Record]:
         if not self._is_pending:
             return await self._reader.records(statement, parameters)
-        who = self._credentials
-        joined = _with_principal(who.statement, statement)
-        records = await self._reader.records(joined, {**parameters, **who.parameters})
-        width = len(compiled(who.statement).columns)
-        first = compiled(who.statement).row(records[0][:width]) if records else None
+        credentials = self._credentials
+        joined = _with_principal(credentials.statement, statement)
+        records = await self._reader.records(joined, {**parameters, **credentials.parameters})
+        principal = compiled(credentials.statement)
+        width = len(principal.columns)
+        first = principal.row(records[0][:width]) if records else None
         await self._accept_row(first)
         return [record[width:-1] for record in records if record[-1]]
 
@@ -58,6 +59,6 @@ class AuthenticatingReader(Reader):
 @lru_cache(MAX_STATEMENTS)
 def _with_principal(principal: Statement, statement: Statement) -> Statement:
     """Return one row of the principal for each row of the statement, and at least one."""
-    who = principal.subquery()
-    what = statement.add_columns(true().label("is_found")).subquery()
-    return select(who, what).select_from(who.outerjoin(what, true()))
+    left = principal.subquery()
+    right = statement.add_columns(true().label("is_found")).subquery()
+    return select(left, right).select_from(left.outerjoin(right, true()))

@@ -1,4 +1,4 @@
-"""Encrypting everything again under the current SECRET_KEY, so that an earlier key can go."""
+"""Re-encryption of all secrets with the current SECRET_KEY, so that earlier keys can be removed."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -24,7 +24,7 @@ OpenScope = Callable[[], AbstractAsyncContextManager[Scope]]
 
 @dataclass(frozen=True, slots=True)
 class EncryptedColumn:
-    """A column of encrypted secrets. `owner` is the key of its table, and bound to each secret."""
+    """A column of encrypted secrets. Each is bound to its `owner`, the table's primary key."""
 
     title: str
     table: type[Base]
@@ -42,12 +42,12 @@ ENCRYPTED_COLUMNS = (
         totp_service.PURPOSE,
     ),
 )
-"""Every column whose name starts with `encrypted_`: a test compares."""
+"""Every column whose name starts with `encrypted_`. A test fails for a missing one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many secrets of a column were looked at, encrypted again, or found unreadable."""
+    """How many secrets of a column were read, re-encrypted, or found unreadable."""
 
     title: str
     total: int
@@ -56,10 +56,10 @@ class Progress:
     unreadable: int = 0
 
 
-async def encrypt_again(open_scope: OpenScope) -> AsyncIterator[Progress]:
-    """Encrypt under the current key what an earlier key encrypted. Report after every batch.
+async def reencrypt(open_scope: OpenScope) -> AsyncIterator[Progress]:
+    """Re-encrypt what an earlier key has encrypted. Yield the progress after every batch.
 
-    Each batch is a transaction. A login waits for its row at most as long as one batch takes.
+    Each batch is a transaction, so a login waits for its row at most as long as one batch takes.
     """
     for column in ENCRYPTED_COLUMNS:
         async with open_scope() as scope:
@@ -74,7 +74,7 @@ async def encrypt_again(open_scope: OpenScope) -> AsyncIterator[Progress]:
 
 
 def last_use_of_earlier_key(settings: Settings) -> datetime:
-    """Return when everything will have expired that an earlier key has signed until now."""
+    """Return when the last token that an earlier key has signed expires."""
     lifetime = max(settings.access_token_lifetime, settings.oidc_login_lifetime)
     return datetime.now(UTC) + timedelta(seconds=lifetime)
 
@@ -82,7 +82,7 @@ def last_use_of_earlier_key(settings: Settings) -> datetime:
 async def _encrypt_batch(
     scope: Scope, column: EncryptedColumn, after: UUID, progress: Progress
 ) -> tuple[UUID | None, Progress]:
-    """Return the last owner of the batch, None after the end, and the progress."""
+    """Return the last owner of the batch, or None at the end, and the progress."""
     rows = (await scope.uow.session.execute(_batch(column, after))).all()
     renewed = unreadable = 0
     for owner, encrypted in rows:
@@ -92,9 +92,9 @@ async def _encrypt_batch(
             unreadable += 1
             continue
         if is_outdated:
-            again = encrypt(scope.settings, column.purpose, secret, owner=owner)
+            renewed_secret = encrypt(scope.settings, column.purpose, secret, owner=owner)
             change = update(column.table).where(column.owner == owner)
-            await scope.uow.session.execute(change.values({column.secret: again}))
+            await scope.uow.session.execute(change.values({column.secret: renewed_secret}))
             renewed += 1
     last = rows[-1][0] if len(rows) == BATCH else None
     return last, Progress(

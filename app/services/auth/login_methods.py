@@ -1,4 +1,4 @@
-"""The ways to log in that a user has: a password, passkeys, and identities."""
+"""Login methods of a user: a password, passkeys, and identities."""
 
 from sqlalchemy import func, select, union_all
 
@@ -15,13 +15,16 @@ class LastLoginMethod(Conflict):
         )
 
 
-async def check_is_not_the_last_way(scope: Scope, user: User) -> None:
-    """Raise LastLoginMethod where a user, who is locked, would have none without one of them."""
+async def check_is_not_last_login_method(scope: Scope, user: User) -> None:
+    """Raise LastLoginMethod if a passkey or an identity is the only way to log in.
+
+    The caller has locked the user.
+    """
     if user.password_hash is not None:
         return
-    ways = union_all(
+    methods = union_all(
         select(Passkey.id).where(Passkey.user_id == user.id),
         select(Identity.id).where(Identity.user_id == user.id),
     ).subquery()
-    if await scope.uow.session.scalar(select(func.count()).select_from(ways)) == 1:
+    if await scope.uow.session.scalar(select(func.count()).select_from(methods)) == 1:
         raise LastLoginMethod

@@ -53,10 +53,10 @@ class EmailNotVerified(BadRequest):
         super().__init__("Email not verified. Follow the link that we sent you")
 
 
-def check_admission(settings: Settings, user: User) -> None:
+def check_may_log_in(settings: Settings, user: User) -> None:
     """Raise InactiveUser or EmailNotVerified. Call it only after the user has proven who they are.
 
-    Otherwise the answer would tell a stranger about the account.
+    Otherwise, the response would reveal the state of the account to a stranger.
     """
     if not user.is_active:
         raise InactiveUser
@@ -74,9 +74,9 @@ class LoginService:
     async def log_in(self, email: str, password: str) -> Tokens:
         """Start a session with an email and a password.
 
-        Raise IncorrectLogin for a wrong password, an unknown email, and a user without a password
-        alike, after the same time. Raise InactiveUser and EmailNotVerified only for a right
-        password, TooManyAttempts, and SecondFactorRequired where a code has to follow.
+        Raise IncorrectLogin, after the same time, for a wrong password, an unknown email, and a
+        user without a password. Raise InactiveUser or EmailNotVerified only for a correct
+        password. Raise SecondFactorRequired if a code must follow, or TooManyAttempts.
         """
         user_id, password_hash, account = await self._find_credentials(normalized_email(email))
         attempt = Attempt(Action.LOGIN, self.scope.request.ip_address, account)
@@ -88,23 +88,23 @@ class LoginService:
         user = await self._lock(user_id, password_hash)
         if check.new_hash is not None:
             user.password_hash = check.new_hash
-        self._check_admission(user)
+        self._check_may_log_in(user)
         return await self.open_session(user)
 
-    async def admit(self, user: User, **details: JsonValue) -> Tokens:
-        """Start the session of a user who has given every proof that is needed.
+    async def log_in_without_password(self, user: User, **details: JsonValue) -> Tokens:
+        """Start a session for a user who has proven who they are and needs no second factor.
 
         Raise InactiveUser or EmailNotVerified.
         """
-        self._check_admission(user)
+        self._check_may_log_in(user)
         return await complete_login(self.scope, user, **details)
 
     async def open_session(self, user: User, **details: JsonValue) -> Tokens:
-        """Start the session of a user who has proven who they are.
+        """Start a session for a user who has proven who they are.
 
-        Raise SecondFactorRequired where a code has to follow.
+        Raise SecondFactorRequired if a code must follow.
         """
-        # A statement of its own, after the lock: this one sees a factor that was set up meanwhile.
+        # A separate statement after the lock sees a factor that was set up in the meantime.
         if factors := await second_factors_of(self.scope, user.id):
             token = await MfaChallengeService(self.scope).issue(user.id)
             self.scope.uow.commit_on_refusal()
@@ -112,10 +112,10 @@ class LoginService:
         return await complete_login(self.scope, user, **details)
 
     async def _find_credentials(self, email: str) -> tuple[UUID | None, str | None, str]:
-        """Return the user's id and password hash, and the name of the counter of their attempts.
+        """Return the user's id and password hash, and the name of their attempt counter.
 
-        On a device from which they have logged in, or at an IP address where they have a session,
-        they have a counter of their own: strangers elsewhere cannot keep them out.
+        A known device has a separate counter. So does an IP address where the user has a session.
+        An attacker elsewhere therefore cannot lock the user out.
         """
         request, row = self.scope.request, None
         if "\x00" not in email:  # PostgreSQL cannot store it, so no user has it.
@@ -135,9 +135,9 @@ class LoginService:
         return user_id, password_hash, str(user_id)
 
     async def _lock(self, user_id: UUID, password_hash: str | None) -> User:
-        """Lock the user until the commit. Raise IncorrectLogin where the password has changed.
+        """Lock the user until the commit. Raise IncorrectLogin if the password has changed.
 
-        A session that opened after a new password or a deactivation would outlive it.
+        Otherwise, a session could start after a password change or a deactivation, and survive it.
         """
         user = await self.scope.uow.session.scalar(
             _LOCK, {"user_id": user_id, "password_hash": password_hash}
@@ -146,9 +146,9 @@ class LoginService:
             raise IncorrectLogin
         return user
 
-    def _check_admission(self, user: User) -> None:
+    def _check_may_log_in(self, user: User) -> None:
         try:
-            check_admission(self.scope.settings, user)
+            check_may_log_in(self.scope.settings, user)
         except BadRequest as refusal:
             self._record_failure(user.id, reason=str(refusal))
             raise

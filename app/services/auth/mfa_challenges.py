@@ -1,4 +1,4 @@
-"""Unfinished logins: the password was right, and the second factor has yet to follow."""
+"""Unfinished logins: the password was correct, and the second factor must follow."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -11,7 +11,7 @@ from app.models import MfaChallenge
 from app.services.scope import Scope
 
 LIFETIME = 300
-"""Seconds until the second factor must have followed."""
+"""Seconds within which the second factor must follow."""
 
 _USER_OF = select(MfaChallenge.user_id).where(
     MfaChallenge.token_hash == bindparam("token_hash"), MfaChallenge.expires_at > func.now()

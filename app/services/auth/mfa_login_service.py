@@ -31,7 +31,7 @@ class MfaLoginService:
         return await self.passkeys.begin(CeremonyPurpose.SECOND_FACTOR, user_id)
 
     async def log_in(self, data: SecondFactorLogin) -> Tokens:
-        """Start the session of a login whose password was right.
+        """Complete a login whose password was correct.
 
         Raise LoginTooOld, IncorrectCode, IncorrectPasskey, CeremonyExpired, or TooManyAttempts.
         """
@@ -42,7 +42,7 @@ class MfaLoginService:
             verified = await self.passkeys.verify(data.passkey, purpose, user_id)
             user = await self._lock_user(user_id, token)
             passkey = await self.passkeys.consume(verified)
-            # Beside the password, it has proven that it belongs to the user who knows it.
+            # A user who knows the password has used the passkey, so it is not an attacker's.
             passkey.needs_password = False
             return await complete_login(self.scope, user, method="passkey")
         assert data.code is not None
@@ -59,7 +59,7 @@ class MfaLoginService:
 
     async def _lock_user(self, user_id: UUID, token: str) -> User:
         """Lock the user, and consume the token of the login. Raise LoginTooOld."""
-        # A new password or a deactivation ends the challenge: it happens before this or after it.
+        # The lock puts a new password or a deactivation, which end the challenge, before or after.
         active = select(User).where(User.id == user_id, User.is_active).with_for_update()
         user = await self.uow.session.scalar(active)
         if user is None:

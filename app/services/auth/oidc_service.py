@@ -1,4 +1,4 @@
-"""Logging in with a provider. No connection is held while the provider is asked."""
+"""Login with a provider. No database connection is held while the provider responds."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -18,9 +18,9 @@ from app.services.audit import AuditTrail
 from app.services.auth.identity_service import (
     IdentityService,
     IdentityTaken,
-    vouches_for_addresses,
+    is_trusted_provider,
 )
-from app.services.auth.login_service import LoginService, check_admission
+from app.services.auth.login_service import LoginService, check_may_log_in
 from app.services.auth.principal import NotEnoughPermissions
 from app.services.auth.reauthentication import reauthenticate
 from app.services.auth.session_service import Tokens
@@ -37,17 +37,17 @@ class ProviderNotFound(NotFound):
 
 class LoginExpired(BadRequest):
     def __init__(self) -> None:
-        super().__init__("This login has expired, was used already or belongs to another browser.")
+        super().__init__("This login has expired, was already used, or belongs to another browser.")
 
 
 class LoginDenied(BadRequest):
     def __init__(self, provider: str) -> None:
-        super().__init__(f"{provider} did not let you in, or you did not agree.")
+        super().__init__(f"{provider} denied the login, or you canceled it.")
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRedirect:
-    """Where the browser must go, and what its cookie keeps for `lifetime` seconds."""
+    """The provider's URL, and the cookie that the browser keeps for `lifetime` seconds."""
 
     authorization_url: str
     cookie: str
@@ -76,7 +76,7 @@ class OidcService:
         """Start to link a provider to the user's account.
 
         Raise what `begin` raises, NotEnoughPermissions outside of a session, RecentProofRequired,
-        and IncorrectPassword: a stolen access token must not become a login of its own.
+        or IncorrectPassword: a stolen access token must not be enough to add a login method.
         """
         principal = self.scope.principal
         if principal.session_id is None:
@@ -103,21 +103,21 @@ class OidcService:
         return login
 
     async def finish(self, login: LoginState, response: AuthorizationResponse) -> Tokens | None:
-        """Start a session of the user whom the provider vouches for; None after a link.
+        """Start a session for the provider's user. Return None after a link.
 
         Raise LoginExpired for a second response, LoginDenied, InvalidResponse,
-        ProviderUnavailable, InactiveUser, EmailNotVerified, TooManyAttempts, what IdentityService
-        raises, and SecondFactorRequired where a code has to follow, as after a password.
+        ProviderUnavailable, InactiveUser, EmailNotVerified, TooManyAttempts, or what
+        IdentityService raises. Raise SecondFactorRequired if a code must follow.
         """
         await self.scope.throttle.check(self.attempt)
-        # That the login was used, and why it failed, stays. So does a new account, whose address
-        # may have to be confirmed before its first login.
+        # Failures commit the use of the login and its audit event. They also commit a new account,
+        # because its address may have to be confirmed before its first login.
         self.uow.commit_on_refusal()
         try:
             identity = await self._identify(login, response)
-            user = await self._admit(login, identity)
+            user = await self._link_or_find_user(login, identity)
             if user is not None:
-                check_admission(self.scope.settings, user)
+                check_may_log_in(self.scope.settings, user)
         except (BadRequest, Conflict) as error:
             self._record_failure(login.provider, error)
             raise
@@ -135,7 +135,7 @@ class OidcService:
     async def _identify(
         self, login: LoginState, response: AuthorizationResponse
     ) -> VerifiedIdentity:
-        """Ask the provider, before the transaction's first statement; then consume the login."""
+        """Ask the provider before the transaction's first statement, then consume the login."""
         if await is_used(self.scope, login.secret):
             raise LoginExpired
         try:
@@ -149,13 +149,13 @@ class OidcService:
         return identity
 
     async def _limit_unconfirmed_accounts(self, identity: VerifiedIdentity) -> None:
-        """Count a login that may create an account, and so send an email to anyone, as a sign-up.
+        """Count a login as a sign-up if it may create an account and send an email to a stranger.
 
         Raise TooManyAttempts.
         """
         if identity.email is None:
             return
-        if vouches_for_addresses(self.scope.settings, identity.provider):
+        if is_trusted_provider(self.scope.settings, identity.provider):
             return
         if await IdentityService(self.scope).may_create_user(identity):
             mailbox = mailbox_of(identity.email)
@@ -177,14 +177,16 @@ class OidcService:
         if not await use_once(self.scope, login.secret, lifetime=lifetime):
             raise LoginExpired
 
-    async def _admit(self, login: LoginState, identity: VerifiedIdentity) -> User | None:
-        try:
-            return await self._link_or_find_user(login, identity)
-        except (IdentityTaken, EmailTaken):
-            # Where another request was first by a moment, the second try finds what it created.
-            return await self._link_or_find_user(login, identity)
-
     async def _link_or_find_user(
+        self, login: LoginState, identity: VerifiedIdentity
+    ) -> User | None:
+        try:
+            return await self._try_to_link_or_find_user(login, identity)
+        except (IdentityTaken, EmailTaken):
+            # If two requests race, the second try finds what the other request has created.
+            return await self._try_to_link_or_find_user(login, identity)
+
+    async def _try_to_link_or_find_user(
         self, login: LoginState, identity: VerifiedIdentity
     ) -> User | None:
         async with self.uow.session.begin_nested():

@@ -16,7 +16,7 @@ from app.services.auth.authentication import authenticate_session
 from app.services.auth.principal import Principal
 
 TOUCH_PRECISION = timedelta(minutes=5)
-"""A visit extends the idle lifetime of a session, and costs one write in this time."""
+"""A visit extends the idle lifetime of a session, with at most one write in this time."""
 
 _SESSION = (
     select(

@@ -1,4 +1,4 @@
-"""Signatures of passkeys, which log a user in or prove who the user is."""
+"""Passkey signatures, which log a user in or prove again who the user is."""
 
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass
@@ -44,12 +44,12 @@ class IncorrectPasskey(BadRequest):
 
 class CeremonyExpired(BadRequest):
     def __init__(self) -> None:
-        super().__init__("This request for a passkey has expired or was used already. Begin again")
+        super().__init__("This request for a passkey has expired or was already used. Start again")
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedAssertion:
-    """A signature that is right. It counts once it is consumed."""
+    """A valid signature that has yet to be consumed."""
 
     passkey_id: UUID
     user_id: UUID
@@ -59,7 +59,7 @@ class VerifiedAssertion:
 
 
 class PasskeyAssertions:
-    """Verifies a signature while no connection is held. Consumes it with its effect."""
+    """Verifies a signature before the transaction, and consumes it in the transaction."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -82,7 +82,7 @@ class PasskeyAssertions:
         self, proof: PasskeyProof, purpose: CeremonyPurpose, user_id: UUID | None = None
     ) -> VerifiedAssertion:
         """Raise CeremonyExpired, IncorrectPasskey, or TooManyAttempts."""
-        ceremony = read_purpose(self.scope, proof.state, purpose, user_id)
+        ceremony = require_ceremony(self.scope, proof.state, purpose, user_id)
         account = None if user_id is None else str(user_id)
         attempt = Attempt(Action.PASSKEY, self.scope.request.ip_address, account)
         async with self.scope.throttle.guess(attempt):
@@ -91,8 +91,8 @@ class PasskeyAssertions:
     async def consume(self, verified: VerifiedAssertion) -> Passkey:
         """Consume a signature, and return its passkey. Lock the user first.
 
-        Raise CeremonyExpired for a second use, and IncorrectPasskey for a passkey that was removed
-        meanwhile, or whose count says that there is a copy of it.
+        Raise CeremonyExpired for a second use. Raise IncorrectPasskey if the passkey was removed in
+        the meantime, or if its counter shows that a copy of it exists.
         """
         if not await use_once(self.scope, verified.challenge, lifetime=LIFETIME):
             raise CeremonyExpired
@@ -101,8 +101,8 @@ class PasskeyAssertions:
         )
         if passkey is None:
             raise IncorrectPasskey
-        counts = passkey.sign_count > 0 or verified.sign_count > 0
-        if counts and verified.sign_count <= passkey.sign_count:
+        has_counter = passkey.sign_count > 0 or verified.sign_count > 0
+        if has_counter and verified.sign_count <= passkey.sign_count:
             await self._report_copy(passkey)
             raise IncorrectPasskey
         passkey.sign_count, passkey.is_backed_up = verified.sign_count, verified.is_backed_up
@@ -114,11 +114,11 @@ class PasskeyAssertions:
         from app.core.security.passkeys import verification  # noqa: PLC0415  it is loaded now
 
         credential = proof.credential
-        credential_id = decode(credential.raw_id)
+        credential_id = decode_base64url(credential.raw_id)
         row = await self.scope.reader.first(_BY_CREDENTIAL, credential_id=credential_id)
         passkey_id, owner_id, public_key = row or (None, None, b"")
         if passkey_id is None or owner_id is None or not _may_sign(owner_id, ceremony, proof):
-            raise self._failure(owner_id)
+            raise self._record_failure(owner_id)
         try:
             assertion = verification.verify_assertion(
                 self.party,
@@ -127,12 +127,12 @@ class PasskeyAssertions:
                 public_key=public_key,
             )
         except verification.InvalidResponse as error:
-            raise self._failure(owner_id) from error
+            raise self._record_failure(owner_id) from error
         return VerifiedAssertion(
             passkey_id, owner_id, ceremony.challenge, assertion.sign_count, assertion.is_backed_up
         )
 
-    def _failure(self, user_id: UUID | None) -> IncorrectPasskey:
+    def _record_failure(self, user_id: UUID | None) -> IncorrectPasskey:
         AuditTrail(self.scope).record(
             "passkey.failed", user_id=user_id, actor_id=self.scope.actor_id
         )
@@ -146,7 +146,7 @@ class PasskeyAssertions:
         self.uow.commit_on_refusal()
 
 
-def read_purpose(
+def require_ceremony(
     scope: Scope, state: str, purpose: CeremonyPurpose, user_id: UUID | None
 ) -> Ceremony:
     """Return the ceremony of a state. Raise CeremonyExpired, also for another purpose or user."""
@@ -156,8 +156,8 @@ def read_purpose(
     return ceremony
 
 
-def decode(text: str) -> bytes:
-    """Decode base64url, with its padding or without. What is malformed becomes nothing."""
+def decode_base64url(text: str) -> bytes:
+    """Decode text with or without padding. Return no bytes if it is malformed."""
     text = text.rstrip("=")
     try:
         return urlsafe_b64decode(text + "=" * (-len(text) % 4))
@@ -166,13 +166,13 @@ def decode(text: str) -> bytes:
 
 
 def _may_sign(owner_id: UUID, ceremony: Ceremony, proof: PasskeyProof) -> bool:
-    """Return whether the passkey belongs to the user of the ceremony, and names its own owner.
+    """Return whether the passkey belongs to the user of the ceremony, and names its owner.
 
-    At a login there is no user yet, so the passkey must say who its owner is.
+    A login has no user yet, so the passkey must name its owner.
     """
     handle = proof.credential.response.user_handle
     if ceremony.user_id is not None and ceremony.user_id != owner_id:
         return False
     if handle is None:
         return ceremony.user_id is not None
-    return decode(handle) == owner_id.bytes
+    return decode_base64url(handle) == owner_id.bytes

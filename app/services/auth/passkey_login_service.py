@@ -11,13 +11,13 @@ from app.services.scope import Scope
 class PasswordNeeded(BadRequest):
     def __init__(self) -> None:
         super().__init__(
-            "The password was reset since this passkey was used last. Log in with the password "
-            "once; then the passkey is enough again"
+            "The password was reset since this passkey was last used. Log in with the password "
+            "once. After that, the passkey is enough again"
         )
 
 
 class PasskeyLoginService:
-    """Logs in with a passkey alone: it is on a device, and the device has verified its user."""
+    """Logs in with a passkey alone, because the device that stores it has verified its user."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -28,17 +28,17 @@ class PasskeyLoginService:
         return await self.assertions.begin(CeremonyPurpose.LOGIN)
 
     async def log_in(self, proof: PasskeyProof) -> Tokens:
-        """Start a session of the user whom the passkey belongs to.
+        """Start a session for the owner of the passkey.
 
         Raise CeremonyExpired, IncorrectPasskey, PasswordNeeded, InactiveUser, EmailNotVerified, or
         TooManyAttempts.
         """
         verified = await self.assertions.verify(proof, CeremonyPurpose.LOGIN)
-        # A deactivation or a reset of the password happens before this or after it.
+        # The lock puts a deactivation or a password reset before this login or after it.
         user = await lock_user(self.scope, verified.user_id)
         if user is None:
             raise IncorrectPasskey
         passkey = await self.assertions.consume(verified)
         if passkey.needs_password:
             raise PasswordNeeded
-        return await LoginService(self.scope).admit(user, method="passkey")
+        return await LoginService(self.scope).log_in_without_password(user, method="passkey")

@@ -1,4 +1,4 @@
-"""What users do with their own passkeys."""
+"""Passkeys of the acting user."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -15,8 +15,8 @@ from app.models import Alert, Passkey, User
 from app.schemas.passkey import PasskeyOptions, PasskeyRegistration
 from app.services.alerts import notify
 from app.services.auth.actor import lock_actor, lock_confirmed_actor
-from app.services.auth.login_methods import check_is_not_the_last_way
-from app.services.auth.passkey_assertions import CeremonyExpired, read_purpose
+from app.services.auth.login_methods import check_is_not_last_login_method
+from app.services.auth.passkey_assertions import CeremonyExpired, require_ceremony
 from app.services.auth.recovery_code_service import RecoveryCodeService
 from app.services.auth.revocation import Event, end_credentials
 from app.services.auth.second_factors import delete_codes_without_factor, second_factors_of
@@ -33,12 +33,12 @@ class PasskeyNotFound(NotFound):
 
 class TooManyPasskeys(Conflict):
     def __init__(self) -> None:
-        super().__init__(f"You have {MAX_PASSKEYS} passkeys already. Remove one first")
+        super().__init__(f"You have {MAX_PASSKEYS} passkeys, which is the limit. Remove one first")
 
 
 class PasskeyExists(Conflict):
     def __init__(self) -> None:
-        super().__init__("This passkey is registered already")
+        super().__init__("This passkey is already registered")
 
 
 class InvalidPasskey(BadRequest):
@@ -64,7 +64,7 @@ class PasskeyService:
 
         principal = self.scope.principal
         existing = await self.list()
-        _check_number(len(existing))
+        _check_limit(len(existing))
         ceremony = Ceremony(CeremonyPurpose.REGISTRATION, new_token(), principal.user_id)
         options = verification.registration_options(
             self.party,
@@ -80,13 +80,14 @@ class PasskeyService:
         return PasskeyOptions(state=state, public_key=options)
 
     async def register(self, data: PasskeyRegistration) -> tuple[Passkey, Sequence[str] | None]:
-        """Store a new passkey. Return it, and recovery codes with the first second factor.
+        """Store a new passkey. Return it, with recovery codes if it is the first second factor.
 
         Raise CeremonyExpired, InvalidPasskey, EmailNotConfirmed, TooManyPasskeys, or PasskeyExists.
         """
         user_id = self.scope.principal.user_id
         passkey, challenge = await self._verify(data, user_id)
-        # A login by password alone at this moment comes before this, and ends, or after it.
+        # A concurrent login without the factor is over before the lock, and its session ends here.
+        # Or it waits for the lock, and then needs the factor.
         user = await lock_confirmed_actor(self.scope)
         if not await use_once(self.scope, challenge, lifetime=LIFETIME):
             raise CeremonyExpired
@@ -113,11 +114,11 @@ class PasskeyService:
     async def remove(self, passkey_id: UUID) -> None:
         """Remove a passkey. Raise PasskeyNotFound, or LastLoginMethod for the only way to log in.
 
-        With the last second factor, its recovery codes go as well.
+        Removing the last second factor also deletes the recovery codes.
         """
         user = await lock_actor(self.scope)
         passkey = await self.get(passkey_id)
-        await check_is_not_the_last_way(self.scope, user)
+        await check_is_not_last_login_method(self.scope, user)
         await self.uow.session.delete(passkey)
         await self.uow.session.flush()
         await delete_codes_without_factor(self.scope, user.id)
@@ -128,7 +129,7 @@ class PasskeyService:
         await load_verification()
         from app.core.security.passkeys import verification  # noqa: PLC0415  it is loaded now
 
-        ceremony = read_purpose(self.scope, data.state, CeremonyPurpose.REGISTRATION, user_id)
+        ceremony = require_ceremony(self.scope, data.state, CeremonyPurpose.REGISTRATION, user_id)
         credential = data.credential.model_dump(by_alias=True)
         try:
             new = verification.verify_registration(self.party, ceremony.challenge, credential)
@@ -147,9 +148,9 @@ class PasskeyService:
         return passkey, ceremony.challenge
 
     async def _save(self, passkey: Passkey) -> None:
-        """Store a passkey, under the lock of its user. The unique constraint alone decides."""
+        """Store a passkey of a locked user. Raise TooManyPasskeys or PasskeyExists."""
         count = select(func.count()).where(Passkey.user_id == passkey.user_id)
-        _check_number(await self.uow.session.scalar(count) or 0)
+        _check_limit(await self.uow.session.scalar(count) or 0)
         try:
             async with self.uow.session.begin_nested():
                 self.uow.session.add(passkey)
@@ -165,6 +166,6 @@ class PasskeyService:
         return await RecoveryCodeService(self.scope).renew(user.id)
 
 
-def _check_number(passkeys: int) -> None:
+def _check_limit(passkeys: int) -> None:
     if passkeys >= MAX_PASSKEYS:
         raise TooManyPasskeys

@@ -41,7 +41,7 @@ class Principal:
     permissions: Sequence[str]
     session_id: UUID | None = None
     proof_age: timedelta | None = None
-    """How long ago the user has proven, within the session, who they are."""
+    """The time since the user last proved, within the session, who they are."""
 
     api_key_id: UUID | None = None
     scopes: Sequence[str] | None = None
@@ -66,7 +66,7 @@ class Principal:
         return self.scopes is None or permission in self.scopes
 
     def may(self, permission: Permission) -> bool:
-        """Return whether a role, or being a superuser, gives this permission."""
+        """Return whether the user has this permission, from a role or as a superuser."""
         return self.covers(permission) and (self.is_superuser or permission in self.permissions)
 
     def require(self, permission: Permission) -> None:
@@ -75,15 +75,15 @@ class Principal:
             raise NotEnoughPermissions
 
     def require_second_factor(self, settings: Settings) -> None:
-        """Raise SecondFactorMissing where SUPERUSERS_NEED_SECOND_FACTOR asks for one."""
+        """Raise SecondFactorMissing if SUPERUSERS_NEED_SECOND_FACTOR requires one."""
         needed = settings.superusers_need_second_factor and self.is_superuser
         if needed and not self.has_second_factor:
             raise SecondFactorMissing
 
     def require_recent_proof(self, *, minutes: int) -> None:
-        """Raise RecentProofRequired where the last proof of the user is older than that.
+        """Raise RecentProofRequired if the last proof of the user is older than that.
 
-        An API key cannot prove anything: its scopes alone decide what it may do.
+        An API key cannot prove anything, so only its scopes decide what it may do.
         """
         if self.is_api_key:
             return
@@ -92,7 +92,7 @@ class Principal:
 
     @property
     def proof_methods(self) -> list[str]:
-        """What the user can prove it with. Without any, only another login is a proof."""
+        """The ways to prove who the user is. Without any, the user must log in again."""
         return [*(["password"] if self.has_password else []), *self.second_factors]
 
     def owns(self, owner_id: UUID | None) -> bool:

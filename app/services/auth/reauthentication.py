@@ -6,8 +6,8 @@ from app.core.security.attempts import Action, Attempt
 from app.models import User
 from app.services.scope import Scope
 
-RECENT = 5
-"""Minutes for which a proof replaces the password that a client may send instead."""
+RECENT_MINUTES = 5
+"""A proof replaces the password in a request for this long."""
 
 _PASSWORD_HASH = select(User.password_hash).where(User.id == bindparam("user_id"))
 
@@ -18,19 +18,19 @@ class IncorrectPassword(BadRequest):
 
 
 async def reauthenticate(scope: Scope, password: SecretStr | None) -> None:
-    """Check, within a session, that the user still acts: by the password, or by a recent proof.
+    """Check the user's password, or require a recent proof if the request has no password.
 
-    Raise RecentProofRequired without a password, IncorrectPassword for a wrong one, and
-    TooManyAttempts: a stolen session must not allow guesses either.
+    Raise RecentProofRequired, IncorrectPassword, or TooManyAttempts. The attempts are limited,
+    because the holder of a stolen session may guess the password.
     """
     if password is None or not scope.principal.has_password:
-        scope.principal.require_recent_proof(minutes=RECENT)
+        scope.principal.require_recent_proof(minutes=RECENT_MINUTES)
     else:
         await verify_password(scope, password.get_secret_value())
 
 
 async def verify_password(scope: Scope, password: str) -> None:
-    """Check the password of the user who acts. No connection is held meanwhile.
+    """Check the password of the acting user without holding a connection.
 
     Raise IncorrectPassword or TooManyAttempts.
     """

@@ -1,8 +1,9 @@
-"""The ways to log in that were added lately: after a takeover, the owner checks them.
+"""Credentials that were added recently, which the owner checks after a takeover.
 
-A second factor outlives a reset of the password, because a thief of the mailbox must not get rid of
-it. But an attacker may have added it. The link in the alert about it removes it for some days. For
-as long, the user who reads the mailbox may remove it with the reset, too: no thief gains by that.
+A second factor survives a password reset, because an attacker who reads the mailbox must not be
+able to remove it. But an attacker may have added it. For some days, the link in its alert email can
+remove it. During these days, a password reset may remove it as well: an attacker who reads the
+mailbox could use that link instead.
 """
 
 from collections.abc import Sequence
@@ -35,7 +36,7 @@ class RecentCredentials:
         self.since = datetime.now(UTC) - LINK_LIFETIME
 
     async def list(self) -> Sequence[RecentCredential]:
-        """List them, the newest first."""
+        """List the credentials, newest first."""
         kind, added_at = literal("totp", String), TotpFactor.confirmed_at
         added = union_all(
             select(kind, literal("", String), added_at.label("added_at")).where(
@@ -52,6 +53,6 @@ class RecentCredentials:
         return [RecentCredential(*row) for row in rows]
 
     async def remove(self) -> None:
-        """Remove them. The user is locked."""
+        """Remove the credentials. The caller has locked the user."""
         await end_credentials_added_since(self.scope, self.user_id, self.since)
         await delete_codes_without_factor(self.scope, self.user_id)

@@ -1,4 +1,4 @@
-"""Recovery codes: they let in a user who has lost the second factor."""
+"""Recovery codes, for users who have lost their second factor."""
 
 import secrets
 from uuid import UUID
@@ -9,9 +9,9 @@ from app.core.security.tokens import hash_token
 from app.models import RecoveryCode
 from app.services.scope import Scope
 
-HOW_MANY = 10
+CODE_COUNT = 10
 ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
-"""Without the letters and digits that people confuse with each other."""
+"""It leaves out letters and digits that look alike."""
 
 GROUPS, GROUP_LENGTH = 4, 5
 """Twenty characters are 99 random bits: after one pass of SHA-256, guessing is hopeless."""
@@ -29,7 +29,7 @@ class RecoveryCodeService:
     async def renew(self, user_id: UUID) -> list[str]:
         """Replace all codes of a user with new ones. Only their hashes are stored."""
         await self.delete_all(user_id)
-        codes = [_new_code() for _ in range(HOW_MANY)]
+        codes = [_new_code() for _ in range(CODE_COUNT)]
         self.uow.session.add_all(
             RecoveryCode(user_id=user_id, code_hash=_hash(code)) for code in codes
         )
@@ -37,12 +37,12 @@ class RecoveryCodeService:
         return codes
 
     async def peek(self, user_id: UUID, code: str) -> bool:
-        """Return whether a code is right, without consuming it."""
+        """Return whether a code is correct, without consuming it."""
         row = await self.scope.reader.first(_CODE, user_id=user_id, code_hash=_hash(code))
         return row is not None
 
     async def consume(self, user_id: UUID, code: str) -> bool:
-        """Consume a code, and return whether it was right. If requests race, only one gets True."""
+        """Consume a code. Return whether it was correct; if requests race, only one gets True."""
         consumed = await self.uow.session.scalar(
             delete(RecoveryCode)
             .where(RecoveryCode.user_id == user_id, RecoveryCode.code_hash == _hash(code))
@@ -58,8 +58,7 @@ class RecoveryCodeService:
         await self.uow.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
 
 
-def plain(code: str) -> str:
-    """Remove what people put between the characters of a code."""
+def without_separators(code: str) -> str:
     return code.replace("-", "").replace(" ", "")
 
 
@@ -69,4 +68,4 @@ def _new_code() -> str:
 
 
 def _hash(code: str) -> bytes:
-    return hash_token(plain(code).upper())
+    return hash_token(without_separators(code).upper())

@@ -1,7 +1,7 @@
-"""What ends on which event: the one table, and the one function that carries it out.
+"""Revocation: which credentials each event ends.
 
-`docs/accounts.md` shows the table. A test fails for a table that refers to users and is neither
-listed here nor named there as no credential.
+`docs/accounts.md` shows the same. A test fails for a database table that refers to users unless it
+is listed here as a credential or named in the document as none.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ from app.services.scope import Scope
 
 
 class Credential(StrEnum):
-    """What proves a user, or will. A session includes its refresh tokens."""
+    """What proves who a user is, now or later. A session includes its refresh tokens."""
 
     SESSION = "session"
     UNFINISHED_LOGIN = "unfinished login"
@@ -39,9 +39,9 @@ class Credential(StrEnum):
     TOTP = "TOTP"
     RECOVERY_CODE = "recovery code"
     PASSKEY = "passkey"
-    PASSKEY_ALONE = "passkey without the password"
+    PASSWORDLESS_PASSKEY = "passkey without the password"
     IDENTITY = "identity"
-    IDENTITY_ALONE = "identity without the password"
+    PASSWORDLESS_IDENTITY = "identity without the password"
     EMAILED_LINK = "emailed link"
     PENDING_EMAIL = "pending address"
     ALERT_LINK = "link in an alert"
@@ -72,31 +72,32 @@ LOGINS = {Credential.SESSION, Credential.UNFINISHED_LOGIN}
 PENDING = {Credential.EMAILED_LINK, Credential.PENDING_EMAIL}
 FACTORS = {Credential.TOTP, Credential.RECOVERY_CODE, Credential.PASSKEY}
 PROGRAMS_AND_DEVICES = {Credential.API_KEY, Credential.KNOWN_DEVICE}
-# A second factor stays: a thief of the mailbox must not remove it. But a passkey or an identity may
-# be an attacker's, so it logs in alone only after its owner has used the new password beside it.
-ALONE = {Credential.PASSKEY_ALONE, Credential.IDENTITY_ALONE}
-RECOVERED = LOGINS | PENDING | PROGRAMS_AND_DEVICES | ALONE
+# A second factor stays: an attacker who reads the mailbox must not be able to remove it. But a
+# passkey or an identity may be the attacker's, so it needs the new password once before it logs in
+# without it again.
+PASSWORDLESS = {Credential.PASSWORDLESS_PASSKEY, Credential.PASSWORDLESS_IDENTITY}
+RECOVERED = LOGINS | PENDING | PROGRAMS_AND_DEVICES | PASSWORDLESS
 
 ENDS: Mapping[Event, set[Credential]] = {
     Event.LOGOUT_EVERYWHERE: LOGINS,
-    # The thief of the old password may have used a device: the next login from it is news again.
+    # An attacker may have used the old password on a device, so its next login sends an email.
     Event.PASSWORD_CHANGE: LOGINS | PENDING | {Credential.KNOWN_DEVICE},
     Event.RESET: RECOVERED,
     Event.DEACTIVATION: LOGINS | PENDING | PROGRAMS_AND_DEVICES,
-    # Permissions are read on each request: nothing has to end.
+    # Permissions are read on each request, so nothing has to end.
     Event.ROLE_CHANGE: set(),
     Event.EMAIL_CHANGE: PENDING,
     Event.EMAIL_CHANGE_WITHDRAWN: PENDING,
     # The account may have another owner now.
     Event.EMAIL_CHANGE_BY_ADMIN: RECOVERED | {Credential.ALERT_LINK},
-    # Anyone may sign up with an address that is not theirs, and prepare the account.
+    # An attacker can sign up with an address of another person, and prepare the account.
     Event.FIRST_CONFIRMATION: FACTORS | {Credential.API_KEY, Credential.IDENTITY},
     Event.CONFIRMATION_WITHOUT_PASSWORD: FACTORS | {Credential.API_KEY},
     # Other sessions started without the factor.
     Event.FACTOR_SET_UP: LOGINS,
     Event.FACTOR_REMOVED: FACTORS,
     Event.TAKEOVER_REPORT: RECOVERED,
-    # What remains lets the user return: it logs in, and only that cancels the deletion.
+    # Login methods stay, because the user cancels the deletion by logging in.
     Event.DELETION_REQUEST: LOGINS | PENDING | {Credential.API_KEY},
     Event.DELETION: set(Credential),
 }
@@ -113,7 +114,7 @@ TABLES: Mapping[Credential, type[Base]] = {
     Credential.ALERT_LINK: SecurityAlert,
     Credential.KNOWN_DEVICE: KnownDevice,
 }
-"""Where the credentials are. A pending address, and what a passkey may do alone, are columns."""
+"""The tables of the credentials. The other credentials are columns of these tables or of users."""
 
 
 ADDED_AT: Mapping[
@@ -124,16 +125,16 @@ ADDED_AT: Mapping[
     Passkey: Passkey.created_at,
     Identity: Identity.created_at,
 }
-"""The ways to log in that outlive a reset, each with the column of when it was added."""
+"""The credentials that survive a password reset, each with the column of when it was added."""
 
 
 async def end_credentials(
     scope: Scope, user_id: UUID, event: Event, *, except_for: UUID | None = None
 ) -> None:
-    """End what the event ends, except for one session.
+    """End the credentials that an event ends, except for one session.
 
-    The user's row is locked until the commit: a credential that is created at the same moment ends
-    here, or finds that the session of its owner has ended.
+    The user's row is locked until the commit. A credential that another request creates at the same
+    time ends here, or that request finds that its session has ended.
     """
     await _execute(scope, select(User.id).where(User.id == user_id).with_for_update(key_share=True))
     for credential in ENDS[event]:
@@ -145,7 +146,7 @@ async def end_credentials(
 
 
 async def end_credentials_added_since(scope: Scope, user_id: UUID, since: datetime) -> None:
-    """End every way to log in that was added since a moment."""
+    """End the credentials of ADDED_AT that were added since a time."""
     for table, added_at in ADDED_AT.items():
         owner = table.__table__.c.user_id
         await _execute(scope, delete(table).where(owner == user_id, added_at >= since))
@@ -158,14 +159,14 @@ async def _end(
         case Credential.PENDING_EMAIL:
             withdrawn = {"new_email": None, "new_email_expires_at": None}
             await _execute(scope, update(User).where(User.id == user_id).values(withdrawn))
-        case Credential.PASSKEY_ALONE:
+        case Credential.PASSWORDLESS_PASSKEY:
             passkeys = update(Passkey).where(Passkey.user_id == user_id)
             await _execute(scope, passkeys.values(needs_password=True))
-        case Credential.IDENTITY_ALONE:
+        case Credential.PASSWORDLESS_IDENTITY:
             identities = update(Identity).where(Identity.user_id == user_id)
             await _execute(scope, identities.values(needs_password=True))
         case Credential.KNOWN_DEVICE:
-            # The rows stay: the next login is not the account's first.
+            # The rows stay: without any, the next login would look like the account's first.
             devices = update(KnownDevice).where(KnownDevice.user_id == user_id)
             await _execute(scope, devices.values(forgotten_at=func.now()))
         case Credential.SESSION if except_for is not None:

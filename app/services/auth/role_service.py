@@ -1,4 +1,4 @@
-"""Roles: named sets of permissions. A change counts from the next request on."""
+"""Roles, which are named sets of permissions. A change takes effect with the next request."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -74,27 +74,27 @@ class RoleService:
         return await self._save(role, "role.updated")
 
     async def delete(self, role_id: UUID) -> None:
-        """Delete a role, and so take its permissions from its users. Raise RoleNotFound."""
+        """Delete a role. Its users lose its permissions. Raise RoleNotFound."""
         await lock_administrators(self.scope)
         role = await self.get(role_id)
         await self.uow.session.delete(role)
         self._record("role.deleted", None, role)
 
-    async def of_user(self, user_id: UUID) -> Sequence[Role]:
+    async def list_for_user(self, user_id: UUID) -> Sequence[Role]:
         """List a user's roles by name. Raise UserNotFound."""
         user = await self.users.get(user_id)
         query = select(Role).join(UserRole).where(UserRole.user_id == user.id).order_by(Role.name)
         return (await self.uow.session.scalars(query)).all()
 
-    async def give(self, user_id: UUID, role_id: UUID) -> None:
-        """Give a user a role. Raise UserNotFound or RoleNotFound."""
+    async def assign(self, user_id: UUID, role_id: UUID) -> None:
+        """Assign a role to a user. Raise UserNotFound or RoleNotFound."""
         user, role = await self._lock(user_id), await self.get(role_id)
         row = insert(UserRole).values(user_id=user.id, role_id=role.id).on_conflict_do_nothing()
         if await self.uow.session.scalar(row.returning(UserRole.role_id)) is not None:
             await notify(self.scope, user, Alert.NEW_ROLE, _details(role))
 
-    async def take_away(self, user_id: UUID, role_id: UUID) -> None:
-        """Take a role away from a user. Raise UserNotFound or RoleNotFound."""
+    async def unassign(self, user_id: UUID, role_id: UUID) -> None:
+        """Remove a role from a user. Raise UserNotFound or RoleNotFound."""
         user, role = await self._lock(user_id), await self.get(role_id)
         await self.uow.session.execute(
             delete(UserRole).where(UserRole.user_id == user.id, UserRole.role_id == role.id)
@@ -102,7 +102,7 @@ class RoleService:
         self._record("role.taken_away", user.id, role)
 
     async def _lock(self, user_id: UUID) -> User:
-        """Lock a user. Raise NotEnoughPrivileges where the superuser was demoted meanwhile."""
+        """Lock a user. Raise NotEnoughPrivileges if the acting superuser was demoted."""
         user = await lock_accounts(self.scope, user_id, keeps_superuser=True)
         if user is None:
             raise UserNotFound

@@ -1,4 +1,4 @@
-"""The codes of a second factor, from an authenticator app or from the list of recovery codes."""
+"""Codes of a second factor, from an authenticator app or from the list of recovery codes."""
 
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from app.services.scope import Scope
 
 
 class SecondFactorCodes:
-    """Checks a code first, while no connection is held. Consumes it with its effect."""
+    """Verifies a code before the transaction, and consumes it in the transaction."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -24,14 +24,14 @@ class SecondFactorCodes:
         """Raise IncorrectCode or TooManyAttempts."""
         attempt = Attempt(Action.SECOND_FACTOR, self.scope.request.ip_address, str(user_id))
         async with self.scope.throttle.guess(attempt):
-            if not await self._is_right(user_id, code):
+            if not await self._is_correct(user_id, code):
                 await self._record_failure(user_id)
                 raise IncorrectCode
 
     async def consume(self, user: User, code: str) -> str:
-        """Consume a code of a user who is locked, and return its kind.
+        """Consume a code of a locked user, and return its kind.
 
-        Raise IncorrectCode where another request was first.
+        If two requests race, the second raises IncorrectCode.
         """
         if await self.recovery_codes.consume(user.id, code):
             await self.totp.reset_failures(user.id)
@@ -41,7 +41,7 @@ class SecondFactorCodes:
             return "totp"
         raise IncorrectCode
 
-    async def _is_right(self, user_id: UUID, code: str) -> bool:
+    async def _is_correct(self, user_id: UUID, code: str) -> bool:
         return await self.recovery_codes.peek(user_id, code) or await self.totp.peek(user_id, code)
 
     async def _record_failure(self, user_id: UUID) -> None:

@@ -1,4 +1,4 @@
-"""What users do with their own second factor."""
+"""The second factor of the acting user."""
 
 from functools import partial
 
@@ -36,7 +36,7 @@ class SecondFactorService:
         )
 
     async def begin(self, password: SecretStr | None) -> TotpSecret:
-        """Return a new secret, which is shown once. It counts after its first code.
+        """Return a new secret, which is shown once. Its first code activates it.
 
         Raise RecentProofRequired, IncorrectPassword, EmailNotConfirmed, or SecondFactorExists.
         """
@@ -60,7 +60,8 @@ class SecondFactorService:
             Action.SECOND_FACTOR, self.scope.request.ip_address, str(principal.user_id)
         )
         await self.scope.throttle.count(attempt)
-        # A login by password alone at this moment comes before this, and ends, or after it.
+        # A concurrent login without the factor is over before the lock, and its session ends here.
+        # Or it waits for the lock, and then needs the factor.
         user = await lock_confirmed_actor(self.scope)
         try:
             await self.totp.confirm(user.id, code)
@@ -95,7 +96,7 @@ class SecondFactorService:
         await notify(self.scope, user, Alert.FACTOR_REMOVED)
 
     async def remove(self, user: User) -> None:
-        """Let a user log in with the password alone, and notify them. Passkeys are removed as well.
+        """Remove the second factors of a user, including passkeys, and notify the user.
 
         Raise SecondFactorNotFound.
         """

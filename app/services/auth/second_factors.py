@@ -1,4 +1,4 @@
-"""Which second factors a user has. Any of them makes a login ask for one."""
+"""The kinds of second factor that a user has. A login with a password asks for any of them."""
 
 from uuid import UUID
 
@@ -17,7 +17,7 @@ _FACTORS = select(
 
 
 async def second_factors_of(scope: Scope, user_id: UUID) -> list[str]:
-    """Return the kinds of second factor that a user has: `totp`, `passkey`, or both."""
+    """Return `totp`, `passkey`, both, or neither."""
     found = await scope.uow.session.execute(_FACTORS, {"user_id": user_id})
     has_totp, has_passkey = found.one()
     kinds = {"totp": has_totp, "passkey": has_passkey}

@@ -1,4 +1,4 @@
-"""Sessions: one per login. An access token is worth nothing once its session's row is gone."""
+"""Sessions: one per login. An access token stops working when its session's row is deleted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,8 +33,8 @@ _LIVE_OF_USER = (
     UserSession.expires_at > func.now(),
 )
 _OPEN = (
-    # One round trip: the session, its first token, and the end of those that are too many. The
-    # DELETE sees the table as it was before, without the session.
+    # One round trip inserts the session and its first token, and deletes sessions beyond the limit.
+    # The DELETE does not see the new session.
     delete(UserSession)
     .where(
         *_LIVE_OF_USER,
@@ -71,7 +71,7 @@ class SessionNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """An access token for some minutes, and a refresh token that buys the next pair."""
+    """A short-lived access token, and a refresh token to exchange for the next pair."""
 
     access_token: str
     refresh_token: str
@@ -89,11 +89,11 @@ class SessionService:
     async def open(self, user: User) -> Tokens:
         """Start a session for a user who has proven who they are.
 
-        A user who has too many sessions loses the oldest. The caller has locked the user, so that
-        logins at the same time see each other's sessions.
+        A user who has too many sessions loses the oldest. The caller has locked the user, so
+        concurrent logins see each other's sessions.
         """
         now, session_id, refresh_token = datetime.now(UTC), uuid7(), new_token()
-        expires_at = self._end_of(created_at=now, seen_at=now)
+        expires_at = self._expiry(created_at=now, seen_at=now)
         ended = await self.uow.session.scalars(
             _OPEN,
             {
@@ -114,12 +114,11 @@ class SessionService:
         return Tokens(access_token, refresh_token, expires_at)
 
     async def refresh(self, refresh_token: str) -> Tokens:
-        """Exchange a refresh token for new tokens.
+        """Exchange a refresh token for new tokens. Raise Unauthenticated for an invalid token.
 
-        Two tabs of a browser send the same token. Both get the same successor, while it is unused
-        and REFRESH_TOKEN_OVERLAP lasts. Later, a used token is a copy: its session ends, for the
-        thief and the owner alike, although the answer is Unauthenticated, as for every invalid
-        token.
+        Two tabs of a browser may send the same token. Both get the same successor if it is unused
+        and REFRESH_TOKEN_OVERLAP has not passed. After that, a used token must be a copy, so its
+        session ends for the attacker and the owner alike.
         """
         # If two requests with one token race, the second waits here and then finds it used.
         found = await self.uow.session.execute(
@@ -159,9 +158,10 @@ class SessionService:
         return session.expires_at
 
     async def end_copied_page_session(self, cookie: str) -> None:
-        """End the session of a page's cookie that was exchanged: pages never exchange theirs.
+        """End the session of a page's cookie that was exchanged as a refresh token.
 
-        A thief did it, who has a copy, and would stay logged in while the owner no longer is.
+        Pages never exchange their cookie, so an attacker has a copy. Without this, the attacker
+        would stay logged in, and the owner would not.
         """
         found = await self.uow.session.execute(
             select(UserSession, User)
@@ -198,9 +198,9 @@ class SessionService:
         )
 
     async def end_by_refresh_token(self, refresh_token: str) -> None:
-        """End the session that a refresh token belongs to, unless it has ended already.
+        """End the session of a refresh token, if it is still open.
 
-        A used token does it as well: of a browser's tabs, one may have an earlier token.
+        A used token is accepted, too, because a tab of a browser may have an earlier token.
         """
         ended = await self.uow.session.execute(
             delete(UserSession)
@@ -215,8 +215,8 @@ class SessionService:
                 "session.ended", user_id=user_id, actor_id=user_id, session_id=str(session_id)
             )
 
-    def _end_of(self, *, created_at: datetime, seen_at: datetime) -> datetime:
-        """Return when a session ends unless it is refreshed before."""
+    def _expiry(self, *, created_at: datetime, seen_at: datetime) -> datetime:
+        """Return when a session ends unless it is refreshed first."""
         settings = self.scope.settings
         return min(
             created_at + timedelta(seconds=settings.session_lifetime),
@@ -225,24 +225,24 @@ class SessionService:
 
     def _has_ended(self, session: UserSession, now: datetime) -> bool:
         # The lifetimes may have become shorter since the session was last seen.
-        end = self._end_of(created_at=session.created_at, seen_at=session.last_seen_at)
-        return min(session.expires_at, end) <= now
+        expiry = self._expiry(created_at=session.created_at, seen_at=session.last_seen_at)
+        return min(session.expires_at, expiry) <= now
 
     def _extend(self, session: UserSession, now: datetime) -> None:
         session.last_seen_at = now
-        session.expires_at = self._end_of(created_at=session.created_at, seen_at=now)
+        session.expires_at = self._expiry(created_at=session.created_at, seen_at=now)
         session.ip_address = self.scope.request.ip_address
         session.user_agent = self.scope.request.user_agent
 
     async def _successor_of_second_tab(
         self, token: RefreshToken, successors: Sequence[str], now: datetime
     ) -> str | None:
-        """Return the successor of a used token that two requests sent at one moment.
+        """Return the successor of a used token that two requests sent at the same time.
 
-        The first may have been answered by a process with another SECRET_KEY.
+        A process with another SECRET_KEY may have answered the first.
         """
         overlap = timedelta(seconds=self.scope.settings.refresh_token_overlap)
-        # Of two transactions, the one that began first may come second: its time is earlier.
+        # The second transaction may have started first, so `now` may be before `used_at`.
         if token.used_at is None or max(now - token.used_at, timedelta(0)) >= overlap:
             return None
         for successor in successors:

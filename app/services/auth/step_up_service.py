@@ -1,4 +1,4 @@
-"""Proving again, within a session, who the user is: some routes need a recent proof."""
+"""Step-up authentication: some routes require a recent proof of who the user is."""
 
 from sqlalchemy import func, update
 
@@ -56,7 +56,7 @@ class StepUpService:
         return await self.codes.consume(await lock_actor(self.scope), code)
 
     async def _store(self) -> None:
-        """Raise Unauthenticated where the session has ended meanwhile."""
+        """Raise Unauthenticated if the session has ended in the meantime."""
         proven = await self.scope.uow.session.scalar(
             update(UserSession)
             .where(UserSession.id == self.scope.principal.session_id)

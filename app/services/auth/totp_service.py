@@ -11,12 +11,12 @@ from app.core.exceptions import BadRequest, Conflict, NotFound
 from app.core.security.encryption import Decrypted, DecryptionFailed, decrypt, encrypt
 from app.core.security.totp import current_step, find_step, new_secret
 from app.models import TotpFactor
-from app.services.auth.recovery_code_service import plain
+from app.services.auth.recovery_code_service import without_separators
 from app.services.scope import Scope
 
 PURPOSE = "totp secret"
 MAX_FAILURES = 100
-"""The most wrong codes in a row that NIST SP 800-63B allows. Then only a recovery code helps."""
+"""NIST SP 800-63B allows this many wrong codes in a row. Then only a recovery code works."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -31,7 +31,7 @@ _USABLE = select(TotpFactor.encrypted_secret, TotpFactor.last_step).where(
 
 class SecondFactorExists(Conflict):
     def __init__(self) -> None:
-        super().__init__("Second factor is set up already")
+        super().__init__("Second factor is already set up")
 
 
 class SecondFactorNotFound(NotFound):
@@ -50,7 +50,7 @@ class TotpService:
         self.uow = scope.uow
 
     async def begin(self, user_id: UUID) -> bytes:
-        """Store a new secret, in place of one that was never confirmed.
+        """Store a new secret, which replaces one that was never confirmed.
 
         Raise SecondFactorExists.
         """
@@ -70,7 +70,7 @@ class TotpService:
         return secret
 
     async def confirm(self, user_id: UUID, code: str) -> None:
-        """Confirm the secret with its first code. From now on a login needs a code.
+        """Confirm the secret with its first code. From now on, logins need a code.
 
         Raise SecondFactorNotFound, SecondFactorExists, or IncorrectCode.
         """
@@ -85,12 +85,12 @@ class TotpService:
         factor.last_step, factor.confirmed_at = step, datetime.now(UTC)
 
     async def peek(self, user_id: UUID, code: str) -> bool:
-        """Return whether a code is right, without consuming it."""
+        """Return whether a code is correct, without consuming it."""
         row = await self.scope.reader.first(_USABLE, user_id=user_id)
         return row is not None and self._find_step(user_id, *row, code) is not None
 
     async def consume(self, user_id: UUID, code: str) -> bool:
-        """Consume a code, and return whether it was right.
+        """Consume a code, and return whether it was correct.
 
         If requests with the same code race, the first locks the row until it commits.
         """
@@ -101,7 +101,7 @@ class TotpService:
         if step is None:
             return False
         factor.last_step, factor.failures = step, 0
-        self._encrypt_again_if_outdated(factor)
+        self._reencrypt_if_outdated(factor)
         return True
 
     async def count_failure(self, user_id: UUID) -> None:
@@ -112,7 +112,7 @@ class TotpService:
         )
 
     async def reset_failures(self, user_id: UUID) -> None:
-        """Forget the wrong codes, because the owner has used a recovery code."""
+        """Reset the count of wrong codes after the owner has used a recovery code."""
         await self.uow.session.execute(
             update(TotpFactor).where(TotpFactor.user_id == user_id).values(failures=0)
         )
@@ -127,7 +127,7 @@ class TotpService:
         if removed is None:
             raise SecondFactorNotFound
 
-    def _encrypt_again_if_outdated(self, factor: TotpFactor) -> None:
+    def _reencrypt_if_outdated(self, factor: TotpFactor) -> None:
         secret, is_outdated = self._decrypt(factor.user_id, factor.encrypted_secret)
         if is_outdated:
             factor.encrypted_secret = encrypt(
@@ -139,16 +139,16 @@ class TotpService:
 
     async def _lock(self, user_id: UUID) -> TotpFactor | None:
         query = select(TotpFactor).where(TotpFactor.user_id == user_id).with_for_update()
-        # What this session has read before may be older than the lock.
+        # This database session may have read the row before the lock.
         return await self.uow.session.scalar(query.execution_options(populate_existing=True))
 
     def _find_step(
         self, user_id: UUID, encrypted_secret: bytes, last_step: int, code: str
     ) -> int | None:
-        """Return the time step that a code belongs to; None for a wrong or an earlier code."""
+        """Return the time step of a code, or None if the code is wrong or older than the last."""
         try:
             secret = self._decrypt(user_id, encrypted_secret).secret
         except DecryptionFailed:
             log.exception("second_factor.unreadable", user_id=str(user_id))
             return None
-        return find_step(secret, plain(code), now=current_step(), after=last_step)
+        return find_step(secret, without_separators(code), now=current_step(), after=last_step)

@@ -12,7 +12,7 @@ _line = TypeAdapter[str](Line)
 
 
 def verified_identity(provider: str, claims: Claims) -> VerifiedIdentity:
-    """Return the part of verified claims that we rely on.
+    """Return the identity that a provider's verified claims describe.
 
     Raise InvalidResponse without a usable subject.
     """
@@ -30,9 +30,9 @@ def verified_identity(provider: str, claims: Claims) -> VerifiedIdentity:
 
 
 def _verified_email(claims: Claims) -> str | None:
-    # Some providers send the word. Anything else, and no claim at all, is no promise.
-    word = claims.get("email_verified")
-    if word is not True and word != "true":
+    # Some providers send a string. Without the claim, the email is not verified.
+    claim = claims.get("email_verified")
+    if claim is not True and claim != "true":
         return None
     try:
         return _email.validate_python(claims.get("email"))

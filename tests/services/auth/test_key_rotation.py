@@ -18,7 +18,7 @@ from app.core.security.encryption import decrypt
 from app.core.security.tokens import new_token
 from app.models import TotpFactor
 from app.models.base import Base
-from app.services.auth.key_rotation import ENCRYPTED_COLUMNS, Progress, encrypt_again
+from app.services.auth.key_rotation import ENCRYPTED_COLUMNS, Progress, reencrypt
 from app.services.auth.totp_service import PURPOSE
 from tests.support.accounts import (
     API,
@@ -73,7 +73,7 @@ class Browser:
 
 
 async def rotate(resources: Resources) -> Progress:
-    *_, last = [each async for each in encrypt_again(lambda: open_anonymous_scope(resources))]
+    *_, last = [each async for each in reencrypt(lambda: open_anonymous_scope(resources))]
     return last
 
 
