@@ -9,10 +9,10 @@ from app.services.scope import Scope
 async def hash_new_password(
     scope: Scope, password: str, *, about: Iterable[str | None], field: str = "password"
 ) -> str:
-    """Hash a password that a user may have. Call it before the transaction's first statement.
+    """Check and hash a new password. Call it before the transaction's first statement.
 
-    `about` is known about the user. Raise InvalidField for a password that is easy to guess, and
-    PasswordsBusy.
+    `about` has facts about the user that the password must not contain. Raise InvalidField for a
+    weak or breached password, or PasswordsBusy.
     """
     minimum = scope.settings.password_min_length
     check_password(password, min_length=minimum, about=about, field=field)

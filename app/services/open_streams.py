@@ -1,4 +1,4 @@
-"""The streams of this process: how many there are, and who may still read them."""
+"""The open streams of this process: their limits, and the permissions of their readers."""
 
 import asyncio
 import time
@@ -18,11 +18,11 @@ from app.services.auth.principal import Principal
 
 log = structlog.stdlib.get_logger(__name__)
 
-RECHECK = 5.0
-"""Seconds between two looks at all who read: their sessions may have ended."""
+RECHECK_INTERVAL = 5.0
+"""Seconds between two checks of the readers' sessions and permissions."""
 
-LONGEST_UNCHECKED = 60.0
-"""Seconds after which streams end, if the database does not say who may read them."""
+MAX_UNCHECKED = 60.0
+"""Seconds after which streams end if the database cannot confirm the permissions of readers."""
 
 MayRead = Callable[[Principal], bool]
 End = Callable[[], None]
@@ -32,7 +32,7 @@ class StreamsFull(Unavailable):
     def __init__(self, limit: int) -> None:
         super().__init__(
             "Too many streams at once. Try again soon.",
-            f"this process has its limit of {limit} streams (MAX_STREAMS)",
+            f"this process has reached its limit of {limit} streams (MAX_STREAMS)",
         )
 
 
@@ -42,8 +42,8 @@ class TooManyStreams(TooManyAttempts):
         self.args = ("You have too many streams open. Close one, then try again.",)
 
 
-class Place:
-    """What a stream occupies. It is given back when the request has ended, however that happens."""
+class StreamSlot:
+    """A stream's share of the limits. It is released when the request ends, for any reason."""
 
     def __init__(self, streams: "OpenStreams") -> None:
         self._streams = streams
@@ -52,12 +52,12 @@ class Place:
         self.principal: Principal | None = None
         self.may_read: MayRead = bool
 
-    def take(
+    def acquire(
         self, principal: Principal, may_read: MayRead, *, expires_at: float | None = None
     ) -> None:
-        """Take the place for a user, until a time in seconds since the epoch.
+        """Acquire the slot for a user, until `expires_at` in seconds since the epoch.
 
-        Raise StreamsFull, TooManyStreams.
+        Raise StreamsFull or TooManyStreams.
         """
         self._streams.add(self, principal.user_id)
         self.principal, self.may_read = principal, may_read
@@ -67,7 +67,7 @@ class Place:
 
     @contextmanager
     def ending(self, end: End) -> Iterator[None]:
-        """Call `end` when the stream has to end."""
+        """Call `end` when the stream must end."""
         self._end = end
         if self._streams.is_closing:
             end()
@@ -77,7 +77,7 @@ class Place:
         if self._end is not None:
             self._end()
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         if self.principal is not None:
@@ -87,67 +87,67 @@ class Place:
 class OpenStreams:
     def __init__(self, settings: Settings, reader: Reader) -> None:
         self._limit = settings.max_streams
-        self._limit_of_user = settings.max_streams_per_user
+        self._limit_per_user = settings.max_streams_per_user
         self._reader = reader
-        self._places: set[Place] = set()
-        self._of_users: Counter[UUID] = Counter()
+        self._slots: set[StreamSlot] = set()
+        self._count_per_user: Counter[UUID] = Counter()
         self._checked_at = time.monotonic()
         self.is_closing = False
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._slots)
 
     @contextmanager
-    def place(self) -> Iterator[Place]:
-        """Prepare a place, which a stream takes once it is known who reads it."""
-        place = Place(self)
+    def slot(self) -> Iterator[StreamSlot]:
+        """Prepare a slot. The stream acquires it once its reader is authenticated."""
+        slot = StreamSlot(self)
         try:
-            yield place
+            yield slot
         finally:
-            place.give_back()
+            slot.release()
 
-    def add(self, place: Place, user_id: UUID) -> None:
-        """Raise StreamsFull, TooManyStreams."""
-        if self._of_users[user_id] >= self._limit_of_user:
+    def add(self, slot: StreamSlot, user_id: UUID) -> None:
+        """Raise StreamsFull or TooManyStreams."""
+        if self._count_per_user[user_id] >= self._limit_per_user:
             raise TooManyStreams
-        if len(self._places) >= self._limit:
+        if len(self._slots) >= self._limit:
             raise StreamsFull(self._limit)
-        self._places.add(place)
-        self._of_users[user_id] += 1
+        self._slots.add(slot)
+        self._count_per_user[user_id] += 1
 
-    def remove(self, place: Place, user_id: UUID) -> None:
-        self._places.remove(place)
-        self._of_users[user_id] -= 1
-        if not self._of_users[user_id]:
-            del self._of_users[user_id]
+    def remove(self, slot: StreamSlot, user_id: UUID) -> None:
+        self._slots.remove(slot)
+        self._count_per_user[user_id] -= 1
+        if not self._count_per_user[user_id]:
+            del self._count_per_user[user_id]
 
     def end_all(self) -> None:
-        """End all streams: the process ends, and clients find another one."""
+        """End all streams, because the process stops. Clients reconnect to another one."""
         self.is_closing = True
-        for place in self._places:
-            place.end()
+        for slot in self._slots:
+            slot.end()
 
     async def recheck(self) -> None:
-        """End the streams of those who may not read them any more."""
-        readers = [(place, place.principal) for place in self._places if place.principal]
+        """End the streams of readers who have lost their session or permission."""
+        readers = [(slot, slot.principal) for slot in self._slots if slot.principal]
         now = time.monotonic()
         try:
-            current = await refresh_principals(self._reader, [who for _, who in readers])
+            current = await refresh_principals(self._reader, [reader for _, reader in readers])
         except DATABASE_ERRORS as error:
             log.warning("streams.unchecked", count=len(readers), error=str(error))
-            if now - self._checked_at < LONGEST_UNCHECKED:
+            if now - self._checked_at < MAX_UNCHECKED:
                 return
             current = {}
         self._checked_at = now
-        for place, principal in readers:
-            known = current.get(principal.api_key_id or principal.session_id)
-            if known is None or not place.may_read(known):
-                place.end()
+        for slot, principal in readers:
+            refreshed = current.get(principal.api_key_id or principal.session_id)
+            if refreshed is None or not slot.may_read(refreshed):
+                slot.end()
 
     async def recheck_forever(self) -> None:
         while True:
-            await asyncio.sleep(RECHECK)
-            if self._places:
+            await asyncio.sleep(RECHECK_INTERVAL)
+            if self._slots:
                 await self.recheck()
             else:
                 self._checked_at = time.monotonic()
@@ -155,7 +155,7 @@ class OpenStreams:
 
 @asynccontextmanager
 async def open_streams(settings: Settings, reader: Reader) -> AsyncIterator[OpenStreams]:
-    """Open the streams of a process, and check again and again who may read them."""
+    """Open the registry of the process's streams, and recheck their readers in the background."""
     streams = OpenStreams(settings, reader)
     checking = asyncio.create_task(streams.recheck_forever())
     try:

@@ -1,6 +1,6 @@
-"""What operators do to queues and jobs, each with its event in the audit trail.
+"""Operator actions on queues and jobs, each recorded in the audit trail.
 
-The event is written first and commits last: an action that fails leaves none.
+The event is recorded after the action, so an action that fails leaves none.
 """
 
 from datetime import timedelta
@@ -27,21 +27,21 @@ class JobOperations:
         self.sessions = sessions
 
     async def retry(self, job_id: UUID) -> DeadLetterDetails:
-        """Give a job that failed for good all of its tries again. Raise what `retry` raises."""
-        letter = await control.retry(self.sessions, self.scope.queues, job_id)
-        _record(self.scope, "job.retried", job=letter.name, job_id=str(job_id))
-        return letter
+        """Retry a dead letter with all of its tries. Raise what `control.retry` raises."""
+        dead_letter = await control.retry(self.sessions, self.scope.queues, job_id)
+        _record(self.scope, "job.retried", job=dead_letter.name, job_id=str(job_id))
+        return dead_letter
 
     async def discard(self, job_id: UUID) -> DeadLetterDetails:
         """Delete a dead letter. Raise DeadLetterNotFound."""
-        letter = await control.discard(self.sessions, job_id)
-        _record(self.scope, "job.discarded", job=letter.name, job_id=str(job_id))
-        return letter
+        dead_letter = await control.discard(self.sessions, job_id)
+        _record(self.scope, "job.discarded", job=dead_letter.name, job_id=str(job_id))
+        return dead_letter
 
     async def cancel(self, job_id: UUID) -> JobRecord:
-        """Prevent a job from running, or stop it, and return it as it was.
+        """Cancel a waiting or running job, and return its record from before.
 
-        Raise what `cancel` raises.
+        Raise what `control.cancel` raises.
         """
         lifetime = timedelta(seconds=self.scope.settings.job_result_ttl)
         job = await control.cancel(
@@ -51,7 +51,7 @@ class JobOperations:
         return job
 
     def enqueue(self, job: Job, *, delay: timedelta | None) -> UUID:
-        """Enqueue a job with the transaction of the scope. Its arguments are not recorded."""
+        """Enqueue a job in the scope's transaction. The audit event leaves its arguments out."""
         job_id = self.scope.uow.enqueue(job, delay=delay)
         _record(self.scope, "job.enqueued", job=type(job).__name__, job_id=str(job_id))
         return job_id
@@ -65,13 +65,13 @@ class QueueOperations:
         self.scope = scope
 
     async def pause(self, name: str) -> QueueLimits:
-        """Start no further job of a queue. Raise QueueNotFound or QueueUnavailable."""
+        """Pause a queue: no further job starts. Raise QueueNotFound or QueueUnavailable."""
         limits = await control.pause(self._queues, self._find(name))
         _record(self.scope, "queue.paused", queue=name)
         return limits
 
     async def resume(self, name: str) -> QueueLimits:
-        """End a pause. Raise QueueNotFound or QueueUnavailable."""
+        """Resume a paused queue. Raise QueueNotFound or QueueUnavailable."""
         limits = await control.resume(self._queues, self._find(name))
         _record(self.scope, "queue.resumed", queue=name)
         return limits

@@ -1,4 +1,4 @@
-"""Emails that strangers may request. The answer never reveals whether a user has the email."""
+"""Emails that anyone may request. The response never reveals whether a user has the address."""
 
 from app.core.exceptions import NotFound
 from app.core.mailer import EmailMessage
@@ -26,21 +26,21 @@ class RecoveryService:
     async def request_recovery(self, email: str) -> None:
         """Send a link that resets the password, if a user has this email.
 
-        The job looks the user up. A lookup here would show in the time of the answer.
+        The job looks the user up, because a lookup here would be visible in the response time.
         """
         await self._count(Action.RECOVERY, email)
         self.scope.uow.enqueue(SendPasswordRecovery(email=email))
 
     async def request_verification(self, email: str) -> None:
-        """Send the link that confirms an email again, if a user still needs it."""
+        """Send the link that confirms an email again, if the address is still unconfirmed."""
         await self._count(Action.VERIFICATION, email)
         self.scope.uow.enqueue(SendEmailVerification(email=email))
 
     async def preview_recovery(self, email: str) -> EmailMessage:
         """Compose the email that resets a user's password, without sending it.
 
-        Raise UsernameNotFound or InactiveUser, and NotEnoughPrivileges where the superuser was
-        demoted meanwhile: the link opens the account.
+        Raise UsernameNotFound or InactiveUser. The link opens the account, so raise
+        NotEnoughPrivileges if the acting superuser was demoted in the meantime.
         """
         await lock_administrators(self.scope)
         user = await UserService(self.scope).find_by_email(email)
@@ -56,6 +56,6 @@ class RecoveryService:
         return preview
 
     async def _count(self, action: Action, email: str) -> None:
-        # By email and not by user: looking up the user would show in the time of the answer.
+        # By email, not by user: a lookup of the user would be visible in the response time.
         account = mailbox_of(email)
         await self.scope.throttle.count(Attempt(action, self.scope.request.ip_address, account))

@@ -46,8 +46,8 @@ class ReportService:
     async def read(self, report_id: UUID) -> SignupReportPublic:
         """Raise ReportNotFound, also while the report is being built.
 
-        Raise NotEnoughPermissions for another user's report without the permission
-        `reports:read`.
+        Raise NotEnoughPermissions for the report of another user, unless the caller has the
+        permission `reports:read`.
         """
         report = await self.scope.reader.one(SignupReportPublic, _BY_ID, report_id=report_id)
         if report is None:
@@ -72,7 +72,7 @@ class ReportService:
         )
 
     async def count_signups(self, first_day: date, last_day: date) -> list[DayFigure]:
-        """Count the sign-ups of each day, from the first to the last, days without any included."""
+        """Count the sign-ups of each day, including days without any."""
         day = cast(func.timezone("UTC", User.created_at), Date)
         rows = await self.uow.session.execute(
             select(day, func.count())

@@ -1,4 +1,4 @@
-"""What services work with. The edge opens it: a route, a job's handler, or a command."""
+"""The scope that services work in. A route, a job handler, or a command opens it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,22 +20,22 @@ from app.services.auth.principal import Principal
 
 @dataclass(frozen=True, slots=True)
 class RequestInfo:
-    """Where a request comes from."""
+    """The origin of a request."""
 
     ip_address: str
     user_agent: str = ""
     device: str | None = None
-    """The token of the device cookie, or the id that an app sends in its place."""
+    """The token of the device cookie, or the id that an app sends instead."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Scope:
-    """One request, job, or command, as services see it.
+    """The context of one request, job, or command.
 
-    They write through `uow`, the one transaction of the scope, which the edge commits or rolls
-    back. They read through `reader` what they only show, and what must not hold a connection:
-    before a password is hashed, or another server is asked. `actor` is None without a login, in
-    jobs, and in commands.
+    Services write through `uow`, the scope's only transaction, which the edge commits or rolls
+    back. They use `reader` for data that they only return, and for reads that must not keep a
+    connection open, such as those before a password is hashed or another server is called. `actor`
+    is None without a login, in jobs, and in commands.
     """
 
     settings: Settings
@@ -48,18 +48,20 @@ class Scope:
     request: RequestInfo
     actor: Principal | None = None
     reason: str | None = None
-    """Why an operator does it. The events of the scope carry it."""
+    """The operator's reason, which the audit events of the scope include."""
 
     operator: str | None = None
-    """Who uses the command line, as the operating system calls them. Such a user may do all."""
+    """The operating system's name of the user on the command line, who may do everything."""
 
     awaits_principal: bool = False
 
     @property
     def principal(self) -> Principal:
-        """Return the user who acts. Raise Unauthenticated without one."""
+        """The acting user. Raises Unauthenticated without a login."""
         if self.awaits_principal:
-            raise RuntimeError("A route with @one_round_trip knows its principal once it has read")
+            raise RuntimeError(
+                "A route with @one_round_trip has no principal before its first read"
+            )
         if self.actor is None:
             raise Unauthenticated
         return self.actor
@@ -78,7 +80,7 @@ class Scope:
 async def open_scope(
     resources: Resources, request: RequestInfo, actor: Principal | None = None
 ) -> AsyncIterator[Scope]:
-    """Open a scope: its transaction commits at the end, or rolls back when an exception leaves."""
+    """Open a scope. Its transaction commits at the end, and rolls back after an exception."""
     async with resources.unit_of_work() as uow:
         yield Scope(
             settings=resources.settings,

@@ -21,9 +21,9 @@ class SignupService:
     async def sign_up(self, data: UserRegister) -> User:
         """Create a user, and send a welcome email with a link that confirms the email.
 
-        Raise InvalidField for a password that is easy to guess, or EmailTaken. Where only a
-        confirmed email may log in, a taken one looks like any other: its owner gets an email, and
-        the stranger gets a user that does not exist.
+        Raise InvalidField for a weak password, or EmailTaken. If logins require a confirmed email,
+        the response does not reveal that an email is taken: its owner gets an email, and the
+        caller gets a fake user.
         """
         await self.scope.throttle.count(
             Attempt(Action.SIGNUP, self.scope.request.ip_address, mailbox_of(data.email))
@@ -37,18 +37,19 @@ class SignupService:
         except EmailTaken:
             if not self.scope.settings.login_requires_verified_email:
                 raise
-            return self._pretend(data)
+            self.uow.enqueue(SendAccountExists(email=data.email))
+            return _fake_user(data)
         AuditTrail(self.scope).record("user.signed_up", user_id=user.id, actor_id=user.id)
         self.uow.enqueue(SendWelcomeEmail(user_id=user.id, email=user.email))
         return user
 
-    def _pretend(self, data: UserRegister) -> User:
-        self.uow.enqueue(SendAccountExists(email=data.email))
-        return User(
-            id=uuid7(),
-            email=data.email,
-            full_name=data.full_name,
-            is_active=True,
-            is_superuser=False,
-            created_at=datetime.now(UTC),
-        )
+
+def _fake_user(data: UserRegister) -> User:
+    return User(
+        id=uuid7(),
+        email=data.email,
+        full_name=data.full_name,
+        is_active=True,
+        is_superuser=False,
+        created_at=datetime.now(UTC),
+    )

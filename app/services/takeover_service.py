@@ -1,4 +1,4 @@
-"""The owner of an account takes it back, with the link in an alert that says "this wasn't me"."""
+"""Recovery of an account after a takeover, with the "this wasn't me" link in an alert."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,7 @@ from app.services.scope import Scope
 from app.services.user_service import UserService
 
 CLOCK_SKEW = timedelta(minutes=1)
-"""By how much the clocks of PostgreSQL and of this process may differ. Both date credentials."""
+"""How far the clocks of PostgreSQL and this process may differ. Both set times of credentials."""
 
 _USER_OF = select(SecurityAlert.user_id).where(
     SecurityAlert.token_hash == bindparam("token_hash"), SecurityAlert.expires_at > func.now()
@@ -31,11 +31,11 @@ class TakeoverService:
         self.users = UserService(scope)
 
     async def report(self, token: str) -> None:
-        """End what an attacker may hold, and send the owner a link to choose a new password.
+        """End an attacker's access, and send the owner a link to choose a new password.
 
-        The password stops working, because the attacker may know it. Ways to log in that were added
-        since the alert are removed, and an address that was changed since is restored: the link
-        proves who read the address at that time. Raise InvalidToken.
+        The password stops working, because the attacker may know it. Login methods that were added
+        since the alert are removed. An address that was changed since the alert is restored,
+        because the link proves that the user reads the earlier one. Raise InvalidToken.
         """
         user = await self._lock_user(token)
         alert = await self._consume(token)
@@ -45,7 +45,7 @@ class TakeoverService:
         await self._restore_email(user, alert.email)
         await end_credentials(self.scope, user.id, Event.TAKEOVER_REPORT)
         await end_credentials_added_since(self.scope, user.id, since)
-        await self._end_later_alerts(alert)
+        await self._delete_later_alerts(alert)
         AuditTrail(self.scope).record(
             "takeover.reported", user_id=user.id, actor_id=user.id, alert=alert.kind
         )
@@ -74,8 +74,11 @@ class TakeoverService:
             raise InvalidToken
         return alert
 
-    async def _end_later_alerts(self, alert: SecurityAlert) -> None:
-        """Keep the links in earlier alerts: their readers come before this one."""
+    async def _delete_later_alerts(self, alert: SecurityAlert) -> None:
+        """Delete later alerts. The links in earlier ones stay, because their readers have priority.
+
+        A later alert may have been sent to an address of the attacker.
+        """
         await self.uow.session.execute(
             delete(SecurityAlert).where(
                 SecurityAlert.user_id == alert.user_id,
@@ -84,7 +87,7 @@ class TakeoverService:
         )
 
     async def _restore_email(self, user: User, email: str) -> None:
-        """Raise EmailTaken where another user has confirmed the address since."""
+        """Raise EmailTaken if another user has confirmed the address in the meantime."""
         if user.email == email:
             return
         squatter = await self.users.find_by_email(email)
@@ -95,5 +98,5 @@ class TakeoverService:
 
 
 def _is_squatter(user: User) -> bool:
-    """Return whether the user has never read the emails to the address. A superuser stays."""
+    """Return whether a user never confirmed the address. A superuser never counts as one."""
     return user.email_verified_at is None and not user.is_superuser

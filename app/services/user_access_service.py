@@ -1,4 +1,4 @@
-"""What gives access to the accounts of others: superusers see it and end it."""
+"""Access to a user's account: superusers list its credentials and roles, and end them."""
 
 from typing import TypeVar
 from uuid import UUID
@@ -35,18 +35,18 @@ from app.services.user_service import UserNotFound
 
 Model = TypeVar("Model", bound=BaseModel)
 
-MOST = 50
-"""Rows of each kind on a page. Users have fewer; an attacker may create thousands."""
+MAX_ROWS = 50
+"""Rows of each kind on a page. Users have fewer, but an attacker may create thousands."""
 
 _ID = bindparam("user_id", type_=Uuid())
-_APP = select(TotpFactor.confirmed_at).where(TotpFactor.user_id == _ID)
-_CODES = select(func.count()).select_from(RecoveryCode).where(RecoveryCode.user_id == _ID)
+_TOTP_CONFIRMED_AT = select(TotpFactor.confirmed_at).where(TotpFactor.user_id == _ID)
+_RECOVERY_CODES = select(func.count()).select_from(RecoveryCode).where(RecoveryCode.user_id == _ID)
 _USER = (
     select_as(UserDetails, User)
     .add_columns(
         User.password_hash.is_not(None).label("has_password"),
-        _APP.scalar_subquery().label("authenticator_app_since"),
-        _CODES.scalar_subquery().label("recovery_codes_left"),
+        _TOTP_CONFIRMED_AT.scalar_subquery().label("authenticator_app_since"),
+        _RECOVERY_CODES.scalar_subquery().label("recovery_codes_left"),
     )
     .where(User.id == _ID)
 )
@@ -116,10 +116,12 @@ class UserAccessService:
         self._record("api_key.revoked", user_id, key_id=str(key_id), name=revoked.name)
 
     async def _newest(self, page: type[Model], statement: Statement, user_id: UUID) -> Model:
-        return await self.scope.reader.page(page, statement, skip=0, limit=MOST, user_id=user_id)
+        return await self.scope.reader.page(
+            page, statement, skip=0, limit=MAX_ROWS, user_id=user_id
+        )
 
     async def _lock(self, user_id: UUID) -> None:
-        """Raise NotEnoughPrivileges where the superuser who acts was demoted meanwhile."""
+        """Raise NotEnoughPrivileges if the acting superuser was demoted in the meantime."""
         if await lock_accounts(self.scope, user_id, keeps_superuser=True) is None:
             raise UserNotFound
 

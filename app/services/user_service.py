@@ -15,7 +15,7 @@ _USERS = select_as(UserPublic, User)
 _BY_ID = _USERS.where(User.id == bindparam("user_id"))
 _NEWEST_FIRST = _USERS.order_by(User.id.desc())
 # A range and not LIKE: the plan of a prepared statement can use the index for it.
-_BEGINNING = _NEWEST_FIRST.where(
+_BY_EMAIL_PREFIX = _NEWEST_FIRST.where(
     User.normalized_email >= bindparam("first"), User.normalized_email < bindparam("last")
 )
 
@@ -38,7 +38,7 @@ class AccountExists(EmailTaken):
 
 
 class UserService:
-    """Users as rows. No two of them have the same email address."""
+    """Rows of users. No two users have the same email address."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -60,7 +60,7 @@ class UserService:
         return user
 
     async def find_by_email(self, email: str) -> User | None:
-        """Find a user by email, however it is written."""
+        """Find a user by the normalized form of an email."""
         if "\x00" in email:  # PostgreSQL cannot store it, so no user has it.
             return None
         return await self.scope.uow.session.scalar(
@@ -78,13 +78,13 @@ class UserService:
             return await reader.page(UsersPublic, _BY_ID, user_id=user_id, **paging)
         first = normalized_email(text.replace("\x00", ""))
         last = first + LAST_CHARACTER
-        return await reader.page(UsersPublic, _BEGINNING, first=first, last=last, **paging)
+        return await reader.page(UsersPublic, _BY_EMAIL_PREFIX, first=first, last=last, **paging)
 
     async def save(self, user: User) -> User:
-        """Store a new or changed user. A refused new user leaves the transaction usable.
+        """Store a new or changed user. Raise EmailTaken.
 
-        Raise EmailTaken. The unique index alone decides: a lookup before the write would let two
-        simultaneous sign-ups through.
+        The transaction stays usable after EmailTaken. The unique index decides, because a lookup
+        before the write would let two simultaneous sign-ups through.
         """
         session = self.scope.uow.session
         taken = AccountExists if user not in session else EmailTaken

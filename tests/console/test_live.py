@@ -133,7 +133,7 @@ async def client(
     resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a service that looks often at who may still read."""
-    monkeypatch.setattr(open_streams, "RECHECK", 0.1)
+    monkeypatch.setattr(open_streams, "RECHECK_INTERVAL", 0.1)
     app = create_application(resources.settings, open_resources=already_open(resources))
     async with listening(app) as port, client_of(port) as client:
         yield client

@@ -1,4 +1,4 @@
-"""Sends the live parts of pages as server-sent events, while their reader may see them."""
+"""Server-sent events with the live parts of pages, while their reader may see them."""
 
 from collections.abc import AsyncIterator
 from functools import partial
@@ -17,7 +17,7 @@ from app.routes.deps.request import resources_of
 from app.routes.pages.route import page_router
 from app.routes.pages.visit import PageVisit, Visit
 from app.services.auth.principal import Principal
-from app.services.open_streams import Place
+from app.services.open_streams import StreamSlot
 
 router = page_router()
 
@@ -27,25 +27,25 @@ async def stream_part(
     stream: Stream, visit: Visit, scope: ConsoleScope, name: str, subject: str = ""
 ) -> Response:
     part, resources = find_part(name), resources_of(stream.request)
-    await part.read(resources, subject)  # what cannot be read is refused at once
+    await part.read(resources, subject)  # an unreadable part is an error at once
     allowed = permissions_of(scope.principal)
-    stream.place.take(scope.principal, lambda now: permissions_of(now) == allowed)
+    stream.slot.acquire(scope.principal, lambda now: permissions_of(now) == allowed)
     begin_streaming(stream.request.scope)
     parts = stream.request.state.live_parts
     assert isinstance(parts, LiveParts)
     key = (name, subject, visit.url(""), tuple(allowed))
     produce = partial(_render, part, subject, resources, visit, scope.principal)
     return StreamingResponse(
-        _events(parts, key, produce, stream.place),
+        _events(parts, key, produce, stream.slot),
         media_type="text/event-stream",
         headers={"X-Accel-Buffering": "no"},
     )
 
 
 async def _events(
-    parts: LiveParts, key: tuple[object, ...], produce: Produce, place: Place
+    parts: LiveParts, key: tuple[object, ...], produce: Produce, slot: StreamSlot
 ) -> AsyncIterator[str]:
-    with parts.watch(key, produce) as watch, place.ending(watch.end):
+    with parts.watch(key, produce) as watch, slot.ending(watch.end):
         async for event in watch.events():
             yield event
 
