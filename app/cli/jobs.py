@@ -156,7 +156,7 @@ async def _announce(
 ) -> None:
     """Keep in the audit trail what is about to be changed, before it is."""
     async with open_scope(backends, reason=arguments.reason) as scope:
-        DeadLetterService(scope).announce_change(change, kind)
+        DeadLetterService(scope).record_change(change, kind)
 
 
 async def _existing(backends: Backends, kind: str | None) -> str:

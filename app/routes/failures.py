@@ -50,7 +50,7 @@ from app.routes import (
     workers,
 )
 from app.services.account_service import SamePassword
-from app.services.admin_service import SuperusersStay
+from app.services.admin_service import SuperuserCannotDeleteSelf
 from app.services.administrators import LastSuperuser
 from app.services.auth.actor import EmailNotConfirmed
 from app.services.auth.api_key_service import ApiKeyNotFound, TooManyApiKeys
@@ -143,7 +143,7 @@ FAILURES: Mapping[Callable[..., object], Sequence[Exception]] = {
     users.update_user_me: (IncorrectPassword(), EmailNotConfirmed(), NOT_PROVEN, THROTTLED),
     users.read_email_change_me: (NoPendingEmail(),),
     users.withdraw_email_change_me: (NoPendingEmail(),),
-    users.delete_user_me: (SuperusersStay(), NOT_PROVEN),
+    users.delete_user_me: (SuperuserCannotDeleteSelf(), NOT_PROVEN),
     users.update_password_me: (
         IncorrectPassword(),
         SamePassword(),
@@ -159,7 +159,7 @@ FAILURES: Mapping[Callable[..., object], Sequence[Exception]] = {
         COMMON_PASSWORD,
         NOT_PROVEN,
     ),
-    users.delete_user: (UserNotFound(), SuperusersStay(), LastSuperuser(), NOT_PROVEN),
+    users.delete_user: (UserNotFound(), SuperuserCannotDeleteSelf(), LastSuperuser(), NOT_PROVEN),
     identities.link_identity_me: (
         IncorrectPassword(),
         ProviderNotFound(),

@@ -1,4 +1,4 @@
-"""What users do with their own account."""
+"""The account of the acting user."""
 
 from functools import partial
 from uuid import UUID
@@ -10,7 +10,7 @@ from app.core.security.attempts import Action, Attempt
 from app.core.security.passwords import normalized
 from app.models import Alert, Purpose, User
 from app.schemas.user import UserPublic, UserUpdateMe
-from app.services.admin_service import SuperusersStay
+from app.services.admin_service import SuperuserCannotDeleteSelf
 from app.services.alerts import notify
 from app.services.audit import AuditTrail
 from app.services.auth.actor import lock_actor, lock_user
@@ -36,7 +36,7 @@ class SamePassword(BadRequest):
 
 
 class AccountService:
-    """Hashes passwords before the transaction's first statement: no connection waits for that."""
+    """Hashes passwords before the transaction's first statement, so no connection is held."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -46,7 +46,7 @@ class AccountService:
         self.audit = AuditTrail(scope)
 
     def get(self) -> UserPublic:
-        """Return the account of the user who acts. Authentication has read it already."""
+        """Return the account of the acting user, which authentication has already read."""
         principal = self.scope.principal
         return UserPublic(
             id=principal.user_id,
@@ -58,9 +58,9 @@ class AccountService:
         )
 
     async def update(self, data: UserUpdateMe) -> User:
-        """Change the user's name. A new email waits until the user follows a link sent to it.
+        """Change the user's name or email. A new email must be confirmed with the link sent to it.
 
-        A new email raises RecentProofRequired, IncorrectPassword, TooManyAttempts, or
+        A new email may raise RecentProofRequired, IncorrectPassword, TooManyAttempts, or
         EmailNotConfirmed.
         """
         changes = EmailChangeService(self.scope)
@@ -75,7 +75,7 @@ class AccountService:
         return await self.users.save(user)
 
     async def change_password(self, current: str, new: str) -> None:
-        """Change the user's password, and end all of their sessions.
+        """Change the user's password, and end all sessions of the user.
 
         Raise IncorrectPassword, SamePassword, or InvalidField.
         """
@@ -93,9 +93,9 @@ class AccountService:
         await notify(self.scope, user, Alert.PASSWORD_CHANGED)
 
     async def reset_password(self, token: str, new: str, *, remove_recent: bool = False) -> None:
-        """Set a password with the token of an emailed link, and end what others may have left.
+        """Set a password with the token of an emailed link, and end an attacker's access.
 
-        `remove_recent` removes what was added lately to log in: the user did not add it. Raise
+        With `remove_recent`, also remove the credentials that were added recently. Raise
         InvalidToken, InactiveUser, or InvalidField.
         """
         user_id = await self._peek(Action.RESET, token, Purpose.RESET_PASSWORD)
@@ -120,25 +120,25 @@ class AccountService:
             await RecentCredentials(self.scope, user.id).remove()
         details = {"removed_recent": remove_recent}
         await notify(self.scope, user, Alert.PASSWORD_RESET, details, actor_id=user.id)
-        # The user who reads the email is the owner: guesses by others must not keep them out.
+        # The reader of the email is the owner, so guesses by others must not block the login.
         self.uow.after_commit(partial(self.scope.throttle.reset, Action.LOGIN, str(user.id)))
 
     async def delete(self) -> None:
-        """Log the user out everywhere, and delete the account unless the user returns in time.
+        """Log the user out everywhere, and delete the account after a grace period.
 
-        Raise SuperusersStay.
+        Raise SuperuserCannotDeleteSelf.
         """
         if self.scope.principal.is_superuser:
-            raise SuperusersStay
+            raise SuperuserCannotDeleteSelf
         user = await lock_actor(self.scope)
         if user.is_superuser:
-            raise SuperusersStay
+            raise SuperuserCannotDeleteSelf
         await request_deletion(self.scope, user)
 
     async def verify_email(self, token: str) -> None:
-        """Confirm the email that a link was sent to. A new one replaces the old one.
+        """Confirm the email that a link was sent to. A new email replaces the old one.
 
-        Raise InvalidToken, and EmailTaken where another user has taken the new email since.
+        Raise InvalidToken, or EmailTaken if another user has taken the new email in the meantime.
         """
         purposes = (Purpose.VERIFY_EMAIL, Purpose.CHANGE_EMAIL)
         user_id = await self._peek(Action.VERIFY, token, *purposes)
@@ -153,7 +153,7 @@ class AccountService:
         self.audit.record("email.verified", user_id=user.id, actor_id=user.id)
 
     async def _peek(self, action: Action, token: str, *purposes: Purpose) -> UUID:
-        """Return the user of a token, and count wrong guesses of one."""
+        """Return the user of a token. Wrong tokens count as attempts."""
         attempt = Attempt(action, self.scope.request.ip_address)
         async with self.scope.throttle.guess(attempt):
             return await self.tokens.peek(token, *purposes)

@@ -1,4 +1,4 @@
-"""What superusers do with the accounts of others."""
+"""Administration of accounts by superusers, and by operators on the command line."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -27,13 +27,13 @@ from app.services.scope import Scope
 from app.services.user_service import UserNotFound, UserService
 
 
-class SuperusersStay(Forbidden):
+class SuperuserCannotDeleteSelf(Forbidden):
     def __init__(self) -> None:
         super().__init__("Super users are not allowed to delete themselves")
 
 
 class AdminService:
-    """Without an actor, an operator acts on the command line."""
+    """Manages accounts. A scope without an actor belongs to an operator on the command line."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -44,27 +44,27 @@ class AdminService:
     async def create(self, data: UserCreate) -> User:
         """Create a user, and send an email that invites them to choose their own password.
 
-        Raise InvalidField for a password that is easy to guess, or EmailTaken.
+        Raise InvalidField for a weak password, or EmailTaken.
         """
         user = await self._create(data)
         self.uow.enqueue(SendNewAccount(user_id=user.id, email=user.email))
         return user
 
     async def create_superuser(self, data: UserCreate) -> User:
-        """Create a superuser whose email an operator vouches for. Raise what `create` raises."""
+        """Create a superuser with a confirmed email. Raise what `create` raises."""
         user = await self._create(data)
         user.is_superuser, user.email_verified_at = True, datetime.now(UTC)
         return user
 
     async def update(self, user_id: UUID, data: UserUpdate) -> User:
-        """Change a user. A new password, a new email, and a deactivation end what others may hold.
+        """Change a user. A new password, a new email, and a deactivation end credentials.
 
-        A new email has to be confirmed. Raise UserNotFound, InvalidField, EmailTaken, or
+        A new email must be confirmed again. Raise UserNotFound, InvalidField, EmailTaken, or
         LastSuperuser.
         """
         changes = data.given()
         if data.password is not None:
-            # Hashed before the first statement: no connection is held meanwhile.
+            # Hash before the first statement, so that no connection is held.
             changes["password_hash"] = await hash_new_password(
                 self.scope, data.password.get_secret_value(), about=(data.full_name, data.email)
             )
@@ -85,12 +85,12 @@ class AdminService:
         return user
 
     async def _promote(self, user: User) -> None:
-        """Keep the account of a new superuser, and notify the user as of a new role."""
+        """Cancel a deletion of the account, and notify the user as for a new role."""
         cancel_deletion(self.scope, user)
         await notify(self.scope, user, Alert.NEW_ROLE, {"role": "superuser"})
 
     async def _end_credentials(self, user: User, data: UserUpdate, old_email: str) -> None:
-        """End what the changes end, and notify the user."""
+        """End the credentials that the changes end, and notify the user."""
         if user.email != old_email:
             await end_credentials(self.scope, user.id, Event.EMAIL_CHANGE_BY_ADMIN)
             await notify(self.scope, user, Alert.EMAIL_CHANGED, email=old_email)
@@ -104,10 +104,10 @@ class AdminService:
     async def delete(self, user_id: UUID) -> None:
         """Delete a user with everything they own.
 
-        Raise UserNotFound, SuperusersStay, or LastSuperuser.
+        Raise UserNotFound, SuperuserCannotDeleteSelf, or LastSuperuser.
         """
         if user_id == self.scope.actor_id:
-            raise SuperusersStay
+            raise SuperuserCannotDeleteSelf
         user = await self._lock(user_id, keeps_superuser=False)
         email = user.email
         await delete_account(self.scope, user, actor_id=self.scope.actor_id)
@@ -122,7 +122,7 @@ class AdminService:
         await SecondFactorService(self.scope).remove(user)
 
     async def send_test_email(self, email: str) -> None:
-        """Send an email that says nothing but that sending works. Raise TooManyAttempts."""
+        """Send an email that proves that sending works. Raise TooManyAttempts."""
         await self.scope.throttle.count(
             Attempt(
                 Action.TEST_EMAIL,

@@ -1,4 +1,4 @@
-"""Administrators take turns: if two act at once, the second sees what the first has done."""
+"""Locks for changes by administrators: if two act at once, the second sees the first's changes."""
 
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from app.services.scope import Scope
 class LastSuperuser(Conflict):
     def __init__(self) -> None:
         super().__init__(
-            "This is the only active superuser, and without one the accounts cannot be managed. "
+            "This is the only active superuser, and accounts cannot be managed without one. "
             "Make another user a superuser first."
         )
 
@@ -22,8 +22,8 @@ class LastSuperuser(Conflict):
 async def lock_accounts(scope: Scope, user_id: UUID, *, keeps_superuser: bool) -> User | None:
     """Lock an account and all superusers until the commit, and return the account.
 
-    Raise NotEnoughPrivileges where the superuser who acts was demoted, deactivated, logged out, or
-    deleted meanwhile, and LastSuperuser where the change would leave none.
+    Raise NotEnoughPrivileges if the acting superuser was demoted, deactivated, logged out, or
+    deleted in the meantime. Raise LastSuperuser if the change would leave no active superuser.
     """
     accounts = await _lock(scope, or_(User.is_superuser, User.id == user_id))
     if not keeps_superuser and _superusers(accounts) == {user_id}:
@@ -32,15 +32,15 @@ async def lock_accounts(scope: Scope, user_id: UUID, *, keeps_superuser: bool) -
 
 
 async def lock_administrators(scope: Scope) -> None:
-    """Lock all superusers until the commit, for a change that concerns no single account.
+    """Lock all superusers until the commit, for a change that affects no single account.
 
-    Raise NotEnoughPrivileges as `lock_accounts` does.
+    Raise NotEnoughPrivileges for the same reasons as `lock_accounts`.
     """
     await _lock(scope, User.is_superuser.is_(True))
 
 
 async def _lock(scope: Scope, condition: ColumnElement[bool]) -> dict[UUID, User]:
-    # In one order, so that two administrators who act on each other do not wait for each other.
+    # The order prevents a deadlock of two administrators who change each other's accounts.
     query = select(User).where(condition).order_by(User.id).with_for_update(key_share=True)
     rows = await scope.uow.session.scalars(query.execution_options(populate_existing=True))
     accounts = {user.id: user for user in rows}
@@ -53,8 +53,7 @@ def _superusers(accounts: dict[UUID, User]) -> set[UUID]:
 
 
 async def _check_actor(scope: Scope, superusers: set[UUID]) -> None:
-    """Without an actor, an operator acts on the command line."""
-    if scope.actor is None:
+    if scope.actor is None:  # an operator on the command line
         return
     if scope.actor.user_id not in superusers:
         raise NotEnoughPrivileges

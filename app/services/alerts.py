@@ -1,4 +1,4 @@
-"""Alerts: emails about what an attacker would do, with a link that says "this wasn't me"."""
+"""Alerts: emails about changes that an attacker might make, with a "this wasn't me" link."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -12,8 +12,8 @@ from app.schemas.jobs import SendSecurityAlert
 from app.services.audit import AuditTrail
 from app.services.scope import Scope
 
-PAUSE = timedelta(hours=1)
-"""One alert of a kind per hour and address, so that an attacker cannot flood a user with emails."""
+MIN_INTERVAL = timedelta(hours=1)
+"""One alert per kind, hour, and address, so that an attacker cannot flood a user with emails."""
 
 LINK_LIFETIME = timedelta(days=7)
 
@@ -23,7 +23,7 @@ _RECENT = (
         SecurityAlert.user_id == bindparam("user"),
         SecurityAlert.kind == bindparam("kind"),
         SecurityAlert.email == bindparam("email"),
-        SecurityAlert.created_at > func.now() - PAUSE,
+        SecurityAlert.created_at > func.now() - MIN_INTERVAL,
     )
     .limit(1)
 )
@@ -41,8 +41,9 @@ async def notify(  # noqa: PLR0913  each is an option of its own
 ) -> None:
     """Record an event of a user's account, and send its owner an email about it.
 
-    The email goes to `email`, by default to the address of the account. `actor_id` is the user who
-    acts where no one is logged in yet. What an administrator changes cannot be reported.
+    The email goes to `email`, or to the address of the account. `actor_id` is the acting user if
+    the request has no login yet. The user cannot report a change of the address that an
+    administrator has made.
     """
     actor_id = actor_id or scope.actor_id
     details = dict(details or {})
@@ -66,9 +67,9 @@ async def notify(  # noqa: PLR0913  each is an option of its own
 
 
 async def _is_due(scope: Scope, user_id: UUID, alert: Alert, recipient: str) -> bool:
-    same = {"user": user_id, "kind": alert, "email": recipient}
-    if await scope.uow.session.scalar(_RECENT, same) is not None:
+    values = {"user": user_id, "kind": alert, "email": recipient}
+    if await scope.uow.session.scalar(_RECENT, values) is not None:
         return False
     # If two events race, the second waits here and then finds the first.
     await scope.uow.session.execute(_LOCK, {"name": f"{alert} {user_id}"})
-    return await scope.uow.session.scalar(_RECENT, same) is None
+    return await scope.uow.session.scalar(_RECENT, values) is None

@@ -1,4 +1,4 @@
-"""The audit trail: who did what to which account, when, and from where. It holds no secrets."""
+"""The audit trail: who did what to which account, when, and from where. It contains no secrets."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -29,10 +29,10 @@ class AuditTrail:
         actor_id: UUID | None,
         **details: JsonValue,
     ) -> None:
-        """Add an event about a user, in the transaction in which it happens.
+        """Add an event about a user, in the transaction of the event.
 
-        Without an actor, the user had not logged in, or an operator used the command line. Who
-        that was, and the reason that an operator gave, are among the details.
+        Without an actor, the user was not logged in, or an operator used the command line. The
+        details name the operator and the operator's reason.
         """
         if self.scope.operator is not None:
             details.setdefault("operator", self.scope.operator)
@@ -59,12 +59,12 @@ class AuditTrail:
             page, _OF_USER_NEWEST_FIRST, user_id=user_id, skip=skip, limit=limit
         )
 
-    async def delete_older_than(self, seconds: int, most: int) -> int:
-        """Delete the oldest events, and return how many. The database keeps those of 30 days."""
+    async def delete_older_than(self, seconds: int, limit: int) -> int:
+        """Delete the oldest events, and return how many. The database keeps the last 30 days."""
         before = datetime.now(UTC) - timedelta(seconds=seconds)
-        statement = select(func.delete_audit_events(before, most))
+        statement = select(func.delete_audit_events(before, limit))
         return await self.scope.uow.session.scalar(statement) or 0
 
     async def anonymize(self, user_id: UUID) -> None:
-        """Remove where a deleted user was, and with what, from the events about them."""
+        """Remove IP addresses and user agents from the events about a deleted user."""
         await self.scope.uow.session.execute(select(func.anonymize_audit_events(user_id)))

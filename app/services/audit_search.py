@@ -1,4 +1,4 @@
-"""Find events of the audit trail, for people and for files."""
+"""Search the audit trail, for pages and for exports."""
 
 from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
@@ -27,9 +27,9 @@ _EVENTS = (
 async def search_events(
     session: AsyncSession, chosen: AuditFilter, *, before: UUID | None = None, limit: int
 ) -> Sequence[AuditEventDetails]:
-    """Return the newest events that match, or those before an event.
+    """Return the newest events that match, optionally only those before an event.
 
-    There is no count: it would have to read the whole trail.
+    A total is not available, because a count would read the whole trail.
     """
     statement = _EVENTS.where(*_conditions(chosen)).limit(limit)
     if before is not None:
@@ -39,7 +39,7 @@ async def search_events(
 
 
 async def all_events(sessions: Sessions, chosen: AuditFilter) -> AsyncIterator[AuditEventDetails]:
-    """Yield every event that matches, newest first. Between batches, no connection is held."""
+    """Yield every event that matches, newest first. No connection is held between batches."""
     before: UUID | None = None
     while True:
         async with sessions() as session:

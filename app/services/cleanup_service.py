@@ -1,7 +1,7 @@
-"""Rows that have stopped working are deleted in batches, each in a transaction of its own.
+"""Deletes expired rows in batches, each in its own transaction.
 
-A single statement for a month of rows would run into the statement timeout, and hold its locks
-meanwhile.
+A single statement for a month of rows would exceed the statement timeout, and hold its locks until
+then.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,9 +34,9 @@ Expired = tuple[type[Base], ColumnElement[bool]]
 
 
 async def delete_expired_rows(open_scope: OpenScope, settings: Settings) -> None:
-    """Delete expired sessions, refresh tokens, links, API keys, and unfinished or used logins.
+    """Delete expired sessions, tokens, links, API keys, logins, alerts, archives, and devices.
 
-    Delete the events of the audit trail that are older than AUDIT_RETENTION, too.
+    Also delete the events of the audit trail that are older than AUDIT_RETENTION.
     """
     for table, condition in _expired(settings):
         deleted = BATCH
@@ -50,8 +50,8 @@ async def delete_expired_rows(open_scope: OpenScope, settings: Settings) -> None
 
 
 def _expired(settings: Settings) -> Iterator[Expired]:
-    # A refresh token that was used recognizes its copies. After this time the copy is refused
-    # anyway: nothing that is as old as that can still be refreshed.
+    # A used refresh token stays to detect a copy of it. After the idle lifetime, its session has
+    # ended or the token is useless anyway.
     horizon = func.now() - timedelta(seconds=settings.session_idle_lifetime)
     ended = select(UserSession.id).where(UserSession.expires_at <= func.now())
     yield RefreshToken, RefreshToken.used_at <= horizon
@@ -72,9 +72,9 @@ def _expired(settings: Settings) -> Iterator[Expired]:
 
 async def _delete_batch(scope: Scope, table: type[Base], condition: ColumnElement[bool]) -> int:
     keys = inspect(table).primary_key
-    # What another transaction has locked is in use, or about to be deleted.
+    # A locked row is in use, or another process is deleting it.
     batch = select(*keys).where(condition).limit(BATCH).with_for_update(skip_locked=True)
-    # Materialized: a plan may run a subquery once per row, and each run would find another batch.
+    # Without MATERIALIZED, a plan may run the subquery once per row and find other rows each time.
     once = batch.cte("batch").prefix_with("MATERIALIZED")
     deleted = await scope.uow.session.scalars(
         delete(table).where(tuple_(*keys).in_(select(once))).returning(keys[0]),

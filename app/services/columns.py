@@ -11,7 +11,7 @@ from app.models import Base
 
 
 def select_as(model: type[BaseModel], table: type[Base]) -> Statement:
-    """Select the columns of a table that a model shows, under the names by which it finds them."""
+    """Select the columns that a model shows, labeled with the names that the model validates."""
     return select(*_columns(model, table))
 
 

@@ -1,4 +1,4 @@
-"""What operators do with crons."""
+"""Operator actions on crons, recorded in the audit trail."""
 
 from uuid import UUID
 
@@ -18,7 +18,7 @@ class CronService:
         self.sessions = sessions
 
     async def run_now(self, name: str) -> UUID:
-        """Enqueue the job of a cron, and return its id. Raise what `run_cron_now` raises."""
+        """Enqueue the job of a cron, and return its id. Raise the errors of `run_cron_now`."""
         job_id = await control.run_cron_now(self.sessions, self.scope.queues, name)
         AuditTrail(self.scope).record(
             "cron.run",

@@ -1,4 +1,4 @@
-"""Retry and discard all dead letters that match, as a job whose progress its user can follow."""
+"""Retries or discards all dead letters that match, in a job whose progress the user can follow."""
 
 from datetime import UTC, datetime
 from typing import Literal
@@ -25,25 +25,25 @@ class DeadLetterService:
         self.scope = scope
 
     def request_change(self, action: Change, data: DeadLetterChange) -> UUID:
-        """Enqueue the job, and return its id. Those that fail from now on are left alone.
+        """Enqueue the job, and return its id. It ignores jobs that fail after this call.
 
         Raise SensitiveArgument.
         """
         self.scope.reason = data.reason
-        wanted = data.model_dump(exclude={"reason", "queue"})
+        filters = data.model_dump(exclude={"reason", "queue"})
         JobFilter(state=JobView.DEAD, arguments=data.arguments).check()
-        wanted["until"] = data.until or datetime.now(UTC)
-        job = ChangeDeadLetters(action=action, in_queue=data.queue, **wanted)
+        filters["until"] = data.until or datetime.now(UTC)
+        job = ChangeDeadLetters(action=action, in_queue=data.queue, **filters)
         job_id = self.scope.uow.enqueue(job)
         self.scope.uow.session.add(JobOwner(job_id=job_id, user_id=self.scope.principal.user_id))
-        chosen = data.model_dump(mode="json", exclude={"reason"}, exclude_none=True)
-        self._record(action, filter=chosen, job_id=str(job_id))
+        requested = data.model_dump(mode="json", exclude={"reason"}, exclude_none=True)
+        self._record(action, filter=requested, job_id=str(job_id))
         return job_id
 
-    def announce_change(self, action: Change, name: str) -> None:
-        """Record that all dead letters of a job class are about to be changed.
+    def record_change(self, action: Change, name: str) -> None:
+        """Record a change of all dead letters of a job class, before it starts.
 
-        A change that stops halfway has its event like any other.
+        A change that stops halfway is therefore recorded, too.
         """
         self._record(action, filter={"name": name})
 

@@ -1,4 +1,4 @@
-"""Changing the address of an account: it waits until the new one is confirmed."""
+"""Change of an account's address, which takes effect when the new address is confirmed."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -32,10 +32,10 @@ class EmailChangeService:
         self.users = UserService(scope)
 
     async def check(self, new_email: str, password: SecretStr | None) -> None:
-        """Check that the user may ask for this address, while no connection is held.
+        """Check, without holding a connection, that the user may request this address.
 
-        Raise RecentProofRequired, IncorrectPassword, and TooManyAttempts: a user must not send
-        emails to many strangers, nor many to one.
+        Raise RecentProofRequired, IncorrectPassword, or TooManyAttempts. The limits prevent emails
+        to many strangers, and many emails to one.
         """
         await self.scope.throttle.count(
             Attempt(
@@ -48,10 +48,10 @@ class EmailChangeService:
         await reauthenticate(self.scope, password)
 
     async def request(self, user: User, new_email: str) -> None:
-        """Send a link to a new address, and an alert to the present one.
+        """Send a link to the new address, and an alert to the current one.
 
-        The job looks up whether another user has the address: the answer reveals nothing. Raise
-        EmailNotConfirmed.
+        The job looks up whether another user has the new address, so the response does not reveal
+        it. Raise EmailNotConfirmed.
         """
         if user.email_verified_at is None:
             raise EmailNotConfirmed
@@ -61,7 +61,7 @@ class EmailChangeService:
         self.uow.enqueue(SendEmailChange(user_id=user.id, email=new_email))
 
     async def get(self) -> PendingEmail:
-        """Return the address that waits to be confirmed. Raise NoPendingEmail."""
+        """Return the unconfirmed new address. Raise NoPendingEmail."""
         user = await self.users.get(self.scope.principal.user_id)
         pending, expires_at = user.new_email, user.new_email_expires_at
         if pending is None or expires_at is None or expires_at <= datetime.now(UTC):
@@ -69,7 +69,7 @@ class EmailChangeService:
         return PendingEmail(email=pending, expires_at=expires_at)
 
     async def withdraw(self) -> None:
-        """Keep the present address. Links to the other one stop working. Raise NoPendingEmail."""
+        """Keep the current address. Links to the new one stop working. Raise NoPendingEmail."""
         user = await lock_actor(self.scope)
         if user.new_email is None:
             raise NoPendingEmail
@@ -77,9 +77,9 @@ class EmailChangeService:
         AuditTrail(self.scope).record("email.change_withdrawn", user_id=user.id, actor_id=user.id)
 
     async def complete(self, user: User, new_email: str) -> None:
-        """Make a confirmed address that of the account, and notify the old one.
+        """Replace the account's address with the confirmed one, and notify the old one.
 
-        Raise InvalidToken where it is no longer pending, or EmailTaken.
+        Raise InvalidToken if the new address is no longer pending, or EmailTaken.
         """
         if user.new_email != new_email:
             raise InvalidToken

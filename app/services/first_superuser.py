@@ -1,4 +1,4 @@
-"""The first superuser, from the settings: every other user can be created in the service."""
+"""The first superuser, which the settings define. Superusers create the other users."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ RETRY_INTERVAL = 2.0
 
 
 def check_first_superuser(settings: Settings) -> None:
-    """Raise ConfigurationError for half a superuser, or for a password that is easy to guess."""
+    """Raise ConfigurationError for an email without a password, the reverse, or a weak password."""
     email, password = settings.first_superuser_email, settings.first_superuser_password
     if (email is None) != (password is None):
         raise ConfigurationError(
@@ -46,9 +46,9 @@ def check_first_superuser(settings: Settings) -> None:
 
 @asynccontextmanager
 async def first_superuser(resources: Resources) -> AsyncIterator[None]:
-    """Create the superuser of the settings unless a user has their email already.
+    """Create the superuser of the settings, unless a user with this email exists.
 
-    While the database is down or has no tables, retry in the background: the service starts anyway.
+    If the database is down or has no tables, retry in the background, so that the service starts.
     """
     if await _create(resources):
         yield
@@ -69,7 +69,7 @@ async def _retry(resources: Resources) -> None:
 
 
 async def _create(resources: Resources) -> bool:
-    """Return whether nothing is left to do."""
+    """Create the superuser. Return False if the database is unavailable."""
     email = resources.settings.first_superuser_email
     password = resources.settings.first_superuser_password
     if email is None or password is None:

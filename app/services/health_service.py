@@ -1,4 +1,4 @@
-"""Readiness: every dependency is asked at the same time, with a deadline."""
+"""Readiness checks: all dependencies are checked at the same time, with a timeout."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ log = structlog.stdlib.get_logger(__name__)
 async def check_readiness(
     database: Database, queues: QueuePools, settings: Settings, *, shutting_down: bool
 ) -> Readiness:
-    """Ask PostgreSQL and every queue's Redis. A queue without a worker is reported, not failed."""
+    """Check PostgreSQL and the Redis of every queue. A queue without workers still counts as up."""
     seconds = settings.health_timeout
     database_check, queue_checks, warnings = await asyncio.gather(
         _check_database(database, seconds),
@@ -38,7 +38,7 @@ async def check_readiness(
 
 
 async def report_outages(database: Database, queues: QueuePools) -> None:
-    """Log at startup what does not answer, instead of at the first request."""
+    """Log dependencies that do not respond, at startup instead of at the first request."""
     try:
         await database.check_writable()
     except DATABASE_ERRORS as error:
@@ -71,7 +71,7 @@ async def _check_queue(queues: QueuePools, queue: Queue, seconds: float) -> Queu
 
 
 async def _warnings(database: Database, queues: QueuePools, seconds: float) -> list[str]:
-    """Return what an operator should know. A database that is down has a check of its own."""
+    """Return warnings for operators, or none if the database is down, which has its own check."""
     try:
         async with asyncio.timeout(seconds):
             return await collect_warnings(database.sessions, queues)
@@ -80,7 +80,7 @@ async def _warnings(database: Database, queues: QueuePools, seconds: float) -> l
 
 
 def _reason(error: Exception) -> str:
-    """Return the kind of a failure. Its text may reveal host names to strangers."""
+    """Return the type of a failure without its text, which may reveal host names to strangers."""
     if isinstance(error, PermissionMissing):
         return f"{type(error).__name__}: {', '.join(error.missing)}"
     return type(error).__name__

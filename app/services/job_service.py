@@ -11,9 +11,9 @@ from app.services.scope import Scope
 
 @dataclass(frozen=True, slots=True)
 class JobAccess:
-    """Who may read a job: its owner, and users with a permission.
+    """The access to a job: its owner and users with a permission may read it.
 
-    With an API key, the permission has to be in its scopes either way.
+    An API key needs the permission in its scopes in both cases.
     """
 
     owner_id: UUID | None
@@ -39,7 +39,10 @@ class JobService:
         return record
 
     async def get_with_access(self, job_id: UUID) -> tuple[JobRecord, JobAccess]:
-        """Return also who may read it, to ask again later. Raise the same."""
+        """Return a job and who may read it, so that a stream can check again later.
+
+        Raise what `get` raises.
+        """
         record = await find_job(self.scope.uow.session, self.scope.queues, job_id)
         return record, await require_own_job(self.scope, job_id, Permission.READ_JOBS)
 

@@ -234,7 +234,7 @@ async def test_a_new_email_counts_once_it_is_confirmed_and_the_old_one_is_notifi
     assert (answer.status_code, answer.json()["email"]) == (200, ada.email)
 
     told = {email.to[0]: email for email in (await post.next(), await mail_catcher.anext())}
-    assert told[ada.email].subject == "Your email is to change"
+    assert told[ada.email].subject == "A change of your email was requested"
     assert (await log_in(client, "countess@example.com")).status_code == 400
     text_of_new = told["countess@example.com"].text
     assert text_of_new is not None
@@ -524,6 +524,6 @@ async def test_the_owner_is_notified_of_a_linked_identity(
         assert error_code(await browser.log_in()) is None
 
     email = await post.next()
-    assert (email.to, email.subject) == ([ADA["email"]], "Your account has a new way in")
+    assert (email.to, email.subject) == ([ADA["email"]], "Your account has a new login method")
     assert "log in to your account with acme" in (email.text or "")
     assert "https://service.example.com/report-takeover?token=" in (email.text or "")

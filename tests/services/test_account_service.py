@@ -5,7 +5,7 @@ from app.core.resources import Resources
 from app.models import AuditEvent, EmailToken, Purpose, User, UserSession
 from app.schemas.user import UserUpdateMe
 from app.services.account_service import AccountService, SamePassword
-from app.services.admin_service import SuperusersStay
+from app.services.admin_service import SuperuserCannotDeleteSelf
 from app.services.auth.email_token_service import EmailTokenService, InvalidToken
 from app.services.auth.reauthentication import IncorrectPassword
 from tests.support.accounts import (
@@ -112,7 +112,7 @@ async def test_users_delete_their_account_and_superusers_cannot(
     resources: Resources, ada: Person, root: Person
 ) -> None:
     async with open_user_scope(resources, root) as scope:
-        with pytest.raises(SuperusersStay):
+        with pytest.raises(SuperuserCannotDeleteSelf):
             await AccountService(scope).delete()
     async with open_user_scope(resources, ada) as scope:
         await AccountService(scope).delete()

@@ -5,7 +5,7 @@ from sqlalchemy import select
 from app.core.resources import Resources
 from app.models import AuditEvent, User, UserSession
 from app.schemas.user import UserCreate, UserUpdate
-from app.services.admin_service import AdminService, SuperusersStay
+from app.services.admin_service import AdminService, SuperuserCannotDeleteSelf
 from app.services.scope import RequestInfo, open_scope
 from tests.support.accounts import PASSWORD, Person, open_user_scope
 
@@ -39,7 +39,7 @@ async def test_superusers_do_not_delete_themselves(
     resources: Resources, ada: Person, root: Person
 ) -> None:
     async with open_user_scope(resources, root) as scope:
-        with pytest.raises(SuperusersStay):
+        with pytest.raises(SuperuserCannotDeleteSelf):
             await AdminService(scope).delete(root.id)
         await AdminService(scope).delete(ada.id)
 

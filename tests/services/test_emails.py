@@ -74,8 +74,8 @@ async def test_an_address_without_an_account_gets_no_email(resources: Resources)
 EARLIER = {
     "SendPasswordChanged": ({}, "Your password was changed"),
     "SendSecondFactorChanged": ({"change": "removed"}, "Your second factor was removed"),
-    "SendIdentityLinked": ({"provider": "acme"}, "Your account has a new way in"),
-    "SendEmailChangeNotice": ({"email": "old@example.com"}, "Your email is to change"),
+    "SendIdentityLinked": ({"provider": "acme"}, "Your account has a new login method"),
+    "SendEmailChangeNotice": ({"email": "old@example.com"}, "A change of your email was requested"),
 }
 
 

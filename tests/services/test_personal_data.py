@@ -212,7 +212,7 @@ async def test_a_deleted_account_is_locked_at_once_and_gone_after_the_grace_peri
     for headers in (ada.headers, bearer(key)):
         assert (await client.get(f"{API}/users/me", headers=headers)).status_code == 401
     await run_worker(EmailWorker)
-    assert (await mail_catcher.anext()).subject == "Your account is to be deleted"
+    assert (await mail_catcher.anext()).subject == "Your account will be deleted"
     await at_night(resources, run_worker)
     assert await exists(resources, ada), "the grace period is not over"
 

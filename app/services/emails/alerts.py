@@ -1,4 +1,4 @@
-"""What the alerts say. No word in them comes from the user: it might be the attacker's."""
+"""Texts of the alerts. They contain no text of the user, which an attacker may have chosen."""
 
 from app.core.security.tokens import hash_token, new_token
 from app.models import Alert, SecurityAlert
@@ -11,7 +11,7 @@ from app.services.scope import Scope
 TEXTS: dict[Alert, tuple[str, str]] = {
     Alert.NEW_DEVICE: (
         "New login to your account",
-        "Your account was used from a device that it was not used from before.",
+        "Your account was used from a new device.",
     ),
     Alert.NEW_API_KEY: (
         "Your account has a new API key",
@@ -34,10 +34,10 @@ TEXTS: dict[Alert, tuple[str, str]] = {
     Alert.PASSKEY_REMOVED: ("A passkey was removed", "A passkey of your account was removed."),
     Alert.PASSKEY_COPIED: (
         "A passkey may have been copied",
-        "A passkey of your account was refused, because a copy of it seems to exist. Remove it.",
+        "A passkey of your account was rejected, because a copy of it seems to exist. Remove it.",
     ),
     Alert.NEW_IDENTITY: (
-        "Your account has a new way in",
+        "Your account has a new login method",
         "You can now log in to your account with {provider}.",
     ),
     Alert.NEW_ROLE: ("Your account has a new role", "Your account was given the role {role}."),
@@ -50,16 +50,16 @@ TEXTS: dict[Alert, tuple[str, str]] = {
         "Your password was reset. All sessions and API keys have ended.",
     ),
     Alert.EMAIL_CHANGE_REQUESTED: (
-        "Your email is to change",
-        "Someone, perhaps you, asked for another address. It counts once it is confirmed.",
+        "A change of your email was requested",
+        "Someone, perhaps you, requested another address. It takes effect when it is confirmed.",
     ),
     Alert.EMAIL_CHANGED: (
         "Your email was changed",
         "This is no longer the address of your account.",
     ),
     Alert.DELETION_REQUESTED: (
-        "Your account is to be deleted",
-        "Someone, perhaps you, asked to delete your account. To keep it, log in until {due}.",
+        "Your account will be deleted",
+        "Someone, perhaps you, asked to delete your account. To keep it, log in by {due}.",
     ),
     Alert.TOKEN_REUSED: (
         "A session of your account has ended",
@@ -70,7 +70,7 @@ TEXTS: dict[Alert, tuple[str, str]] = {
 
 
 async def draft_alert(scope: Scope, alert: SecurityAlert) -> Draft:
-    """Write an alert. Its link is created here; the database stores only the hash of the token."""
+    """Write an alert. Its link is created here. The database stores only the hash of the token."""
     user = await find_user(scope, alert.user_id)
     subject, sentence = TEXTS[Alert(alert.kind)]
     link = None

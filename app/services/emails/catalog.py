@@ -1,7 +1,7 @@
-"""Every email: one function each returns the recipient, the subject, and the templates' values.
+"""All emails. One function per email returns its recipient, subject, and template values.
 
-A function takes the job that it writes for, and its templates in `templates/email/` have its name.
-It raises NothingToSend where the job is void.
+The function's `job` parameter selects it, and its templates in `templates/email/` have its name.
+It raises NothingToSend if the email is no longer needed.
 """
 
 from datetime import UTC, datetime
@@ -61,7 +61,7 @@ async def email_change(scope: Scope, job: jobs.SendEmailChange) -> Draft:
         raise NothingToSend("Another address is pending now")
     owner = await UserService(scope).find_by_email(new_email)
     if owner is not None and owner.id != user.id:
-        # The user who asked gets the same answer as for a free address.
+        # The requesting user cannot see a difference to a free address.
         return Draft.to(owner, "You have an account", "address_taken", link=page_link(scope))
     link = await new_email_link(scope, user, new_email, expires_at)
     return Draft(new_email, "Confirm your new email", {"link": link})

@@ -1,4 +1,4 @@
-"""Describes a client in words of our own: its User-Agent header may be an attacker's message."""
+"""Describes a client in fixed words, because its User-Agent may be an attacker's message."""
 
 BROWSERS = {
     "Edg/": "Edge",
@@ -12,7 +12,7 @@ BROWSERS = {
     "curl/": "curl",
     "python": "a Python program",
 }
-"""In this order: most browsers name others, too."""
+"""The order matters, because the User-Agent of most browsers also names others."""
 
 SYSTEMS = {
     "Android": "Android",
@@ -26,7 +26,7 @@ SYSTEMS = {
 
 
 def describe_client(user_agent: str) -> str:
-    """Return such as "Firefox on Linux"."""
+    """Return a description such as "Firefox on Linux"."""
     browser = _first(BROWSERS, user_agent) or "an unknown program"
     system = _first(SYSTEMS, user_agent)
     return f"{browser} on {system}" if system else browser

@@ -1,4 +1,4 @@
-"""Composes an email: a function of the catalog returns the values of its two templates."""
+"""Composes an email from a function of the catalog and its two templates."""
 
 import inspect
 from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ FUNCTIONS: dict[type[EmailJob], Callable[[Scope, EmailJob], Awaitable[Draft]]] =
 
 
 async def compose(scope: Scope, job: EmailJob) -> EmailMessage:
-    """Compose the email that a job asks for. Raises NothingToSend."""
+    """Compose the email of a job. Raise NothingToSend."""
     function = next(FUNCTIONS[kind] for kind in type(job).__mro__ if kind in FUNCTIONS)
     draft = await function(scope, job)
     return _render(draft.template or function.__name__, draft)

@@ -8,14 +8,14 @@ from app.models import User
 
 
 class NothingToSend(Exception):
-    """The job is void: its recipient is gone, or what it announces no longer holds."""
+    """The email is no longer needed: its recipient is gone, or its content is no longer true."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """The recipient, the subject, and the values of the templates.
 
-    `template` names the templates where they are not those of the function.
+    `template` names the templates if they differ from the function's name.
     """
 
     recipient: str
@@ -27,7 +27,7 @@ class Draft:
     def to(cls, user: User, subject: str, template: str | None = None, **values: object) -> Self:
         """Address a user, by name if the address is confirmed.
 
-        Anyone can sign up with an address that is not theirs: a name would be their message to it.
+        An attacker can sign up with an address of another person, and use the name as a message.
         """
         name = user.full_name if user.email_verified_at is not None else None
         return cls(user.email, subject, {"name": name, **values}, template)

@@ -1,7 +1,7 @@
-"""Builds the links in emails, from settings alone: a Host header would let others choose the site.
+"""Builds the links in emails from settings. With the Host header, a client could choose the site.
 
-The token of a link is created while its email is written, and only the email contains it. A job
-that is tried again creates another, which replaces the first.
+The token of a link is created when its email is rendered, and only the email contains it. A retried
+job creates another token, which replaces the first.
 """
 
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from app.services.scope import Scope
 
 
 def page_link(scope: Scope, page: str = "") -> str:
-    """Return the address of a page of the front end, or of PUBLIC_URL where there is none."""
+    """Return the URL of a page, on FRONT_END_URL or else on PUBLIC_URL."""
     site = str(scope.settings.front_end_url or scope.settings.public_url)
     return f"{site.rstrip('/')}/{page}"
 
@@ -32,7 +32,7 @@ async def new_email_link(scope: Scope, user: User, new_email: str, expires_at: d
 
 
 def report_link(scope: Scope, token: str) -> str:
-    """Return a link that says "this wasn't me"."""
+    """Return the "this wasn't me" link of an alert."""
     return _with_token(scope, "report-takeover", token)
 
 
@@ -43,7 +43,7 @@ async def password_link(scope: Scope, user: User, *, lifetime: int) -> str:
 
 
 async def personal_data_link(scope: Scope, user: User, *, lifetime: int) -> str:
-    """Return a link to the user's archive. It leads to the service, which needs no page for it."""
+    """Return a link to the user's archive. It points to the API, because it needs no page."""
     token = await _issue(scope, user, Purpose.PERSONAL_DATA, user.email, lifetime)
     site = str(scope.settings.public_url).rstrip("/")
     return f"{site}/api/v1/personal-data?token={token}"

@@ -1,5 +1,3 @@
-"""The templates of emails."""
-
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 templates = Environment(

@@ -30,7 +30,7 @@ async def _rows(scope: Scope, table: Table, column: Column[object], user_id: UUI
 
 
 def _without_others(table: Table, row: dict[str, object], user_id: UUID) -> dict[str, object]:
-    """Leave out where an administrator was who did something to the account."""
+    """Remove the IP address and user agent of an administrator who changed the account."""
     if table is table_of(AuditEvent) and row["actor_id"] not in {None, user_id}:
         return row | {"ip_address": None, "user_agent": None}
     return row

@@ -1,7 +1,7 @@
-"""What is stored about a user, and which of it the user gets.
+"""The contents of a personal data archive.
 
-A table with a column for its user is exported, unless it says here why not. A test finds tables
-that refer to users in other ways.
+Every table with a column for its user is exported, unless it is left out here with a reason. A test
+finds tables that refer to users in other ways.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,25 +17,25 @@ NAMES: Mapping[str, str] = {
     "totp_factors": "second_factor",
     "user_roles": "roles",
 }
-"""What a table is called in the archive, where its own name says less to users."""
+"""Names in the archive that users understand better than the names of the tables."""
 
 LEFT_OUT: Mapping[type[models.Base], str] = {
-    models.RefreshToken: "holds nothing but hashes of tokens; its session is exported",
-    models.EmailToken: "holds nothing but hashes of links that expire within days",
-    models.MfaChallenge: "holds nothing but hashes of logins that expire within minutes",
-    models.RecoveryCode: "holds nothing but hashes of codes",
-    models.PersonalDataArchive: "holds the previous archive",
+    models.RefreshToken: "contains only hashes of tokens; its session is exported",
+    models.EmailToken: "contains only hashes of links that expire within days",
+    models.MfaChallenge: "contains only hashes of logins that expire within minutes",
+    models.RecoveryCode: "contains only hashes of codes",
+    models.PersonalDataArchive: "contains the previous archive",
 }
 """Tables that refer to users and are not in the archive, each with the reason."""
 
 WITHHELD: Mapping[str, str] = {
-    "password_hash": "proves the user, and would let a reader of the archive guess the password",
-    "key_hash": "proves the user",
-    "token_hash": "proves the user",
-    "encrypted_secret": "proves the user",
-    "last_step": "says which codes are still unused",
-    "credential_id": "says nothing about the user: it is a random number",
-    "public_key": "says nothing about the user: it is a random number",
+    "password_hash": "a credential; a reader of the archive could guess the password",
+    "key_hash": "a credential",
+    "token_hash": "a credential",
+    "encrypted_secret": "a credential",
+    "last_step": "reveals which codes are still unused",
+    "credential_id": "a random number, which says nothing about the user",
+    "public_key": "a random number, which says nothing about the user",
 }
 """Columns that are not in the archive, each with the reason."""
 

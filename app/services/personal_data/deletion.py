@@ -1,4 +1,4 @@
-"""The end of an account: at once by an administrator, after a time to return by its user."""
+"""Deletion of accounts: immediate by an administrator, after a grace period by the user."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -16,7 +16,7 @@ from app.services.scope import Scope
 
 OpenScope = Callable[[], AbstractAsyncContextManager[Scope]]
 
-# A superuser stays: it may be the last one.
+# Superusers stay, because one may be the last.
 _DUE = (
     select(User)
     .where(User.deletion_due_at <= func.statement_timestamp(), ~User.is_superuser)
@@ -25,10 +25,9 @@ _DUE = (
 
 
 async def request_deletion(scope: Scope, user: User) -> None:
-    """Log a user out everywhere, and delete the account once DELETION_GRACE_PERIOD is over.
+    """Log a locked user out everywhere, and delete the account after DELETION_GRACE_PERIOD.
 
-    The user is locked. Passwords and second factors stay, so that the user can return by logging
-    in.
+    Passwords and second factors stay, so that the user can log in to keep the account.
     """
     grace_period = timedelta(seconds=scope.settings.deletion_grace_period)
     user.deletion_due_at = datetime.now(UTC) + grace_period
@@ -38,7 +37,7 @@ async def request_deletion(scope: Scope, user: User) -> None:
 
 
 def cancel_deletion(scope: Scope, user: User) -> None:
-    """Keep the account of a user who has returned, or became a superuser."""
+    """Cancel the deletion of a user who has logged in or became a superuser."""
     if user.deletion_due_at is not None:
         user.deletion_due_at = None
         actor_id = scope.actor_id or user.id
@@ -46,10 +45,7 @@ def cancel_deletion(scope: Scope, user: User) -> None:
 
 
 async def delete_account(scope: Scope, user: User, *, actor_id: UUID | None) -> None:
-    """Delete a user with everything they own.
-
-    What has to stay, the audit trail, no longer says where they were.
-    """
+    """Delete a user with everything they own, and anonymize their events in the audit trail."""
     audit = AuditTrail(scope)
     await scope.uow.session.delete(user)
     await scope.uow.session.flush()
@@ -58,11 +54,11 @@ async def delete_account(scope: Scope, user: User, *, actor_id: UUID | None) -> 
 
 
 async def delete_due_accounts(open_scope: OpenScope) -> None:
-    """Delete the accounts whose users have not returned, each in a transaction of its own."""
+    """Delete the accounts whose grace period is over, each in its own transaction."""
     deleted = True
     while deleted:
         async with open_scope() as scope:
-            # A user who is logging in at this moment has locked the row, and returns.
+            # A user who is logging in has locked the row, and keeps the account.
             due = _DUE.order_by(User.deletion_due_at).with_for_update(skip_locked=True)
             user = await scope.uow.session.scalar(due)
             deleted = user is not None

@@ -1,7 +1,7 @@
-"""Personal data: the user asks for an archive, a job builds it, and an email brings a link.
+"""Export of personal data: the user requests an archive, a job builds it, and an email links to it.
 
-The link needs no login. It takes a login to ask for an archive, and the mailbox to get it: a thief
-of either has nothing. Whatever makes emailed links invalid, such as a new password, ends this one.
+The link needs no login. An attacker needs a login to request an archive and the mailbox to get it,
+so one of them is not enough. A new password invalidates the link, like every emailed link.
 """
 
 import zlib
@@ -38,7 +38,7 @@ _IS_BEING_BUILT = select(outbox.c.id).where(outbox.c.key == bindparam("key"), al
 
 @dataclass(frozen=True, slots=True)
 class ExportStatus:
-    """Whether a job builds an archive now, and the archive that can be downloaded, if any."""
+    """Whether a job is building an archive, and the times of the archive that is available."""
 
     is_being_built: bool
     created_at: datetime | None = None
@@ -51,9 +51,9 @@ class PersonalDataService:
         self.uow = scope.uow
 
     async def request(self) -> None:
-        """Enqueue the job that builds the user's archive, unless one waits already.
+        """Enqueue the job that builds the user's archive, unless one is already enqueued.
 
-        Raise EmailNotConfirmed: the link must not go to the owner of another mailbox.
+        Raise EmailNotConfirmed: the link must not go to another person's mailbox.
         """
         user = await lock_confirmed_actor(self.scope)
         self.uow.enqueue(
@@ -64,7 +64,6 @@ class PersonalDataService:
         AuditTrail(self.scope).record("personal_data.requested", user_id=user.id, actor_id=user.id)
 
     async def status(self) -> ExportStatus:
-        """Return where the user's archive is."""
         user_id = self.scope.principal.user_id
         reader = self.scope.reader
         job_id = await reader.scalar(_IS_BEING_BUILT, key=_key_of(user_id))
@@ -72,11 +71,11 @@ class PersonalDataService:
         return ExportStatus(job_id is not None, *(archive or ()))
 
     async def build(self, user_id: UUID) -> bytes:
-        """Return the archive of a user, compressed."""
+        """Return the compressed archive of a user."""
         return zlib.compress(await build_archive(self.scope, user_id))
 
     async def store(self, user_id: UUID, compressed: bytes) -> None:
-        """Keep an archive in place of an earlier one, and send the user a link to it."""
+        """Store an archive, which replaces an earlier one, and send the user a link to it."""
         user = await UserService(self.scope).get(user_id)
         lifetime = timedelta(seconds=self.scope.settings.personal_data_link_lifetime)
         values = {
@@ -91,10 +90,10 @@ class PersonalDataService:
         self.uow.enqueue(SendPersonalData(user_id=user_id, email=user.email))
 
     async def download(self, token: str) -> bytes:
-        """Return the JSON of an archive, as often as it is asked for until the link expires.
+        """Return the JSON of an archive. The link works repeatedly until it expires.
 
-        Programs that check the links of emails for malware must not use it up.
-        Raise InvalidToken or TooManyAttempts.
+        Otherwise, programs that check links in emails for malware would use it up. Raise
+        InvalidToken or TooManyAttempts.
         """
         attempt = Attempt(Action.PERSONAL_DATA, self.scope.request.ip_address)
         async with self.scope.throttle.guess(attempt):
