@@ -59,7 +59,7 @@ def register(actions: Subparsers) -> None:
 
 
 async def list_jobs(backends: Backends, arguments: ListArguments) -> int:
-    wanted = JobFilter(
+    filters = JobFilter(
         state=arguments.state,
         queue=arguments.queue,
         name=arguments.kind,
@@ -72,7 +72,7 @@ async def list_jobs(backends: Backends, arguments: ListArguments) -> int:
     page = await control.search_jobs(
         backends.sessions,
         backends.queues,
-        wanted,
+        filters,
         cursor=arguments.cursor,
         limit=arguments.limit,
     )

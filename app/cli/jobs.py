@@ -24,7 +24,7 @@ from app.cli.scope import open_scope
 from app.cli.tables import since, table
 from app.core import control
 from app.core.control import DeadLetterDetails, DeadLetterNotFound, DeadLetterPage, RetryResult
-from app.core.control.durations import age
+from app.core.control.durations import format_duration
 from app.core.exceptions import NotFound
 from app.core.job_store.record import JobRecord, JobState
 from app.services.dead_letter_service import Change, DeadLetterService
@@ -207,7 +207,9 @@ def _moment(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     seconds = (datetime.now(UTC) - moment).total_seconds()
-    distance = f"{age(seconds)} ago" if seconds >= 0 else f"in {age(-seconds)}"
+    distance = (
+        f"{format_duration(seconds)} ago" if seconds >= 0 else f"in {format_duration(-seconds)}"
+    )
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC ({distance})"
 
 

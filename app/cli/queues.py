@@ -21,7 +21,7 @@ from app.cli.scope import open_scope
 from app.cli.tables import Cell, table
 from app.core import control
 from app.core.control import Count, QueueLimits, QueueOverview, Throughput, UnknownQueue
-from app.core.control.durations import age
+from app.core.control.durations import format_duration
 from app.services.operations import QueueOperations
 
 HEADERS = (
@@ -159,7 +159,7 @@ def _unknown_row(queue: UnknownQueue) -> list[Cell]:
 
 
 def _with_age(count: int | Count, seconds: float | None) -> str:
-    return f"{count} ({age(seconds)})" if seconds is not None else str(count)
+    return f"{count} ({format_duration(seconds)})" if seconds is not None else str(count)
 
 
 def _ended(jobs: Throughput) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Container, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from app.core.control.durations import age
+from app.core.control.durations import format_duration
 
 MIN_WIDTH, DEFAULT_WIDTH = 80, 100
 GAP = "  "
@@ -35,7 +35,7 @@ def table(
 
 def since(moment: datetime) -> str | None:
     """Return the time since a moment."""
-    return age((datetime.now(UTC) - moment).total_seconds())
+    return format_duration((datetime.now(UTC) - moment).total_seconds())
 
 
 def mebibytes(size: int) -> str:

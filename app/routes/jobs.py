@@ -45,7 +45,7 @@ async def read_jobs(  # noqa: PLR0913, PLR0917  each filter is a parameter
     limit: Limit = 50,
 ) -> FoundJobs:
     """List the jobs of a state that match, page by page. `cursor` leads to the next page."""
-    wanted = JobFilter(
+    filters = JobFilter(
         state=state,
         queue=queue,
         name=name,
@@ -56,7 +56,7 @@ async def read_jobs(  # noqa: PLR0913, PLR0917  each filter is a parameter
         arguments=arguments_of(argument or []),
     )
     sessions = resources_of(request).sessions
-    return await control.search_jobs(sessions, scope.queues, wanted, cursor=cursor, limit=limit)
+    return await control.search_jobs(sessions, scope.queues, filters, cursor=cursor, limit=limit)
 
 
 @router.get("/{job_id}/details")

@@ -59,7 +59,7 @@ async def change_dead_letters(ctx: JobContext, job: jobs.ChangeDeadLetters) -> d
     """Retry or discard dead letters in batches. A later try goes on where this one ended."""
     from app.core import control  # noqa: PLC0415  few workers ever need it
 
-    wanted = control.JobFilter(
+    filters = control.JobFilter(
         state=control.JobView.DEAD,
         queue=job.in_queue,
         name=job.name,
@@ -77,7 +77,7 @@ async def change_dead_letters(ctx: JobContext, job: jobs.ChangeDeadLetters) -> d
         ctx.resources.sessions,
         ctx.resources.queues,
         control.BulkAction(job.action),
-        wanted,
+        filters,
         show,
     )
     return {"done": result.done, "refused": result.refused, "summary": str(result)}

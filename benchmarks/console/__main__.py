@@ -40,10 +40,10 @@ async def seconds_of(call: Call, rounds: int = ROUNDS) -> float:
 def calls_of(resources: Resources) -> dict[str, Call]:
     sessions, queues = resources.sessions, resources.queues
 
-    def search(wanted: JobFilter) -> Call:
+    def search(filters: JobFilter) -> Call:
         async def search() -> object:
             try:
-                return await control.search_jobs(sessions, queues, wanted)
+                return await control.search_jobs(sessions, queues, filters)
             except control.SearchTooBroad as refusal:
                 return refusal
 
@@ -78,9 +78,9 @@ async def measure(resources: Resources, jobs: int, letters: int) -> bool:
         found[name] = await seconds_of(call)
         print(f"{name:45}{found[name] * 1000:9.1f} ms", flush=True)
     began = time.perf_counter()
-    wanted = JobFilter(state=JobView.DEAD, error_class="Error7")
+    filters = JobFilter(state=JobView.DEAD, error_class="Error7")
     result = await control.change_dead_letters(
-        resources.sessions, resources.queues, BulkAction.RETRY, wanted
+        resources.sessions, resources.queues, BulkAction.RETRY, filters
     )
     bulk = time.perf_counter() - began
     print(f"{result!s:45}{bulk:9.1f} s")

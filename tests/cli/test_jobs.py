@@ -195,4 +195,4 @@ async def test_a_job_is_cancelled_once(resources: Resources, run_command: RunCom
 
     again = await run_command("jobs", "cancel", str(job_id))
     assert (again.code, again.output) == (1, "")
-    assert again.errors == f"The job {job_id} cannot be cancelled: it was cancelled before\n"
+    assert again.errors == f"The job {job_id} cannot be cancelled: it is already cancelled\n"

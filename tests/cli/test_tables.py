@@ -1,7 +1,7 @@
 import pytest
 
 from app.cli.tables import mebibytes, table
-from app.core.control.durations import age
+from app.core.control.durations import format_duration
 
 
 def test_numbers_are_aligned_to_the_right_and_a_missing_value_is_a_dash() -> None:
@@ -36,7 +36,7 @@ def test_a_line_is_as_long_as_the_terminal_allows(
     ],
 )
 def test_an_age_is_shown_in_its_largest_unit(seconds: float | None, text: str | None) -> None:
-    assert age(seconds) == text
+    assert format_duration(seconds) == text
 
 
 def test_sizes_are_shown_in_mebibytes() -> None:

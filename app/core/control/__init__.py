@@ -1,7 +1,8 @@
-"""What operators can ask about queues and jobs, and what they can do, from any interface.
+"""Operator queries and actions on queues and jobs, for every interface.
 
-Everything works on a running system and takes effect within about a second. A server that does not
-answer raises DatabaseUnavailable or QueueUnavailable, whose `cause` names the server and the cure.
+Actions work on a running system and take effect within about a second. If a server does not
+respond, they raise DatabaseUnavailable or QueueUnavailable, whose `cause` names the server and the
+cure.
 """
 
 from app.core.control.bulk import (

@@ -1,4 +1,4 @@
-"""Dead letters in groups, and what is done with all that match a filter."""
+"""Groups of dead letters, and retries or discards of all that match a filter."""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,20 +11,20 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, Select, String, func, literal_column, select
 from sqlalchemy.exc import DBAPIError
 
-from app.core.control.found_jobs import JobFilter, JobView, Place, SearchTooBroad
+from app.core.control.found_jobs import JobFilter, JobView, Position, SearchTooBroad
 from app.core.control.queues import find_queue
 from app.core.control.retries import BATCH, discard_batch, retry_batch
-from app.core.control.search_rows import LIMIT_TIME, ORDERS, QUERY_CANCELED, conditions_of
+from app.core.control.search_rows import ORDERS, QUERY_CANCELED, SET_TIMEOUT, conditions_of
 from app.core.database import Sessions
 from app.core.exceptions import BadRequest
 from app.core.job_store.outbox import outbox
 from app.core.postgres.failures import sqlstate_of
 from app.core.queue import QueuePools
 
-MOST_GROUPS = 100
+MAX_GROUPS = 100
 
 TIME_LIMIT = 5.0
-"""Seconds for one statement about all dead letters."""
+"""Seconds that one statement over all dead letters may take."""
 
 OLDEST_FIRST = replace(ORDERS[JobView.DEAD], descending=False)
 
@@ -55,10 +55,10 @@ class DeadLetterGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkResult:
-    """What became of the dead letters so far.
+    """The result of a bulk action so far.
 
-    One is refused while a worker holds the job, while another job has its key, and when its queue
-    is not in the code.
+    A dead letter is refused while a worker holds the job or another job has its key, or if its
+    queue is not in the code.
     """
 
     action: BulkAction
@@ -82,8 +82,8 @@ async def group_dead_letters(
 
     Raises SearchTooBroad, DatabaseUnavailable.
     """
-    wanted = JobFilter(state=JobView.DEAD, queue=queue, name=name)
-    # Without parameters: PostgreSQL compares the text of what is grouped with what is selected.
+    filters = JobFilter(state=JobView.DEAD, queue=queue, name=name)
+    # Literals, not parameters: PostgreSQL must see the same expression in SELECT and GROUP BY.
     error_class = literal_column("split_part(coalesce(outbox.error, ''), ':', 1)", String)
     groups = (
         select(
@@ -94,18 +94,18 @@ async def group_dead_letters(
             func.min(outbox.c.failed_at).label("first_failed_at"),
             func.max(outbox.c.failed_at).label("last_failed_at"),
         )
-        .where(*_matching(wanted))
+        .where(*_matching(filters))
         .group_by(outbox.c.queue, outbox.c.name, error_class)
         .order_by(func.count().desc(), outbox.c.queue, outbox.c.name)
-        .limit(MOST_GROUPS)
+        .limit(MAX_GROUPS)
     )
     rows = await _read(sessions, groups)
     return [DeadLetterGroup(**row._mapping) for row in rows]  # noqa: SLF001  its documented name
 
 
-async def count_matching(sessions: Sessions, wanted: JobFilter) -> int:
+async def count_matching(sessions: Sessions, filters: JobFilter) -> int:
     """Count the dead letters that match. Raises SearchTooBroad, DatabaseUnavailable."""
-    count = select(func.count()).select_from(outbox).where(*_matching(wanted))
+    count = select(func.count()).select_from(outbox).where(*_matching(filters))
     [row] = await _read(sessions, count)
     return int(row[0])
 
@@ -114,42 +114,42 @@ async def change_dead_letters(
     sessions: Sessions,
     queues: QueuePools,
     action: BulkAction,
-    wanted: JobFilter,
+    filters: JobFilter,
     on_progress: OnProgress | None = None,
 ) -> BulkResult:
     """Retry or discard all dead letters that match, the oldest first.
 
-    Those that fail while this runs are left out, so that a job that fails at once is not retried
-    forever. A second call goes on where an interrupted one ended.
+    Jobs that fail while this runs are ignored, so that a job that fails at once is not retried
+    forever. A second call continues after an interrupted one.
 
-    Raises OnlyDeadLetters, SensitiveArgument, SearchTooBroad, QueueUnavailable,
-    DatabaseUnavailable. Some may have been changed then.
+    Raises OnlyDeadLetters, SensitiveArgument, SearchTooBroad, QueueUnavailable, or
+    DatabaseUnavailable. Some dead letters may have been changed by then.
     """
-    if wanted.state is not JobView.DEAD:
+    if filters.state is not JobView.DEAD:
         raise OnlyDeadLetters
-    wanted.check()
-    wanted = replace(wanted, until=wanted.until or datetime.now(UTC))
-    result = BulkResult(action=action, total=await count_matching(sessions, wanted))
-    after: Place | None = None
-    while letters := await _next(sessions, wanted, after):
-        done = await _change(sessions, queues, action, letters)
-        refused = len(letters) - done
+    filters.check()
+    filters = replace(filters, until=filters.until or datetime.now(UTC))
+    result = BulkResult(action=action, total=await count_matching(sessions, filters))
+    after: Position | None = None
+    while dead_letters := await _next_batch(sessions, filters, after):
+        done = await _change_batch(sessions, queues, action, dead_letters)
+        refused = len(dead_letters) - done
         result = replace(result, done=result.done + done, refused=result.refused + refused)
         if on_progress is not None:
             await on_progress(result)
-        after = Place(letters[-1].failed_at, letters[-1].id)
+        after = Position(dead_letters[-1].failed_at, dead_letters[-1].id)
     return result
 
 
-async def _change(
-    sessions: Sessions, queues: QueuePools, action: BulkAction, letters: Sequence[Row[Any]]
+async def _change_batch(
+    sessions: Sessions, queues: QueuePools, action: BulkAction, dead_letters: Sequence[Row[Any]]
 ) -> int:
     if action is BulkAction.DISCARD:
-        return await discard_batch(sessions, [letter.id for letter in letters])
+        return await discard_batch(sessions, [dead_letter.id for dead_letter in dead_letters])
     known = {queue.name for queue in queues}
     by_queue: defaultdict[str, list[UUID]] = defaultdict(list)
-    for letter in letters:
-        by_queue[letter.queue].append(letter.id)
+    for dead_letter in dead_letters:
+        by_queue[dead_letter.queue].append(dead_letter.id)
     return sum(
         [
             await retry_batch(sessions, queues, find_queue(queues, name), by_queue[name])
@@ -158,27 +158,29 @@ async def _change(
     )
 
 
-async def _next(sessions: Sessions, wanted: JobFilter, after: Place | None) -> Sequence[Row[Any]]:
-    letters = (
+async def _next_batch(
+    sessions: Sessions, filters: JobFilter, after: Position | None
+) -> Sequence[Row[Any]]:
+    dead_letters = (
         select(outbox.c.id, outbox.c.queue, outbox.c.failed_at)
-        .where(*_matching(wanted, after))
+        .where(*_matching(filters, after))
         .order_by(outbox.c.failed_at, outbox.c.id)
         .limit(BATCH)
     )
-    return await _read(sessions, letters)
+    return await _read(sessions, dead_letters)
 
 
-def _matching(wanted: JobFilter, after: Place | None = None) -> list[ColumnElement[bool]]:
-    conditions = [*conditions_of(wanted, OLDEST_FIRST, after)]
-    if wanted.queue is not None:
-        conditions.append(outbox.c.queue == wanted.queue)
+def _matching(filters: JobFilter, after: Position | None = None) -> list[ColumnElement[bool]]:
+    conditions = [*conditions_of(filters, OLDEST_FIRST, after)]
+    if filters.queue is not None:
+        conditions.append(outbox.c.queue == filters.queue)
     return conditions
 
 
 async def _read(sessions: Sessions, statement: Select[*tuple[Any, ...]]) -> Sequence[Row[Any]]:
     """Read rows within the time limit. Raises SearchTooBroad."""
     async with sessions() as session:
-        await session.execute(LIMIT_TIME, {"limit": f"{TIME_LIMIT * 1000:.0f}"})
+        await session.execute(SET_TIMEOUT, {"limit": f"{TIME_LIMIT * 1000:.0f}"})
         try:
             return (await session.execute(statement)).all()
         except DBAPIError as error:

@@ -21,7 +21,7 @@ RESULT_LIFETIME = timedelta(days=1)
 ENDED = {
     JobState.SUCCEEDED: "it succeeded",
     JobState.FAILED: "it failed for good; retry or discard its dead letter",
-    JobState.CANCELLED: "it was cancelled before",
+    JobState.CANCELLED: "it is already cancelled",
 }
 
 
@@ -37,14 +37,14 @@ async def cancel(
     *,
     result_lifetime: timedelta = RESULT_LIFETIME,
 ) -> JobRecord:
-    """Prevent a job from running, or stop it, and return its state: queued, scheduled, or running.
+    """Cancel a waiting or running job, and return its state from before.
 
-    A waiting job is removed at once. A running job is cancelled by its worker within a second.
-    In both cases its row is deleted first: without it, no effect through `ctx.completion()` can
-    follow. The job counts as cancelled for `result_lifetime`.
+    A waiting job is removed at once. The worker of a running job cancels it within a second. In
+    both cases, the job's row is deleted first, which prevents any later commit through
+    `ctx.completion()`. The job counts as cancelled for `result_lifetime`.
 
-    Raises JobNotFound, JobEnded, DatabaseUnavailable, and QueueUnavailable (the row may be deleted
-    already then: cancel the job again).
+    Raises JobNotFound, JobEnded, or DatabaseUnavailable. Raises QueueUnavailable, after which the
+    row may already be deleted: cancel the job again.
     """
     job = await _find(sessions, queues, job_id)
     if job.state in ENDED:

@@ -1,4 +1,4 @@
-"""List and show dead letters: the rows of jobs that failed for good."""
+"""Lists of dead letters, which are the rows of jobs that failed for good, and their details."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ COLUMNS = [
     outbox.c[name]
     for name in ("id", "queue", "name", "attempts", "crashes", "created_at", "failed_at", "error")
 ]
-"""The columns of a list. Tracebacks and payloads can be long."""
+"""The columns of a list, without tracebacks and payloads, which can be long."""
 
 
 class DeadLetterNotFound(NotFound):
@@ -91,9 +91,9 @@ async def list_dead_letters(
 
 
 async def get_dead_letter(sessions: Sessions, job_id: UUID) -> DeadLetterDetails:
-    """Return everything about a dead letter, but no sensitive argument.
+    """Return everything about a dead letter except sensitive arguments.
 
-    Raises DeadLetterNotFound, DatabaseUnavailable.
+    Raises DeadLetterNotFound or DatabaseUnavailable.
     """
     async with sessions() as session:
         found = await session.execute(select(outbox).where(outbox.c.id == job_id, dead))
@@ -109,7 +109,7 @@ async def get_dead_letter(sessions: Sessions, job_id: UUID) -> DeadLetterDetails
 
 
 async def count_dead_letters(sessions: Sessions) -> dict[str, int]:
-    """Count the dead letters of each kind of job. Raises DatabaseUnavailable."""
+    """Count the dead letters of each job class. Raises DatabaseUnavailable."""
     counts = select(outbox.c.name, func.count().label("jobs")).where(dead).group_by(outbox.c.name)
     async with sessions() as session:
         return {row.name: row.jobs for row in await session.execute(counts)}

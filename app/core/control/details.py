@@ -1,4 +1,4 @@
-"""Everything about one job, and what can be done with it."""
+"""The details of a job, and the actions that its state allows."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,10 +25,10 @@ from app.core.telemetry.traceparent import recorded_trace_id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDetails:
-    """A job, its tries as far as the queue remembers them, and what an operator may do.
+    """A job, its recorded tries, and the actions that its state allows.
 
-    `payload` is None where only the result is left. Values that the job's class marks as sensitive
-    are hidden. `trace_id` is that of a trace that a collector has.
+    `payload` is None if only the result is still stored. It hides values that the job class marks
+    as sensitive. `trace_id` is None if the trace was not exported.
     """
 
     job: JobRecord
@@ -55,10 +55,7 @@ class _Stored:
 
 
 async def job_details(sessions: Sessions, queues: QueuePools, job_id: UUID) -> JobDetails:
-    """Return everything about a job.
-
-    Raises JobNotFound, QueueUnavailable, DatabaseUnavailable.
-    """
+    """Return the details of a job. Raises JobNotFound, QueueUnavailable, or DatabaseUnavailable."""
     async with sessions() as session:
         job = await find_job(session, queues, job_id)
         row = (await session.execute(select(outbox).where(outbox.c.id == job_id))).one_or_none()
@@ -93,14 +90,14 @@ async def job_details(sessions: Sessions, queues: QueuePools, job_id: UUID) -> J
 
 
 def _queue_of(queues: QueuePools, job: JobRecord) -> Queue | None:
-    """Return the queue of a job, None for one that is not in the code."""
+    """Return the queue of a job, or None if it is not in the code."""
     with suppress(NotFound):
         return find_queue(queues, job.queue)
     return None
 
 
 async def _tries(queues: QueuePools, queue: Queue | None, job: JobRecord) -> list[RecordedTry]:
-    """Return what the queue remembers. A dead letter can be read while Redis is down."""
+    """Return the recorded tries, or none while Redis is down: a dead letter stays readable."""
     with suppress(QueueUnavailable):
         if queue is not None:
             return await recorded_tries(queues, queue, job.id)

@@ -1,4 +1,4 @@
-"""What an operator should know although everything answers."""
+"""Warnings for operators about problems that no failed request shows."""
 
 import time
 from asyncio import gather
@@ -23,15 +23,15 @@ WITH RECURSIVE named AS (
   FROM named WHERE named.queue IS NOT NULL
 )
 SELECT queue FROM named WHERE queue IS NOT NULL""")
-"""Jumps through the index from one queue to the next, however many rows there are."""
+"""Skips through the index from queue to queue, so the number of rows does not matter."""
 
-NOW_OF_DATABASE = text("SELECT extract(epoch FROM clock_timestamp())")
+DATABASE_TIME = text("SELECT extract(epoch FROM clock_timestamp())")
 
 
 async def collect_warnings(sessions: Sessions, queues: QueuePools) -> list[str]:
-    """Return a sentence per problem, each with its cure, for jobs and for servers.
+    """Return one sentence per problem of jobs and servers, with its cure.
 
-    What is down is left out. Raises what the database raises.
+    A Redis that is down has no warnings. Raises what the database raises.
     """
     return [
         *await _unknown_queues(sessions, queues),
@@ -43,10 +43,13 @@ async def collect_warnings(sessions: Sessions, queues: QueuePools) -> list[str]:
 async def collect_server_warnings(sessions: Sessions, queues: QueuePools) -> list[str]:
     """Return the warnings about the configuration and the clocks of PostgreSQL and Redis."""
     async with sessions() as session:
-        ours = time.time()
-        theirs = float(await session.scalar(NOW_OF_DATABASE) or 0)
+        local_time = time.time()
+        server_time = float(await session.scalar(DATABASE_TIME) or 0)
     found = await gather(*(_redis_warnings(queues[queue], queue) for queue in queues))
-    return [*_skew("PostgreSQL", theirs, ours), *(each for warnings in found for each in warnings)]
+    return [
+        *_skew("PostgreSQL", server_time, local_time),
+        *(warning for warnings in found for warning in warnings),
+    ]
 
 
 async def _unknown_queues(sessions: Sessions, queues: QueuePools) -> list[str]:
@@ -66,38 +69,39 @@ async def _postponed_jobs(queues: QueuePools) -> list[str]:
         with suppress(RedisError, OSError):
             if await queues[queue].exists(queues[queue].queue_keys.postponed):
                 warnings.append(
-                    f"Jobs of the queue {queue.name!r} wait for a worker that knows them. "
+                    f"Jobs of the queue {queue.name!r} wait for a worker that knows their class. "
                     "Deploy the workers, or cancel the jobs"
                 )
     return warnings
 
 
 async def _redis_warnings(redis: QueueRedis, queue: Queue) -> list[str]:
-    place = f"The Redis of the queue {queue.name!r}"
+    server = f"The Redis of the queue {queue.name!r}"
     try:
-        ours = time.time()
+        local_time = time.time()
         seconds, microseconds = await redis.time()
         info = await redis.info()
     except (RedisError, OSError):
         return []
-    return [*_data_warnings(place, info), *_skew(place, seconds + microseconds / 1e6, ours)]
+    server_time = seconds + microseconds / 1e6
+    return [*_data_warnings(server, info), *_skew(server, server_time, local_time)]
 
 
-def _data_warnings(place: str, info: Mapping[str, object]) -> Iterator[str]:
+def _data_warnings(server: str, info: Mapping[str, object]) -> Iterator[str]:
     if info.get("role") == "slave":
-        yield f"{place} is a replica. Let the URL lead to the primary"
+        yield f"{server} is a replica. Point the URL to the primary"
     if (policy := info.get("maxmemory_policy")) != "noeviction":
         cure = f"Set maxmemory-policy noeviction, not {policy}"
-        yield f"{place} deletes jobs when memory runs short. {cure}"
+        yield f"{server} deletes jobs when memory runs out. {cure}"
     if not info.get("aof_enabled"):
-        yield f"{place} has no append-only file: a restart loses jobs. Set appendonly yes"
+        yield f"{server} has no append-only file: a restart loses jobs. Set appendonly yes"
 
 
-def _skew(place: str, theirs: float, ours: float) -> list[str]:
-    """Compare a clock with ours, which was read before: the answer took some time."""
-    seconds = theirs - ours
-    took = time.time() - ours
-    if -MAX_CLOCK_SKEW <= seconds <= MAX_CLOCK_SKEW + took:
+def _skew(server: str, server_time: float, local_time: float) -> list[str]:
+    """Compare a server's clock with this process's, which was read before the request."""
+    skew = server_time - local_time
+    elapsed = time.time() - local_time
+    if -MAX_CLOCK_SKEW <= skew <= MAX_CLOCK_SKEW + elapsed:
         return []
-    direction = "ahead of" if seconds > 0 else "behind"
-    return [f"{place} has a clock that is {abs(seconds):.0f} s {direction} ours. Run NTP on both"]
+    direction = "ahead of" if skew > 0 else "behind"
+    return [f"{server} has a clock that is {abs(skew):.0f} s {direction} ours. Run NTP on both"]

@@ -1,7 +1,7 @@
-"""Durations as operators read them, in a terminal and on a page."""
+"""Durations in the format for terminals and pages."""
 
 
-def age(seconds: float | None) -> str | None:
+def format_duration(seconds: float | None) -> str | None:
     """Return a duration in its largest unit: 12s, 3m, 5h, 2d."""
     if seconds is None:
         return None

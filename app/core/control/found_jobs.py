@@ -1,4 +1,4 @@
-"""What a search for jobs takes and returns."""
+"""The filters and results of a search for jobs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class JobView(StrEnum):
 
 class InvalidCursor(BadRequest):
     def __init__(self) -> None:
-        super().__init__("The cursor is not one that a page of jobs ended with")
+        super().__init__("The cursor is not from a page of jobs")
 
 
 class SensitiveArgument(BadRequest):
@@ -38,26 +38,26 @@ class SensitiveArgument(BadRequest):
 class UnknownArguments(BadRequest):
     def __init__(self) -> None:
         super().__init__(
-            "Jobs that ended are remembered without their arguments. "
-            "Search them by class, request, time, or error"
+            "The arguments of jobs that ended are not stored. "
+            "Search for them by class, request, time, or error"
         )
 
 
 class SearchTooBroad(BadRequest):
     def __init__(self, seconds: float) -> None:
         super().__init__(
-            f"The search did not end within {seconds:g} s. "
-            "Narrow it down: by queue, by class, or by time"
+            f"The search did not finish within {seconds:g} s. "
+            "Narrow it down by queue, by class, or by time"
         )
 
 
 class InvalidArgument(BadRequest):
     def __init__(self, text: str) -> None:
-        super().__init__(f"{text!r} is no argument of a job: write its name and its value, a=b")
+        super().__init__(f"{text!r} is not an argument of a job. Write its name and value as a=b")
 
 
 def arguments_of(texts: Iterable[str]) -> dict[str, str]:
-    """Read arguments such as `user_id=42`, also with `payload.` before. Raise InvalidArgument."""
+    """Parse arguments such as `user_id=42` or `payload.user_id=42`. Raise InvalidArgument."""
     found = {}
     for text in texts:
         path, equals, value = text.partition("=")
@@ -69,11 +69,12 @@ def arguments_of(texts: Iterable[str]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """Which jobs to find. None means all.
+    """The jobs to find. A filter that is None matches every job.
 
-    `since` and `until` are about when a job was enqueued, when it is due if it is scheduled, and
-    when it ended if it has. `arguments` are paths into the payload and their values as text, such
-    as `{"user_id": "…"}`. `error_class` is the name of an exception.
+    `since` and `until` compare the time when a job was enqueued. For scheduled jobs, they compare
+    the time when it is due, and for ended jobs, the time when it ended. `arguments` maps paths in
+    the payload to values as text, such as `{"user_id": "…"}`. `error_class` is the name of an
+    exception.
     """
 
     state: JobView
@@ -97,9 +98,9 @@ class JobFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundJob:
-    """A job of a list. `attempt` counts the tries, None where they are not known.
+    """A job of a list. `attempt` is the number of tries, or None if it is unknown.
 
-    `state` is how the job ended if it has: succeeded, failed, or cancelled.
+    `state` is succeeded, failed, or cancelled for a job that ended, and else the JobView.
     """
 
     id: UUID
@@ -118,10 +119,9 @@ class FoundJob:
 
 @dataclass(frozen=True, slots=True)
 class FoundJobs:
-    """A page of jobs. `cursor` continues behind it, None at the end.
+    """A page of jobs. `cursor` continues after it, and is None at the end.
 
-    A page can be short, or even empty, and have a cursor: then many jobs were looked at that are
-    in another state.
+    A short or empty page can have a cursor, if many of the scanned jobs did not match.
     """
 
     data: Sequence[FoundJob]
@@ -129,17 +129,17 @@ class FoundJobs:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
-    """A place in the order of a list: a moment, and the id of the job there."""
+class Position:
+    """A position in a sorted list: the time by which it is sorted, and the id of the job."""
 
-    moment: datetime
+    time: datetime
     id: UUID
 
     def encode(self) -> str:
-        return f"{(self.moment - EPOCH) // MICROSECOND}.{self.id}"
+        return f"{(self.time - EPOCH) // MICROSECOND}.{self.id}"
 
     @classmethod
-    def decode(cls, cursor: str) -> "Place":
+    def decode(cls, cursor: str) -> "Position":
         """Raise InvalidCursor."""
         microseconds, _, job_id = cursor.partition(".")
         try:

@@ -1,4 +1,4 @@
-"""The job classes: how often each runs, how long it takes, how it failed, and where its code is."""
+"""Statistics of the job classes, their recent failures, and their places in the code."""
 
 import time
 from asyncio import gather
@@ -27,8 +27,8 @@ from app.core.telemetry.code_places import place_of_class
 HOUR, DAY = 60, 1_440
 """Minutes of activity."""
 
-RECENT = 20
-"""Failed tries that are shown."""
+MAX_FAILURES = 20
+"""The number of failed tries on a page."""
 
 
 class JobClassNotFound(NotFound):
@@ -38,9 +38,9 @@ class JobClassNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Histograms:
-    """How many tries took how long.
+    """Histograms of how long tries waited and took.
 
-    Each has one number for each of `bounds`, the upper limits in seconds, and one more.
+    `bounds` are the upper limits of the buckets in seconds. A last bucket has the longer tries.
     """
 
     bounds: tuple[float, ...]
@@ -56,7 +56,7 @@ class Histograms:
 class JobClass:
     """A job class of this release, with the tries of the last hour.
 
-    `ended` has the number of jobs that ended in each of the last 60 minutes.
+    `ended` has the number of jobs that ended, for each of the last 60 minutes.
     """
 
     name: str
@@ -81,8 +81,8 @@ class JobClassDetails:
     """A job class, its fields, and its code.
 
     `source` and `handler` are places in the code, such as `app/workers/jobs.py:35`. `handler` is
-    None while no live worker has the class. The histograms are of the last 24 hours, and
-    `ended_by_hour` has the jobs that ended in each of them.
+    None if no live worker has the class. The histograms cover the last 24 hours. `ended_by_hour`
+    has the number of jobs that ended, for each of these hours.
     """
 
     summary: JobClass
@@ -98,7 +98,7 @@ class JobClassDetails:
 
 
 async def list_job_classes(queues: QueuePools) -> list[JobClass]:
-    """List the job classes of this release by name. Raises QueueUnavailable."""
+    """List the job classes of this release, sorted by name. Raises QueueUnavailable."""
     known = {queue.name for queue in queues}
     classes = {job.__name__: job for job in all_classes(Job) if hasattr(job, "queue")}
     chosen = [classes[name] for name in sorted(classes) if classes[name].queue.name in known]
@@ -107,7 +107,7 @@ async def list_job_classes(queues: QueuePools) -> list[JobClass]:
 
 
 async def job_class(queues: QueuePools, name: str) -> JobClassDetails:
-    """Return everything about a job class. Raises JobClassNotFound, QueueUnavailable."""
+    """Return the details of a job class. Raises JobClassNotFound or QueueUnavailable."""
     job = find_job_class(name)
     if job is None or job.queue not in [*queues]:
         raise JobClassNotFound(name)
@@ -158,7 +158,7 @@ def _fields(job: type[Job]) -> list[JobField]:
 
 
 async def _minutes(queues: QueuePools, queue: Queue, name: str, count: int) -> list[dict[str, int]]:
-    """Return the counts of the last minutes, of which the current one is the last."""
+    """Return the counts of the last minutes, including the current one."""
     keys, current = QueueKeys(queue), int(time.time() // 60)
     hashes = [keys.activity(each, name) for each in range(current - count + 1, current + 1)]
     replies = await execute(queues, queue, *(("HGETALL", key) for key in hashes))
@@ -166,8 +166,8 @@ async def _minutes(queues: QueuePools, queue: Queue, name: str, count: int) -> l
 
 
 async def _failures(queues: QueuePools, queue: Queue, name: str) -> list[RecordedTry]:
-    """Return the tries of a class that failed last, the newest first."""
+    """Return the latest failed tries of a class, newest first."""
     [lines] = await execute(queues, queue, ("ZRANGE", QueueKeys(queue).failures, 0, -1))
     tries = (parse_try(queue.name, line) for line in reversed(lines))
     found = (each for each in tries if each is not None and each.name == name)
-    return [*islice((each for each in found if each.outcome != "interrupted"), RECENT)]
+    return [*islice((each for each in found if each.outcome != "interrupted"), MAX_FAILURES)]

@@ -1,6 +1,6 @@
-"""Pause a queue, and limit all of its workers together.
+"""Pauses of a queue, and limits for all of its workers together.
 
-The limits are stored in the queue's Redis. If that Redis loses its data, the limits are lost, too.
+They are stored in the queue's Redis, so they are lost if it loses its data.
 """
 
 from dataclasses import dataclass
@@ -40,37 +40,37 @@ async def queue_limits(queues: QueuePools, queue: Queue) -> QueueLimits:
 
 
 async def pause(queues: QueuePools, queue: Queue) -> QueueLimits:
-    """Start no further job of a queue. Running jobs go on. Raises QueueUnavailable."""
+    """Pause a queue: no further job starts, and running jobs continue. Raises QueueUnavailable."""
     return await _set(queues, queue, paused=1)
 
 
 async def resume(queues: QueuePools, queue: Queue) -> QueueLimits:
-    """End a pause. Raises QueueUnavailable."""
+    """Resume a paused queue. Raises QueueUnavailable."""
     return await _set(queues, queue, paused=None)
 
 
 async def set_rate(queues: QueuePools, queue: Queue, per_second: float | None) -> QueueLimits:
-    """Limit how many jobs start per second, over all workers. None removes the limit.
+    """Limit how many jobs start per second, across all workers. None removes the limit.
 
-    Raises ValueError unless the rate is above 0, QueueUnavailable.
+    Raises ValueError unless the rate is above 0, or QueueUnavailable.
     """
     if per_second is not None and not 0 < per_second < float("inf"):
-        raise ValueError(f"a rate is a number of jobs per second above 0, not {per_second}")
+        raise ValueError(f"the rate must be above 0 jobs per second, not {per_second}")
     return await _set(queues, queue, rate=per_second, tokens=None, refilled=None)
 
 
 async def set_concurrency(queues: QueuePools, queue: Queue, jobs: int | None) -> QueueLimits:
-    """Limit how many jobs run at once, over all workers. None removes the limit.
+    """Limit how many jobs run at once, across all workers. None removes the limit.
 
-    Raises ValueError unless the concurrency is at least 1, QueueUnavailable.
+    Raises ValueError unless the concurrency is at least 1, or QueueUnavailable.
     """
     if jobs is not None and jobs < 1:
-        raise ValueError(f"a concurrency is a number of jobs from 1, not {jobs}")
+        raise ValueError(f"the concurrency must be at least 1 job, not {jobs}")
     return await _set(queues, queue, concurrency=jobs)
 
 
 async def _set(queues: QueuePools, queue: Queue, **fields: float | None) -> QueueLimits:
-    """Change fields, remove those that are None, and wake a worker to check at once."""
+    """Set fields, remove those that are None, and wake a worker to apply the change at once."""
     keys = QueueKeys(queue)
     with queue_client(queues, queue) as redis:
         async with redis.pipeline(transaction=True) as pipe:

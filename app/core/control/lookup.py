@@ -1,4 +1,4 @@
-"""The state of a job, from its row and from Redis: the only answer for the CLI and for HTTP."""
+"""The state of a job from its row and from Redis. The CLI and HTTP both use these functions."""
 
 from asyncio import gather
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ class JobNotFound(NotFound):
 async def find_job(session: AsyncSession, queues: QueuePools, job_id: UUID) -> JobRecord:
     """Return the state of a job.
 
-    The row of a dead letter is enough, and so is the row of a job that is due beyond the horizon,
-    even while Redis is down. For every other job Redis knows more than the row does.
+    The row is enough for a dead letter and for a job that is due beyond the horizon, even while
+    Redis is down. For every other job, Redis is more up to date than the row.
 
-    Raises JobNotFound, QueueUnavailable, DatabaseUnavailable.
+    Raises JobNotFound, QueueUnavailable, or DatabaseUnavailable.
     """
     stored = await outbox.find(session, job_id)
     if stored is None:
@@ -46,14 +46,14 @@ async def find_job(session: AsyncSession, queues: QueuePools, job_id: UUID) -> J
 async def find_jobs(
     sessions: Sessions, queues: QueuePools, job_ids: Sequence[UUID]
 ) -> dict[UUID, JobRecord | None]:
-    """Return the states of many jobs, None for those that are not known any more.
+    """Return the states of many jobs, or None for jobs that are no longer stored.
 
-    A job is left out while its queue does not answer. The rows are asked only for the jobs that
-    Redis does not know, or knows as failed: a connection is used rarely, and never held.
+    The result omits jobs whose queue does not respond. Rows are read only for jobs that Redis does
+    not know, or knows as failed, so that a connection is rarely needed.
 
     Raises DatabaseUnavailable.
     """
-    found, silent = await _ask_all(queues, job_ids)
+    found, unavailable = await _read_all(queues, job_ids)
     unclear = [
         each for each in job_ids if (known := found.get(each)) is None or _is_dead_letter(known)
     ]
@@ -62,14 +62,14 @@ async def find_jobs(
     async with sessions() as session:
         rows = await outbox.find_all(session, unclear)
     for row in rows.values():
-        if _is_dead_letter(row) or (row.id not in found and row.queue not in silent):
+        if _is_dead_letter(row) or (row.id not in found and row.queue not in unavailable):
             found[row.id] = row
     missing = [each for each in job_ids if each not in found and each not in rows]
-    if missing and not silent:
-        # Between the two answers, a job may have been sent, and have ended.
-        again, silent = await _ask_all(queues, missing)
+    if missing and not unavailable:
+        # Between the two reads, a job may have been sent and have ended.
+        again, unavailable = await _read_all(queues, missing)
         found |= again
-    gone = () if silent else (each for each in missing if each not in found)
+    gone = () if unavailable else (each for each in missing if each not in found)
     return {**found, **dict.fromkeys(gone)}
 
 
@@ -77,41 +77,41 @@ def _is_dead_letter(record: JobRecord) -> bool:
     return record.state is JobState.FAILED
 
 
-async def _ask_all(
+async def _read_all(
     queues: QueuePools, job_ids: Sequence[UUID]
 ) -> tuple[dict[UUID, JobRecord], set[str]]:
-    """Return what the queues know, and the names of those that do not answer."""
+    """Return the jobs that the queues know, and the names of the unavailable queues."""
 
-    async def ask(queue: Queue) -> dict[UUID, JobRecord]:
+    async def read(queue: Queue) -> dict[UUID, JobRecord]:
         try:
             with queue_client(queues, queue) as redis:
                 return await read_jobs(redis, queue, job_ids)
         except QueueUnavailable:
-            silent.add(queue.name)
+            unavailable.add(queue.name)
             return {}
 
     found: dict[UUID, JobRecord] = {}
-    silent: set[str] = set()
-    for answer in await gather(*map(ask, queues)):
-        found |= answer
-    return found, silent
+    unavailable: set[str] = set()
+    for records in await gather(*map(read, queues)):
+        found |= records
+    return found, unavailable
 
 
 async def _find_in_redis(
     queues: QueuePools, candidates: Sequence[Queue], job_id: UUID
 ) -> JobRecord | None:
-    """Ask several queues at once. A queue that is down matters only if no other knows the job."""
-    answers = await gather(*(_ask(queues, queue, job_id) for queue in candidates))
-    for answer in answers:
-        if isinstance(answer, JobRecord):
-            return answer
-    for answer in answers:
-        if isinstance(answer, QueueUnavailable):
-            raise answer
+    """Read several queues at once. Raise QueueUnavailable only if no other queue has the job."""
+    results = await gather(*(_read(queues, queue, job_id) for queue in candidates))
+    for result in results:
+        if isinstance(result, JobRecord):
+            return result
+    for result in results:
+        if isinstance(result, QueueUnavailable):
+            raise result
     return None
 
 
-async def _ask(
+async def _read(
     queues: QueuePools, queue: Queue, job_id: UUID
 ) -> JobRecord | QueueUnavailable | None:
     try:

@@ -1,7 +1,7 @@
-"""All queues at one glance, however many jobs and dead letters there are.
+"""An overview of all queues, which stays fast with many jobs and dead letters.
 
-It asks each queue's Redis once and PostgreSQL once, all at the same time. Redis knows exactly how
-many jobs are due, run, and wait. Rows are counted up to a limit, because an exact count of a
+It queries each queue's Redis once and PostgreSQL once, all at the same time. Redis has exact counts
+of due, running, and scheduled jobs. Rows are counted up to a limit, because an exact count of a
 million rows takes a third of a second.
 """
 
@@ -15,7 +15,7 @@ from app.core.broker.keys import WORKER_LIFETIME, QueueKeys
 from app.core.broker.scripts import Call, run_scripts
 from app.core.control.limits import QueueLimits
 from app.core.control.queues import QueueUnavailable, find_queue, queue_client
-from app.core.control.row_counts import NOTHING, Count, RowCounts, count_rows
+from app.core.control.row_counts import NO_ROWS, Count, RowCounts, count_rows
 from app.core.job_store.activity import Activity, ActivitySummary, jobs_ended, parse_counts
 from app.core.postgres.reader import Reader
 from app.core.queue import Queue, QueuePools
@@ -36,12 +36,12 @@ class Throughput:
 class QueueOverview:
     """A queue that is in the code. Ages are in seconds.
 
-    `due` jobs wait for a worker. `scheduled` jobs wait for their time, or for their next try if
-    they are among the `retrying` ones. `slots` is how many jobs the live workers can run at once
-    within the limit. `rate` counts the jobs that ended per second in the last full minute. Minutes
-    are full minutes of the clock. `last_hour` and `ended` are about the last 60 minutes, of which
-    the current one is the last. `ended` has the number of jobs that ended in each.
-    `postponed` counts the jobs that wait for a worker of another release, by name.
+    `due` jobs wait for a worker. `scheduled` jobs wait for their time, and include the `retrying`
+    jobs, which wait for their next try. `slots` is how many jobs the live workers can run at once
+    within the concurrency limit. `rate` is the number of jobs that ended per second in the last
+    full minute of the clock. `last_hour` and `ended` cover the last 60 minutes, including the
+    current one. `ended` has the number of jobs that ended in each of them. `postponed` counts by
+    name the jobs that wait for a worker of another release.
     """
 
     queue: str
@@ -76,7 +76,7 @@ class UnknownQueue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """`unavailable` are the queues whose Redis does not answer."""
+    """The state of all queues. The Redis of the `unavailable` ones does not respond."""
 
     queues: Sequence[QueueOverview]
     unknown: Sequence[UnknownQueue]
@@ -110,7 +110,7 @@ async def overview(reader: Reader, queues: QueuePools) -> Overview:
     known = {queue.name for queue in queues}
     return Overview(
         queues=[
-            _queue_overview(queue, reply, rows.get(queue.name, NOTHING))
+            _queue_overview(queue, reply, rows.get(queue.name, NO_ROWS))
             for queue, reply in zip(queues, replies, strict=True)
             if not isinstance(reply, QueueUnavailable)
         ],
@@ -131,29 +131,29 @@ async def overview(reader: Reader, queues: QueuePools) -> Overview:
 async def queue_overview(reader: Reader, queues: QueuePools, name: str) -> QueueOverview:
     """Return the state of one queue.
 
-    Raises QueueNotFound, QueueUnavailable, DatabaseUnavailable.
+    Raises QueueNotFound, QueueUnavailable, or DatabaseUnavailable.
     """
     queue = find_queue(queues, name)
     rows, [reply] = await _collect(reader, queues, [queue])
     if isinstance(reply, QueueUnavailable):
         raise reply
-    return _queue_overview(queue, reply, rows.get(queue.name, NOTHING))
+    return _queue_overview(queue, reply, rows.get(queue.name, NO_ROWS))
 
 
 async def _collect(
     reader: Reader, queues: QueuePools, chosen: Sequence[Queue]
 ) -> tuple[dict[str, RowCounts], Sequence[list[Any] | QueueUnavailable]]:
-    """Ask all servers at the same time, and wait for all of them: some may be down."""
-    asking = [create_task(_ask(queues, queue)) for queue in chosen]
+    """Query all servers at the same time, and wait for all of them, even if one is down."""
+    tasks = [create_task(_read_stats(queues, queue)) for queue in chosen]
     try:
         rows = await count_rows(reader)
     finally:
-        await wait(asking)
-    return rows, [task.result() for task in asking]
+        await wait(tasks)
+    return rows, [task.result() for task in tasks]
 
 
-async def _ask(queues: QueuePools, queue: Queue) -> list[Any] | QueueUnavailable:
-    """Return what the Redis of a queue replies, or why it does not."""
+async def _read_stats(queues: QueuePools, queue: Queue) -> list[Any] | QueueUnavailable:
+    """Return the reply of the script `stats`, or why there is none."""
     stats = Call("stats", QueueKeys(queue), [WORKER_LIFETIME, MINUTES])
     try:
         with queue_client(queues, queue) as redis:
@@ -186,10 +186,10 @@ def _queue_overview(queue: Queue, reply: list[Any], rows: RowCounts) -> QueueOve
         dead=rows.dead,
         outbox=rows.alive,
         oldest_outbox_age=rows.oldest_age,
-        postponed=_names_of(postponed),
+        postponed=_count_by_name(postponed),
     )
 
 
-def _names_of(postponed: Sequence[bytes]) -> dict[str, int]:
+def _count_by_name(postponed: Sequence[bytes]) -> dict[str, int]:
     names = (value.decode(errors="replace").partition("/")[2] for value in postponed)
     return dict(Counter(names).most_common())

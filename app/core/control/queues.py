@@ -1,4 +1,4 @@
-"""Find a queue by its name, and use its Redis, which may be down."""
+"""Access to a queue by its name, and to its Redis, which may be down."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +37,7 @@ def find_queue(queues: QueuePools, name: str) -> Queue:
 
 @contextmanager
 def queue_client(queues: QueuePools, queue: Queue) -> Iterator[QueueRedis]:
-    """Provide the client of a queue. Raises QueueUnavailable when Redis fails inside the block."""
+    """Provide the client of a queue. Raises QueueUnavailable if Redis fails inside the block."""
     redis = queues[queue]
     try:
         yield redis
@@ -46,7 +46,7 @@ def queue_client(queues: QueuePools, queue: Queue) -> Iterator[QueueRedis]:
 
 
 async def execute(queues: QueuePools, queue: Queue, *commands: Command) -> list[Reply]:
-    """Run commands of a queue's Redis in one round trip. Raises QueueUnavailable."""
+    """Run commands on a queue's Redis in one round trip. Raises QueueUnavailable."""
     with queue_client(queues, queue) as redis:
         replies = await redis.multiplexed.execute(*commands)
         for reply in replies:

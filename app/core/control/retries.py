@@ -1,4 +1,4 @@
-"""Retry and discard dead letters."""
+"""Retries and discards of dead letters."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,16 +28,16 @@ from app.core.queue import Queue, QueuePools
 log = structlog.stdlib.get_logger(__name__)
 
 BATCH = 500
-"""Dead letters per transaction and per call of a script."""
+"""Dead letters per transaction and per script call."""
 
 _other = outbox.alias()
 _chosen = any_(bindparam("job_ids", type_=ARRAY(Uuid)))
-REVIVE = (
+REQUEUE = (
     update(outbox)
     .where(
         outbox.c.id == _chosen,
         dead,
-        # Two conditions, each with an index. As one, they would read the whole table.
+        # Each condition uses an index. A single condition would scan the whole table.
         ~exists().where(_other.c.key == outbox.c.key, _other.c.failed_at.is_(None)),
         ~exists().where(
             _other.c.key == outbox.c.key, _other.c.id == _chosen, _other.c.id > outbox.c.id
@@ -64,9 +64,9 @@ class JobHeld(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class RetryResult:
-    """How many dead letters became jobs again, and how many are left.
+    """How many dead letters were retried, and how many are left.
 
-    A dead letter is left while a worker holds the job, or while another job has its key.
+    A dead letter stays while a worker holds the job or another job has its key.
     """
 
     retried: int
@@ -74,25 +74,25 @@ class RetryResult:
 
 
 async def retry(sessions: Sessions, queues: QueuePools, job_id: UUID) -> DeadLetterDetails:
-    """Give a job that failed for good all of its tries again, the first one at once.
+    """Retry a dead letter at once, with all of its tries.
 
-    Raises DeadLetterNotFound, JobHeld, JobAlive when another job has its key, QueueNotFound,
-    QueueUnavailable, DatabaseUnavailable.
+    Raises DeadLetterNotFound, JobHeld, JobAlive if another job has its key, QueueNotFound,
+    QueueUnavailable, or DatabaseUnavailable.
     """
-    letter = await get_dead_letter(sessions, job_id)
-    queue = find_queue(queues, letter.queue)
+    dead_letter = await get_dead_letter(sessions, job_id)
+    queue = find_queue(queues, dead_letter.queue)
     forgotten = await _forget(queues, queue, [job_id])
     if not forgotten:
         raise JobHeld(job_id)
-    if not await _send_again(sessions, queues, forgotten):
-        raise await _reason_not_retried(sessions, letter)
-    return letter
+    if not await _requeue(sessions, queues, forgotten):
+        raise await _reason_not_retried(sessions, dead_letter)
+    return dead_letter
 
 
 async def retry_all(sessions: Sessions, queues: QueuePools, kind: str) -> RetryResult:
-    """Retry every dead letter of a kind of job.
+    """Retry every dead letter of a job class.
 
-    Raises QueueUnavailable, DatabaseUnavailable. Some may have been retried then.
+    Raises QueueUnavailable or DatabaseUnavailable. Some may have been retried by then.
     """
     found = retried = 0
     for queue in queues:
@@ -104,17 +104,17 @@ async def retry_all(sessions: Sessions, queues: QueuePools, kind: str) -> RetryR
 
 
 async def discard(sessions: Sessions, job_id: UUID) -> DeadLetterDetails:
-    """Delete a dead letter and return it. Raises DeadLetterNotFound, DatabaseUnavailable."""
-    letter = await get_dead_letter(sessions, job_id)
+    """Delete a dead letter, and return it. Raises DeadLetterNotFound or DatabaseUnavailable."""
+    dead_letter = await get_dead_letter(sessions, job_id)
     if not await discard_batch(sessions, [job_id]):
         raise DeadLetterNotFound(job_id)
-    return letter
+    return dead_letter
 
 
 async def discard_all(sessions: Sessions, kind: str) -> int:
-    """Delete every dead letter of a kind of job and return their number.
+    """Delete every dead letter of a job class, and return their number.
 
-    Raises DatabaseUnavailable. Some may have been deleted then.
+    Raises DatabaseUnavailable. Some may have been deleted by then.
     """
     discarded = 0
     for batch in _batches(await _ids_of_kind(sessions, kind)):
@@ -125,18 +125,24 @@ async def discard_all(sessions: Sessions, kind: str) -> int:
 async def retry_batch(
     sessions: Sessions, queues: QueuePools, queue: Queue, job_ids: Sequence[UUID]
 ) -> int:
-    """Retry dead letters of one queue, at most `BATCH`, and return how many became jobs again.
+    """Retry at most `BATCH` dead letters of one queue, and return how many were retried.
 
-    Raises QueueUnavailable, DatabaseUnavailable.
+    Raises QueueUnavailable or DatabaseUnavailable.
     """
-    return await _send_again(sessions, queues, await _forget(queues, queue, job_ids))
+    return await _requeue(sessions, queues, await _forget(queues, queue, job_ids))
+
+
+async def discard_batch(sessions: Sessions, job_ids: Sequence[UUID]) -> int:
+    """Delete at most `BATCH` dead letters, and return how many. Raises DatabaseUnavailable."""
+    async with sessions.begin() as session:
+        return len((await session.execute(DISCARD, {"job_ids": job_ids})).all())
 
 
 async def _forget(queues: QueuePools, queue: Queue, job_ids: Sequence[UUID]) -> list[UUID]:
-    """Make Redis forget jobs, and return those that no worker holds.
+    """Delete the results of jobs from Redis, and return the jobs that no worker holds.
 
     This is the first step, because the queue does not accept a job while it stores the result of
-    the job's last try. If this step fails, nothing has changed.
+    the job's last try. If it fails, nothing has changed.
     """
     with queue_client(queues, queue) as redis:
         forget = Call("forget", QueueKeys(queue), [str(each) for each in job_ids])
@@ -144,40 +150,37 @@ async def _forget(queues: QueuePools, queue: Queue, job_ids: Sequence[UUID]) -> 
     return [each for each in job_ids if str(each).encode() not in held]
 
 
-async def _send_again(sessions: Sessions, queues: QueuePools, job_ids: Sequence[UUID]) -> int:
+async def _requeue(sessions: Sessions, queues: QueuePools, job_ids: Sequence[UUID]) -> int:
     try:
         async with sessions.begin() as session:
-            jobs = await _revive(session, job_ids)
+            jobs = await _requeue_rows(session, job_ids)
     except IntegrityError:
-        return 0  # another job took a key at this moment
+        return 0  # another job has just taken one of the keys
     try:
         await queues.post(jobs)
     except (RedisError, OSError) as error:
-        # Their rows are alive again: the outbox relay sends them.
+        # The outbox relay sends the rows later.
         log.warning("jobs.not_sent_yet", job_ids=[str(job.id) for job in jobs], error=str(error))
     return len(jobs)
 
 
-async def _revive(session: AsyncSession, job_ids: Sequence[UUID]) -> list[Envelope]:
-    """Turn dead letters into jobs, unless another job has their key, also one of these."""
-    rows = await session.execute(REVIVE, {"job_ids": job_ids})
+async def _requeue_rows(session: AsyncSession, job_ids: Sequence[UUID]) -> list[Envelope]:
+    """Turn dead letters into waiting jobs, except those whose key another job has.
+
+    If several of these dead letters have the same key, only the newest is requeued.
+    """
+    rows = await session.execute(REQUEUE, {"job_ids": job_ids})
     return [message_of(row) for row in rows]
 
 
 async def _reason_not_retried(
-    sessions: Sessions, letter: DeadLetterDetails
+    sessions: Sessions, dead_letter: DeadLetterDetails
 ) -> JobAlive | DeadLetterNotFound:
     async with sessions() as session:
-        other = await find_by_key(session, letter.key) if letter.key else None
-    if letter.key and other:
-        return JobAlive(letter.key, other)
-    return DeadLetterNotFound(letter.id)
-
-
-async def discard_batch(sessions: Sessions, job_ids: Sequence[UUID]) -> int:
-    """Delete dead letters, at most `BATCH`, and return how many. Raises DatabaseUnavailable."""
-    async with sessions.begin() as session:
-        return len((await session.execute(DISCARD, {"job_ids": job_ids})).all())
+        other = await find_by_key(session, dead_letter.key) if dead_letter.key else None
+    if dead_letter.key and other:
+        return JobAlive(dead_letter.key, other)
+    return DeadLetterNotFound(dead_letter.id)
 
 
 async def _ids_of_kind(sessions: Sessions, kind: str, queue: Queue | None = None) -> list[UUID]:

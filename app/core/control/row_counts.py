@@ -1,4 +1,4 @@
-"""How many rows each queue has in the outbox, counted up to a limit in one statement."""
+"""Counts of each queue's rows in the outbox, up to a limit, in one statement."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ from sqlalchemy import (
 from app.core.job_store.outbox import HORIZON, alive, outbox
 from app.core.postgres.reader import Reader
 
-MOST = 10_000
-"""Rows that are counted. It takes some milliseconds, however many more there are."""
+MAX_COUNT = 10_000
+"""The highest exact count. Counting stops there, so it takes only milliseconds."""
 
-LOOKED_AT = 100
-"""Rows among which the oldest is found. They come in the order in which they were enqueued, but for
-those that are due within minutes."""
+SAMPLE_SIZE = 100
+"""The first rows, among which the oldest is searched. Their order is that of enqueueing, except for
+jobs that are due within minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A number, which is the least there are unless it `is_exact`."""
+    """A number, which is a lower bound unless it `is_exact`."""
 
     value: int
     is_exact: bool = True
@@ -42,8 +42,8 @@ class Count:
 
     @classmethod
     def bounded(cls, counted: int) -> "Count":
-        """Return a count that stopped at the limit."""
-        return cls(min(counted, MOST), is_exact=counted <= MOST)
+        """Return the count for a number that was counted up to the limit."""
+        return cls(min(counted, MAX_COUNT), is_exact=counted <= MAX_COUNT)
 
     @classmethod
     def sum(cls, counts: Iterable["Count"]) -> "Count":
@@ -53,10 +53,10 @@ class Count:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowCounts:
-    """The rows of a queue: dead letters, and jobs without a committed effect.
+    """The rows of a queue: dead letters, and jobs that have not completed.
 
-    Those that are due beyond the horizon are not in Redis. `oldest_age` is the time in seconds
-    since the oldest of the jobs was due.
+    Jobs that are due beyond the horizon are not yet in Redis. `oldest_age` is the time in seconds
+    since the oldest job became due.
     """
 
     dead: Count = Count(0)
@@ -65,11 +65,11 @@ class RowCounts:
     oldest_age: float | None = None
 
 
-NOTHING = RowCounts()
+NO_ROWS = RowCounts()
 
 
 def _queues_with(condition: ColumnElement[bool]) -> Select[str]:
-    """Jump through an index from one queue to the next, however many rows there are."""
+    """Skip through an index from queue to queue, so the number of rows does not matter."""
     first = select(func.min(outbox.c.queue).label("queue")).where(condition)
     named = first.cte(recursive=True)
     following = (
@@ -86,14 +86,14 @@ def _counted(
 ) -> ColumnElement[int]:
     """Count rows along an index.
 
-    Without an order, PostgreSQL reads a table that has not been vacuumed from its start, where
-    other rows can be.
+    Without an order, PostgreSQL may scan a table that has not been vacuumed from its start, where
+    many rows do not match.
     """
     rows = (
         select(outbox.c.id)
         .where(outbox.c.queue == queue, *conditions)
         .order_by(along, outbox.c.id)
-        .limit(literal_column(str(MOST + 1)))
+        .limit(literal_column(str(MAX_COUNT + 1)))
         .correlate(QUEUES)
         .subquery()
     )
@@ -105,7 +105,7 @@ def _oldest_age(queue: ColumnElement[str]) -> ColumnElement[float]:
         select(outbox.c.created_at, outbox.c.due_at)
         .where(outbox.c.queue == queue, alive)
         .order_by(outbox.c.check_at, outbox.c.id)
-        .limit(literal_column(str(LOOKED_AT)))
+        .limit(literal_column(str(SAMPLE_SIZE)))
         .correlate(QUEUES)
         .subquery()
     )
@@ -131,7 +131,7 @@ COUNTS = select(
 
 
 async def count_rows(reader: Reader) -> dict[str, RowCounts]:
-    """Count the rows of each queue that has some, in one statement. Raises DatabaseUnavailable."""
+    """Count the rows of each queue that has any. Raises DatabaseUnavailable."""
     return {
         queue: RowCounts(
             dead=Count.bounded(dead),

@@ -1,7 +1,7 @@
-"""The crons: when they ran, when they run next, and "run now".
+"""The crons: their last and next runs, and "run now".
 
-Only workers know the crons. Each describes its own with every heartbeat, so that what is listed is
-what runs: a cron that no live worker has is listed with its last run only.
+Only workers know the crons. Each worker reports its crons with every heartbeat, so the list shows
+what really runs. For a cron that no live worker has, it shows only the last run.
 """
 
 from asyncio import gather
@@ -36,9 +36,9 @@ class CronNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CronStatus:
-    """A cron. What only its workers know is None while none of them is alive.
+    """A cron. The fields that only workers know are None if no live worker has the cron.
 
-    `last_run` is the last time by the clock for which a job was enqueued.
+    `last_run` is the last scheduled time for which a job was enqueued.
     """
 
     name: str
@@ -50,7 +50,7 @@ class CronStatus:
 
 
 async def list_crons(sessions: Sessions, queues: QueuePools) -> list[CronStatus]:
-    """List the crons by name. Raises QueueUnavailable, DatabaseUnavailable."""
+    """List the crons, sorted by name. Raises QueueUnavailable or DatabaseUnavailable."""
     known = await _crons_of_workers(queues)
     async with sessions() as session:
         rows = await session.execute(select(cron_ticks.c.name, cron_ticks.c.ticked_at))
@@ -62,10 +62,9 @@ async def list_crons(sessions: Sessions, queues: QueuePools) -> list[CronStatus]
 
 
 async def run_cron_now(sessions: Sessions, queues: QueuePools, name: str) -> UUID:
-    """Enqueue the job of a cron once more, at once, and return its id.
+    """Enqueue the job of a cron now, and return its id. The schedule does not change.
 
-    The schedule stays as it is. Raises CronNotFound, QueueNotFound, QueueUnavailable,
-    DatabaseUnavailable.
+    Raises CronNotFound, QueueNotFound, QueueUnavailable, or DatabaseUnavailable.
     """
     cron = (await _crons_of_workers(queues)).get(name)
     if cron is None:
@@ -83,13 +82,13 @@ async def run_cron_now(sessions: Sessions, queues: QueuePools, name: str) -> UUI
     try:
         await queues.post([message])
     except (RedisError, OSError) as error:
-        # Its row is there: the outbox relay sends it.
+        # The outbox relay sends the row later.
         log.warning("jobs.not_sent_yet", job_ids=[str(message.id)], error=str(error))
     return message.id
 
 
 async def _crons_of_workers(queues: QueuePools) -> dict[str, CronRecord]:
-    """Return the crons of the live workers. Where two releases run, the newer worker decides."""
+    """Return the crons of the live workers. If two releases run, the newest worker wins."""
     found = await gather(*(live_workers(queues, queue) for queue in queues))
     workers = [worker for each in found for worker in each]
     workers.sort(key=lambda worker: worker.started)

@@ -1,39 +1,38 @@
-"""Find jobs by their state and by what they are about, page by page.
+"""Search for jobs by state and other filters, page by page.
 
-Waiting, scheduled, and dead jobs are found in rows, running and retrying ones in the sets of their
-queue, and those that ended in what the queue remembers of the last 1,000. A page ends with a
-cursor, from which the next one goes on: no page costs more than the first.
+Waiting, scheduled, and dead jobs have rows. Running and retrying jobs are in sets of their queue's
+Redis, which also records the last 1,000 tries of jobs that ended. Pages continue from a cursor, so
+no page costs more than the first.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
-from app.core.control.found_jobs import FoundJob, FoundJobs, JobFilter, JobView, Place
+from app.core.control.found_jobs import FoundJob, FoundJobs, JobFilter, JobView, Position
 from app.core.control.queues import find_queue
-from app.core.control.search_queues import Looked, classify, find_in_sets
+from app.core.control.search_queues import Scan, classify, scan_queues
 from app.core.control.search_rows import read_rows
 from app.core.database import Sessions
 from app.core.queue import QueuePools
 
-MOST = 100
-"""Jobs on one page."""
+MAX_PAGE_SIZE = 100
 
 TIME_LIMIT = 2.0
-"""Seconds for one statement of a search."""
+"""Seconds that one statement of a search may take."""
 
-ROUNDS = 5
-"""How often a page looks for more rows, when those that it has found are in another state."""
+MAX_READS = 5
+"""How often a page reads more rows if those that it has read turn out to be in another state."""
 
 IN_ROWS = {JobView.WAITING, JobView.SCHEDULED, JobView.DEAD}
 
-Found = Sequence[tuple[Place, FoundJob]]
+Found = Sequence[tuple[Position, FoundJob]]
 
 
 async def search_jobs(  # noqa: PLR0913  each option is one of its own
     sessions: Sessions,
     queues: QueuePools,
-    wanted: JobFilter,
+    filters: JobFilter,
     *,
     cursor: str | None = None,
     limit: int = 50,
@@ -41,35 +40,35 @@ async def search_jobs(  # noqa: PLR0913  each option is one of its own
 ) -> FoundJobs:
     """Return a page of jobs.
 
-    Those that wait, are dead, or ended come newest first; the others soonest first. A job that was
-    sent without a transaction has no row: it is found while it runs, while it is tried again, and
-    when it has ended.
+    Waiting, dead, and finished jobs are sorted newest first, the others soonest first. A job that
+    was sent without a transaction has no row, so it is found only as running, retrying, or
+    finished.
 
     Raises InvalidCursor, SensitiveArgument, UnknownArguments, SearchTooBroad, QueueNotFound,
-    QueueUnavailable, DatabaseUnavailable.
+    QueueUnavailable, or DatabaseUnavailable.
     """
-    wanted.check()
-    after = Place.decode(cursor) if cursor else None
-    limit = max(1, min(limit, MOST))
-    if wanted.state in IN_ROWS:
-        return await _search_rows(sessions, queues, wanted, after, limit, time_limit)
-    looked = await find_in_sets(queues, wanted, after)
-    return _merged(looked, limit, newest_first=wanted.state is JobView.FINISHED)
+    filters.check()
+    after = Position.decode(cursor) if cursor else None
+    limit = max(1, min(limit, MAX_PAGE_SIZE))
+    if filters.state in IN_ROWS:
+        return await _search_rows(sessions, queues, filters, after, limit, time_limit)
+    scans = await scan_queues(queues, filters, after)
+    return _merge(scans, limit, newest_first=filters.state is JobView.FINISHED)
 
 
-async def _search_rows(  # noqa: PLR0913, PLR0917  those of `search_jobs`
+async def _search_rows(  # noqa: PLR0913, PLR0917  the arguments of `search_jobs`
     sessions: Sessions,
     queues: QueuePools,
-    wanted: JobFilter,
-    after: Place | None,
+    filters: JobFilter,
+    after: Position | None,
     limit: int,
     time_limit: float,
 ) -> FoundJobs:
-    found: list[tuple[Place, FoundJob]] = []
-    for _ in range(ROUNDS):
-        rows = await read_rows(sessions, wanted, after, limit + 1, time_limit)
-        if wanted.state is not JobView.DEAD:
-            found += await _without_others(queues, rows)
+    found: list[tuple[Position, FoundJob]] = []
+    for _ in range(MAX_READS):
+        rows = await read_rows(sessions, filters, after, limit + 1, time_limit)
+        if filters.state is not JobView.DEAD:
+            found += await _without_active(queues, rows)
         else:
             found += rows
         if len(found) > limit:
@@ -80,23 +79,23 @@ async def _search_rows(  # noqa: PLR0913, PLR0917  those of `search_jobs`
     return FoundJobs([job for _, job in found], after.encode() if after else None)
 
 
-async def _without_others(queues: QueuePools, rows: Found) -> Found:
-    """Leave out the jobs that run or are tried again: their rows do not know it."""
+async def _without_active(queues: QueuePools, rows: Found) -> Found:
+    """Leave out running and retrying jobs, which only Redis can tell apart from waiting ones."""
     by_queue: defaultdict[str, list[UUID]] = defaultdict(list)
     for _, job in rows:
         by_queue[job.queue].append(job.id)
     known = {queue.name for queue in queues}
-    others: dict[UUID, JobView] = {}
+    active: dict[UUID, JobView] = {}
     for name in by_queue.keys() & known:
-        others |= await classify(queues, find_queue(queues, name), by_queue[name])
-    return [(place, job) for place, job in rows if job.id not in others]
+        active |= await classify(queues, find_queue(queues, name), by_queue[name])
+    return [(position, job) for position, job in rows if job.id not in active]
 
 
-def _merged(looked: Sequence[Looked], limit: int, *, newest_first: bool) -> FoundJobs:
-    """Merge what the queues have found, up to where all of them have looked."""
-    ends = [each.until for each in looked if each.until is not None]
+def _merge(scans: Sequence[Scan], limit: int, *, newest_first: bool) -> FoundJobs:
+    """Merge the scans of the queues, up to the first position where one of them stopped."""
+    ends = [each.until for each in scans if each.until is not None]
     end = min(ends, default=None)
-    jobs = [pair for each in looked for pair in each.found if end is None or pair[0] <= end]
+    jobs = [pair for each in scans for pair in each.found if end is None or pair[0] <= end]
     jobs.sort(key=lambda pair: pair[0], reverse=newest_first)
     if len(jobs) > limit:
         return FoundJobs([job for _, job in jobs[:limit]], jobs[limit - 1][0].encode())

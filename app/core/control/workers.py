@@ -1,4 +1,4 @@
-"""The live workers, as each describes itself with every heartbeat."""
+"""The live workers, from the information that each sends with every heartbeat."""
 
 import time
 from dataclasses import dataclass, field
@@ -36,8 +36,8 @@ class CronRecord:
 class WorkerRecord:
     """A worker process. `rss` is its memory in bytes.
 
-    `succeeded`, `failed`, and `retried` count tries since its start. `handlers` has the place in
-    the code for each job class.
+    `succeeded`, `failed`, and `retried` count tries since its start. `handlers` maps each job class
+    to the handler's place in the code.
     """
 
     id: str
@@ -60,12 +60,12 @@ record = TypeAdapter(WorkerRecord)
 
 
 async def live_workers(queues: QueuePools, queue: Queue) -> list[WorkerRecord]:
-    """List the workers of a queue that are alive. Raises QueueUnavailable."""
+    """List the live workers of a queue. Raises QueueUnavailable."""
     keys = QueueKeys(queue)
     with queue_client(queues, queue) as redis:
         found = cast("list[bytes]", await redis.zrange(keys.workers, 0, -1))
         ids = [each.decode() for each in found]
-        # The description of a worker expires with its last heartbeat.
+        # The record of a worker expires unless a heartbeat renews it.
         texts = await redis.mget([keys.worker(each) for each in ids]) if ids else []
     return [
         record.validate_python({**pydantic_core.from_json(text), "id": each, "queue": queue.name})
@@ -75,9 +75,9 @@ async def live_workers(queues: QueuePools, queue: Queue) -> list[WorkerRecord]:
 
 
 async def count_live_workers(queue: Queue, queues: QueuePools) -> int:
-    """Count the workers of a queue that are alive.
+    """Count the live workers of a queue.
 
-    Raises redis.exceptions.RedisError while the queue's Redis does not answer.
+    Raises redis.exceptions.RedisError if the queue's Redis does not respond.
     """
     alive_since = time.time() - WORKER_LIFETIME
     return int(await queues[queue].zcount(QueueKeys(queue).workers, alive_since, "+inf"))

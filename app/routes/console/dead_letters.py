@@ -52,8 +52,8 @@ async def show_dead_letters(visit: Visit, scope: ConsoleScope) -> Response:
 @router.get("/console/dead-letters/{action}")
 async def show_bulk_action(visit: Visit, scope: ProvenJobScope, action: Action) -> Response:
     group = read_query(visit, GroupQuery) or GroupQuery()
-    wanted = JobFilter(state=JobView.DEAD, **group.model_dump())
-    count = await count_matching(resources_of(visit.request).sessions, wanted)
+    filters = JobFilter(state=JobView.DEAD, **group.model_dump())
+    count = await count_matching(resources_of(visit.request).sessions, filters)
     button = f"{action.capitalize()} {count:,}"
     about = " · ".join(part for part in group.model_dump().values() if part)
     page = ActionPage(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from app.core.control.durations import age
+from app.core.control.durations import format_duration
 
 LONG = 120
 
@@ -25,12 +25,12 @@ def seconds(value: float | None) -> str:
     if value is None:
         return "none"
     if value >= LONG:
-        return age(value) or ""
+        return format_duration(value) or ""
     return f"{value:.1f} s" if value >= 1 else f"{value * 1000:.3g} ms"
 
 
 FILTERS: Mapping[str, Callable[..., str | None]] = {
-    "age": age,
+    "age": format_duration,
     "number": number,
     "seconds": seconds,
     "short_time": short_time,

@@ -54,7 +54,7 @@ class JobQuery(BaseModel):
     until: Moment | None = None
     cursor: Word | None = None
 
-    def wanted(self) -> JobFilter:
+    def filters(self) -> JobFilter:
         path, _, value = (self.argument or "").partition("=")
         return JobFilter(
             state=self.state,
@@ -79,7 +79,7 @@ async def show_jobs(visit: Visit, scope: ConsoleScope) -> Response:
             # First, so that a job that changes between the two is offered.
             newest = {"subject": subject, **await read_newest(resources, subject)}
             found = await search_jobs(
-                resources.sessions, scope.queues, query.wanted(), cursor=query.cursor
+                resources.sessions, scope.queues, query.filters(), cursor=query.cursor
             )
         except (SensitiveArgument, UnknownArguments, SearchTooBroad, InvalidCursor) as refused:
             visit.explain(refused)

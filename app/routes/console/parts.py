@@ -71,8 +71,8 @@ async def read_newest(resources: Resources, subject: str) -> Values:
     state, _, queue = subject.partition(":")
     if state not in [*JobView]:
         raise UnknownPart
-    wanted = JobFilter(state=JobView(state), queue=queue or None)
-    found = await search_jobs(resources.sessions, resources.queues, wanted)
+    filters = JobFilter(state=JobView(state), queue=queue or None)
+    found = await search_jobs(resources.sessions, resources.queues, filters)
     seen = "".join(f"{job.id}{job.state}{job.attempt}{job.ended_at}" for job in found.data)
     return {"version": f"{crc32(seen.encode()):08x}"}
 

@@ -49,7 +49,7 @@ async def test_a_replica_in_place_of_the_primary_is_named(
 ) -> None:
     await own_redis[BASE].replicaof("127.0.0.1", 1)
 
-    assert "is a replica. Let the URL lead to the primary" in await warnings(resources, own_redis)
+    assert "is a replica. Point the URL to the primary" in await warnings(resources, own_redis)
 
 
 async def test_a_queue_that_is_not_in_the_code_is_named(resources: Resources) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.core import control
 from app.core.broker.keys import QueueKeys
 from app.core.control import Count, Throughput
-from app.core.control.row_counts import MOST
+from app.core.control.row_counts import MAX_COUNT
 from app.core.postgres.reader import Reader
 from app.core.queue import BASE, EMAIL, QueuePools, Retry
 from app.core.redis import open_pools
@@ -87,7 +87,7 @@ async def test_the_overview_asks_each_server_once(
 
 async def test_many_rows_are_counted_up_to_a_limit(resources: Resources) -> None:
     async with resources.sessions.begin() as session:
-        await session.execute(MANY_DEAD_LETTERS, {"rows": MOST + 1})
+        await session.execute(MANY_DEAD_LETTERS, {"rows": MAX_COUNT + 1})
 
     seen = await control.overview(resources.reader, resources.queues)
 
