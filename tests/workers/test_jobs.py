@@ -9,7 +9,7 @@ from app.core.job_store.record import JobState
 from app.core.queue import EMAIL, QueuePools
 from app.core.resources import Resources
 from app.core.worker.email_settings import WorkerSettings
-from app.core.worker.execution.backoff import LONGEST
+from app.core.worker.execution.backoff import MAX_DELAY
 from app.schemas.jobs import SendTestEmail, SendWelcomeEmail
 from app.workers.context import JobContext
 from app.workers.jobs import send_email
@@ -122,6 +122,6 @@ async def test_no_log_line_shows_a_jobs_arguments(
 
 def test_an_email_is_retried_for_longer_than_a_weekend() -> None:
     job = SendTestEmail
-    ceilings = [min(LONGEST, job.backoff * 2**retry) for retry in range(job.max_tries - 1)]
+    ceilings = [min(MAX_DELAY, job.backoff * 2**retry) for retry in range(job.max_tries - 1)]
 
     assert timedelta(seconds=sum(ceilings) / 2) > timedelta(days=3)

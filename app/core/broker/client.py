@@ -1,4 +1,4 @@
-"""arq's client of one queue's Redis, which sends many jobs in one step."""
+"""arq's client of a queue's Redis, extended to send many jobs in one call."""
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -11,7 +11,7 @@ from app.core.broker.message import Envelope
 from app.core.broker.scripts import Call, run_scripts
 
 BATCH = 100
-"""Jobs in one call of a script. This process and Redis do nothing else for about a millisecond."""
+"""Jobs per script call, which blocks this process and Redis for about a millisecond."""
 
 
 class QueueRedis(ArqRedis):
@@ -19,7 +19,7 @@ class QueueRedis(ArqRedis):
 
     @cached_property
     def multiplexed(self) -> MultiplexedConnection:
-        """Return the fast way to the same server."""
+        """A faster connection to the same server."""
         return MultiplexedConnection(self.connection_pool)
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
@@ -29,7 +29,7 @@ class QueueRedis(ArqRedis):
     async def send(self, envelopes: Sequence[Envelope]) -> None:
         """Send jobs in this order, each id once, and wake a worker.
 
-        Raises redis.exceptions.RedisError; some of the jobs may have been sent then.
+        Raises redis.exceptions.RedisError. Some of the jobs may then have been sent.
         """
         for first in range(0, len(envelopes), BATCH):
             batch = envelopes[first : first + BATCH]

@@ -1,7 +1,7 @@
-"""One connection to Redis on which many commands are under way at once.
+"""A connection to Redis that multiplexes commands: many are in flight at once.
 
-redis-py lends each command a connection of its own and reads the reply through a stream under a
-timeout. A round trip there costs two to three times the processor time that it costs here.
+redis-py uses one connection per command, and reads each reply through a stream with a timeout.
+That takes two to three times as much CPU time per round trip.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ Argument = str | bytes | int | float
 Command = Sequence[Argument]
 
 Reply = Any
-"""What a command returns is known to its caller. An error of the server is a reply, too."""
+"""The caller knows the type of a reply. An error of the server is a reply, too."""
 
 
 class MultiplexedConnection:
@@ -42,12 +42,12 @@ class MultiplexedConnection:
         self._stream: PipelinedStream | None = None
 
     async def execute(self, *commands: Command) -> list[Reply]:
-        """Send commands in one packet and return their replies, errors among them.
+        """Send commands in one packet, and return their replies, including errors.
 
-        Raises redis.exceptions.ConnectionError and redis.exceptions.TimeoutError. Then it is
-        unknown which commands were carried out. A retry may carry them out twice, as redis-py's.
+        Raises redis.exceptions.ConnectionError and redis.exceptions.TimeoutError, after which some
+        commands may have been executed. A retry may execute commands twice, as in redis-py.
         """
-        # hiredis's annotation is that of a command of one word.
+        # hiredis's annotation allows only commands of one word.
         packed = b"".join(hiredis.pack_command((*each,)) for each in commands)  # type: ignore[arg-type]
 
         async def once() -> list[Reply]:
@@ -59,7 +59,7 @@ class MultiplexedConnection:
         return cast("list[Reply]", await self._retry.call_with_retry(once, self._raise_timeouts))
 
     async def aclose(self) -> None:
-        """Disconnect. A later command connects again."""
+        """Disconnect. The next command connects again."""
         if self._stream is not None:
             stream, self._stream = self._stream, None
             await stream.aclose()
@@ -74,15 +74,15 @@ class MultiplexedConnection:
 
     @staticmethod
     async def _raise_timeouts(error: Exception) -> None:
-        """Retry after a lost connection, but not with a server that does not answer."""
+        """Prevent retries after a timeout. Only a lost connection is retried."""
         if isinstance(error, RedisTimeoutError):
             raise error
 
 
 class PipelinedStream(asyncio.Protocol):
-    """Matches the replies on a connection with the commands, in the order in which they went out.
+    """Matches the replies on a connection with the commands in the order of sending.
 
-    A timeout ends the connection: which command the next reply belongs to would be unknown.
+    A timeout closes the connection, because later replies could belong to other commands.
     """
 
     def __init__(self, connection: Connection, timeout: float) -> None:
@@ -96,7 +96,7 @@ class PipelinedStream(asyncio.Protocol):
         self._awaited: deque[tuple[int, asyncio.Future[list[Reply]]]] = deque()
 
     async def send(self, packed: bytes, count: int) -> list[Reply]:
-        """Send commands and wait for the replies to all of them."""
+        """Send commands, and wait for all of their replies."""
         if self.lost:
             raise RedisConnectionError("Redis closed the connection at once.")
         replies: asyncio.Future[list[Reply]] = self._loop.create_future()

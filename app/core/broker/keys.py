@@ -1,8 +1,8 @@
-"""The names of the keys that a queue has in Redis. No other module spells one.
+"""The names of a queue's keys in Redis. No other module contains one.
 
 The names that start with `arq:` and the sorted set are arq's layout, so that a stock arq worker can
-serve the queue. arq names the keys of a job without its queue, which is why every queue has a Redis
-database of its own.
+serve the queue. arq's keys of a job do not contain its queue, so every queue has its own Redis
+database.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ WORKER_LIFETIME = 15.0
 
 
 def activity_name(minute: int, name: str = "") -> str:
-    """Return what follows the prefix in the key of an activity."""
+    """Return the part after the prefix in the key of an activity."""
     return f"{minute}:{name}" if name else f"{minute}"
 
 
@@ -23,9 +23,9 @@ class Named(Protocol):
 
 
 class QueueKeys:
-    """The keys of one queue, given as a queue or by its name.
+    """The keys of one queue, which is given as an object or by its name.
 
-    A Lua script names the attributes that it needs; `named` returns them in the script's order.
+    A Lua script lists the attributes that it needs. `named` returns them in that order.
     """
 
     abort = "arq:abort"
@@ -46,7 +46,7 @@ class QueueKeys:
         self.postponed = f"{self.queue}:postponed"
         self.retrying = f"{self.queue}:retrying"
         self.limits = f"{self.queue}:control"
-        # The name of the first release: workers of two releases may serve a queue together.
+        # The name stays that of the first release: workers of two releases may share a queue.
         self.quarantine = f"{self.queue}:suspect"
         self.clock = f"{self.queue}:clock"
         self.bookmark = f"{self.queue}:bookmark"
@@ -61,22 +61,22 @@ class QueueKeys:
         self.health_check = f"{self.queue}:health-check"
 
     def named(self, names: Iterable[str]) -> list[str]:
-        """Return the keys of these names. Raises AttributeError for a name that no key has."""
+        """Return the keys with these names. Raises AttributeError for an unknown name."""
         return [getattr(self, name) for name in names]
 
     def worker(self, worker_id: str) -> str:
         return f"{self.worker_prefix}{worker_id}"
 
     def interrupt(self, worker_id: str) -> str:
-        """Return the list by which a worker interrupts its own wait for a token."""
+        """Return the key of the list with which a worker interrupts its own wait for a token."""
         return f"{self.wake}:{worker_id}"
 
     def counter(self, outcome: str, minute: int | str) -> str:
-        """Return the key that counts the jobs that ended in one minute since the epoch."""
+        """Return the key of the number of jobs that ended in a minute since the epoch."""
         return f"{self.counter_prefix}{outcome}:{minute}"
 
     def activity(self, minute: int, name: str = "") -> str:
-        """Return the key that counts the tries of a job class, or of all, in one minute."""
+        """Return the key of the statistics of a job class, or of all classes, in a minute."""
         return f"{self.activity_prefix}{activity_name(minute, name)}"
 
     def job(self, job_id: object) -> str:

@@ -1,7 +1,7 @@
-"""A job on its way to its queue, and the bytes that stand for it in Redis.
+"""A job as a message, and its encoding in Redis.
 
-The bytes have arq's layout, as JSON, so that a stock arq worker can serve the queue. The letters
-are arq's: `f` the function, `a` and `k` its arguments, `t` the try, `et` when it was sent.
+The encoding is JSON in arq's layout, so that a stock arq worker can serve the queue. The keys are
+arq's: `f` is the function, `a` and `k` are its arguments, `t` is the try, `et` the enqueue time.
 """
 
 import time
@@ -24,9 +24,9 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """A job as it is sent to its queue. `durable` says that the outbox has a row of it.
+    """A job to send to its queue. If it is `durable`, it has a row in the outbox.
 
-    `priority` is a number of minutes: the job goes ahead of all that has waited less than that.
+    `priority` is a number of minutes. The job goes ahead of jobs that have waited less than that.
     """
 
     id: UUID
@@ -46,9 +46,9 @@ class Envelope:
     def encode(self) -> bytes:
         """Return the bytes that the queue stores.
 
-        `kept` is the name that the first release gave to `durable`. Workers of both releases read
-        it, so a rolling deploy loses nothing. The trace is not in `k`: arq passes that on as
-        arguments, and workers of earlier releases have no such argument.
+        `kept` is the first release's name of `durable`. Workers of all releases read it, so a
+        rolling deployment loses nothing. The trace is not in `k`, because arq passes `k` as
+        arguments, and workers of earlier releases do not accept that argument.
         """
         stored = {
             "t": None,
@@ -63,7 +63,7 @@ class Envelope:
 
 
 class StoredMessage(NamedTuple):
-    """What a worker reads of a job. `sent_ms` is in milliseconds since the epoch."""
+    """The part of a job that a worker reads. `sent_ms` is in milliseconds since the epoch."""
 
     name: str
     payload: dict[str, JsonValue]
@@ -74,7 +74,7 @@ class StoredMessage(NamedTuple):
 
 
 def decode(data: bytes) -> StoredMessage:
-    """Read what `encode` has written. Raises Unreadable for anything else, a pickle among it."""
+    """Decode a message of `encode`. Raises Unreadable for anything else, such as a pickle."""
     try:
         stored = pydantic_core.from_json(data)
     except ValueError as error:
@@ -91,7 +91,7 @@ def decode(data: bytes) -> StoredMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResult:
-    """How a job ended, as its status shows it. `value` is JSON; times are in ms since the epoch."""
+    """The result of a job. `value` is JSON. Times are in milliseconds since the epoch."""
 
     job_id: str
     queue_key: str
@@ -103,7 +103,7 @@ class JobResult:
     value: bytes
 
     def encode(self) -> bytes:
-        """Return the bytes that are stored. They leave out the arguments, which may be private."""
+        """Return the bytes to store, without the job's arguments, which may be private."""
         fields = pydantic_core.to_json(
             {
                 "t": self.attempt,
@@ -122,7 +122,7 @@ class JobResult:
 
 
 def error_value(error: BaseException) -> bytes:
-    """Return the value of the result of a job that failed."""
+    """Return the value in the result of a failed job."""
     return pydantic_core.to_json({"error": type(error).__name__, "message": error_message(error)})
 
 

@@ -1,4 +1,4 @@
-"""The fields of a job as JSON. A worker must get exactly what was enqueued."""
+"""Validation of a job's fields: the worker must get exactly the values that were enqueued."""
 
 from collections.abc import Iterator
 
@@ -7,34 +7,34 @@ from pydantic_core import to_json
 
 from app.core.exceptions import InvalidField
 
-LARGEST_PAYLOAD = 65_536
-"""In bytes of JSON: each job is stored and sent several times."""
+MAX_PAYLOAD = 65_536
+"""In bytes of JSON. The limit exists because each job is stored and sent several times."""
 
 
 class PayloadTooLarge(ValueError):
     def __init__(self, job: str, size: int) -> None:
         super().__init__(
-            f"{job} has {size} bytes of arguments, more than {LARGEST_PAYLOAD}. "
-            "Store them and let the job carry their id"
+            f"{job} has {size} bytes of arguments, more than {MAX_PAYLOAD}. "
+            "Store the data, and pass its id to the job"
         )
 
 
 class FieldNotPreserved(TypeError):
-    """A field of a job class would be lost or changed on its way to the worker."""
+    """A field of a job class would be lost or changed in the encoding."""
 
     def __init__(self, job: str, field: str, reason: str) -> None:
         super().__init__(f"{job}.{field} {reason}. A job needs plain fields")
 
 
 class InvalidJob(InvalidField, ValueError):
-    """A value of a job cannot be sent, or would reach the worker as another value."""
+    """A value of a job cannot be encoded, or would be decoded as another value."""
 
     def __init__(self, job: str, field: str, reason: str) -> None:
         super().__init__(field, f"{job}.{field} {reason}")
 
 
 def require_plain_fields(job: type[BaseModel]) -> None:
-    """Raise FieldNotPreserved for a field that does not survive the way to the worker."""
+    """Raise FieldNotPreserved for a field that would be lost or changed in the encoding."""
     for name in job.model_computed_fields:
         raise FieldNotPreserved(job.__name__, name, "is a computed field")
     for name in job.__private_attributes__:
@@ -51,8 +51,8 @@ def require_plain_fields(job: type[BaseModel]) -> None:
 def payload_of(job: BaseModel) -> dict[str, JsonValue]:
     """Return the fields of a job as JSON.
 
-    Raises InvalidJob, which names the field, unless the same job can be built from the payload and
-    PostgreSQL can store it. Raises PayloadTooLarge.
+    Raises InvalidJob, which names the field, unless PostgreSQL can store the payload and the same
+    job can be rebuilt from it. Raises PayloadTooLarge.
     """
     name = type(job).__name__
     try:
@@ -61,7 +61,7 @@ def payload_of(job: BaseModel) -> dict[str, JsonValue]:
         raise InvalidJob(name, _field_without_json(job), "has no JSON form") from error
     for field, problem in _unstorable(payload):
         raise InvalidJob(name, field, problem)
-    if (size := len(to_json(payload))) > LARGEST_PAYLOAD:
+    if (size := len(to_json(payload))) > MAX_PAYLOAD:
         raise PayloadTooLarge(name, size)
     try:
         rebuilt = type(job).model_validate(payload)
@@ -74,10 +74,10 @@ def payload_of(job: BaseModel) -> dict[str, JsonValue]:
     return payload
 
 
-def check_text(job: str, field: str, text: str, longest: int) -> None:
+def check_text(job: str, field: str, text: str, max_length: int) -> None:
     """Raise InvalidJob unless PostgreSQL can store a text in a column of this length."""
-    if len(text) > longest:
-        raise InvalidJob(job, field, f"has {len(text)} characters, more than {longest}")
+    if len(text) > max_length:
+        raise InvalidJob(job, field, f"has {len(text)} characters, more than {max_length}")
     if problem := _problem_of(text):
         raise InvalidJob(job, field, problem)
 
@@ -92,7 +92,7 @@ def _field_without_json(job: BaseModel) -> str:
 
 
 def _unstorable(value: JsonValue, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the path of each text that JSON can hold and PostgreSQL cannot."""
+    """Yield the path of each text that PostgreSQL cannot store, with the problem."""
     match value:
         case str():
             if problem := _problem_of(value):

@@ -1,4 +1,4 @@
-"""Finding out whether a queue can use its Redis, before a job does."""
+"""A check whether a queue has all permissions on its Redis, before a job needs them."""
 
 import re
 
@@ -11,18 +11,18 @@ NAMED_COMMAND = re.compile(r"'([\w|]+)' command")
 
 
 class PermissionMissing(NoPermissionError):
-    """The user of the URL may not do what a queue needs; `missing` names commands, or `keys`."""
+    """The user in the URL lacks permissions. `missing` lists commands, or `keys`."""
 
     def __init__(self, missing: list[str]) -> None:
         self.missing = missing
         super().__init__(
-            f"This user of Redis lacks permissions: {', '.join(missing)}. "
+            f"The Redis user lacks permissions: {', '.join(missing)}. "
             "docs/queues.md lists those that a queue needs"
         )
 
 
 async def probe(redis: QueueRedis) -> None:
-    """Write to a queue's Redis. Raises PermissionMissing, redis.exceptions.RedisError."""
+    """Write to a queue's Redis. Raises PermissionMissing or redis.exceptions.RedisError."""
     try:
         [refused] = await run_scripts(redis.multiplexed, Call("probe", redis.queue_keys, []))
     except NoPermissionError as error:
@@ -30,7 +30,7 @@ async def probe(redis: QueueRedis) -> None:
     errors = await redis.multiplexed.execute(
         ("EVAL", "return 1", 0),
         ("MULTI",),
-        ("BLPOP", redis.queue_keys.probe, 1),  # within a transaction it does not wait
+        ("BLPOP", redis.queue_keys.probe, 1),  # does not block in a transaction
         ("EXEC",),
     )
     missing = [each.decode() for each in refused] + _commands_in(errors)

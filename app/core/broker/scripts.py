@@ -1,4 +1,4 @@
-"""The Lua scripts in `lua/`. Each does in one step what must not be done by halves."""
+"""The Lua scripts in `lua/`, each of which is one atomic step."""
 
 import re
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ KEYS = re.compile(rb"^local ([\w,\s]+?) = unpack\(KEYS\)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script, and the keys that it names in `local … = unpack(KEYS)`."""
+    """A script, and the keys that it declares in `local … = unpack(KEYS)`."""
 
     source: bytes
     sha: str
@@ -26,17 +26,17 @@ class Script:
 
 @cache
 def script(name: str) -> Script:
-    """Read `lua/<name>.lua`. Raises LookupError when it names no keys."""
+    """Read `lua/<name>.lua`. Raises LookupError if it declares no keys."""
     source = files("app.core.broker").joinpath("lua", f"{name}.lua").read_bytes()
     if (declared := KEYS.search(source)) is None:
-        raise LookupError(f"lua/{name}.lua must name its keys: local queue, … = unpack(KEYS)")
+        raise LookupError(f"lua/{name}.lua must declare its keys: local queue, … = unpack(KEYS)")
     names = (each.strip() for each in declared[1].decode().split(","))
     return Script(source, sha1(source, usedforsecurity=False).hexdigest(), tuple(names))
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A script with its arguments, and the queue whose keys it is given."""
+    """A call of a script with its arguments, on the keys of a queue."""
 
     name: str
     keys: QueueKeys
@@ -56,10 +56,10 @@ class Call:
 async def run_scripts(
     connection: MultiplexedConnection, *calls: Call, after: Command | None = None
 ) -> list[Reply]:
-    """Run scripts one after the other in one round trip and return their replies.
+    """Run scripts in sequence, in one round trip, and return their replies.
 
-    With `after`, they run after a command of the same packet, which may wait. A server that was
-    restarted has forgotten the scripts. It is given their source again.
+    With `after`, they run after a command in the same packet, which may block. A restarted server
+    does not know the scripts, so their source is sent again.
 
     Raises redis.exceptions.RedisError.
     """

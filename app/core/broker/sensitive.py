@@ -1,7 +1,7 @@
-"""Arguments of jobs that no operator sees: `token: Annotated[str, Sensitive]`.
+"""Arguments of jobs that are hidden from operators: `token: Annotated[str, Sensitive]`.
 
-They are in the row and in Redis, because the worker needs them. A page, a command, and a stored
-error show a placeholder instead.
+The row and Redis contain them, because the worker needs them. Pages, commands, and stored errors
+show a placeholder instead.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,32 +10,32 @@ from pydantic import BaseModel, JsonValue
 
 HIDDEN = "•••"
 
-SHORTEST = 4
-"""Characters. Hiding a shorter text would garble every sentence, and protect nothing."""
+MIN_LENGTH = 4
+"""In characters. Replacing shorter texts would garble errors, and protect nothing."""
 
 
 class Sensitive:
-    """Marks a field of a job. All that is in the field is hidden."""
+    """Marks a field of a job, whose whole value is then hidden."""
 
 
 def sensitive_fields(job: type[BaseModel]) -> frozenset[str]:
-    """Return the names of the fields that are marked."""
+    """Return the names of the marked fields."""
     return frozenset(name for name, field in job.model_fields.items() if _is_marked(field.metadata))
 
 
 def hide_sensitive(
     job: type[BaseModel] | None, payload: Mapping[str, JsonValue]
 ) -> dict[str, JsonValue]:
-    """Return the payload of a job without what is marked. A class that is unknown hides all."""
+    """Return a job's payload without marked values. If the class is unknown, hide all values."""
     hidden = payload.keys() if job is None else sensitive_fields(job)
     return {name: HIDDEN if name in hidden else value for name, value in payload.items()}
 
 
 def redact(text: str, job: type[BaseModel] | None, payload: Mapping[str, JsonValue]) -> str:
-    """Return a text, such as an error, without the values that are marked."""
+    """Return a text, such as an error, without marked values."""
     marked = () if job is None else sensitive_fields(job)
     values = {text for name in marked for text in _texts(payload.get(name))}
-    # The longest first: a shorter one may be a part of it.
+    # The longest first, because a shorter value may be a part of it.
     for value in sorted(values, key=len, reverse=True):
         text = text.replace(value, HIDDEN)
     return text
@@ -46,11 +46,11 @@ def _is_marked(metadata: list[object]) -> bool:
 
 
 def _texts(value: JsonValue) -> Iterator[str]:
-    """Yield each text of a value, as it is and as Python writes it."""
+    """Yield each text in a value, and its `repr` without quotes."""
     match value:
         case str():
             for form in (value, repr(value)[1:-1]):
-                if len(form) >= SHORTEST:
+                if len(form) >= MIN_LENGTH:
                     yield form
         case list():
             for each in value:

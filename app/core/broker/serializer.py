@@ -1,4 +1,4 @@
-"""arq's serializer. It writes and reads JSON, so that a pickle never runs."""
+"""A JSON serializer for arq, so that no pickle is ever loaded."""
 
 from typing import Any
 
@@ -17,13 +17,13 @@ class HiddenArguments(dict[str, Any]):
 def to_json(value: object) -> bytes:
     """Return a value as JSON. An exception becomes `{"error": class, "message": text}`.
 
-    Raises TypeError and ValueError for a value that JSON cannot hold.
+    Raises TypeError or ValueError for a value that has no JSON form.
     """
     return pydantic_core.to_json(value, fallback=_describe_exception)
 
 
 def from_json(data: bytes) -> dict[str, Any]:
-    """Return what arq stored. Raises ValueError for anything but JSON."""
+    """Parse data that arq has stored. Raises ValueError if it is not JSON."""
     value: dict[str, Any] = pydantic_core.from_json(data)
     value["a"] = [HiddenArguments(a) if isinstance(a, dict) else a for a in value["a"]]
     return value

@@ -1,7 +1,7 @@
-"""How often the jobs of a class were tried in a minute, how that ended, and how long it took.
+"""Statistics of tries per job class and minute: their number, outcomes, and durations.
 
-A minute is one hash in the Redis of a queue. A worker counts in its memory and adds its counts
-about once a second. What it has not added yet is lost when it is killed.
+Each minute is one hash in the Redis of a queue. A worker counts in memory, and adds its counts
+about once a second. Counts that it has not added are lost if it is killed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,18 +11,18 @@ from typing import get_args
 from app.core.job_store.attempts import TryOutcome
 
 LIFETIME = 86_400 + 3_600
-"""Seconds until a minute is forgotten: a day, and an hour more."""
+"""Seconds until the counts of a minute expire: a day and an hour."""
 
 BOUNDS = (
     *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
     *(1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 14_400.0),
 )
-"""The upper limits in seconds of the parts of a histogram. The last part has none."""
+"""The upper limits of a histogram's buckets, in seconds. The last bucket has none."""
 
-PARTS = len(BOUNDS) + 1
-PICKUP = tuple(f"p{number}" for number in range(PARTS))
-DURATION = tuple(f"d{number}" for number in range(PARTS))
-"""The fields of a hash, one for each part."""
+BUCKETS = len(BOUNDS) + 1
+PICKUP = tuple(f"p{number}" for number in range(BUCKETS))
+DURATION = tuple(f"d{number}" for number in range(BUCKETS))
+"""The fields of a hash, one for each bucket."""
 
 OUTCOMES: tuple[TryOutcome, ...] = get_args(TryOutcome)
 
@@ -32,9 +32,9 @@ Counts = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """How many tries took how long. `counts` has one number for each of `BOUNDS` and one more."""
+    """The number of tries per bucket of `BOUNDS`. The last bucket has the longer ones."""
 
-    counts: tuple[int, ...] = (0,) * PARTS
+    counts: tuple[int, ...] = (0,) * BUCKETS
 
     @property
     def total(self) -> int:
@@ -43,8 +43,8 @@ class Histogram:
     def quantile(self, fraction: float) -> float | None:
         """Estimate the duration in seconds that this fraction of the tries did not exceed.
 
-        The tries of one part are taken as spread evenly over it. For those beyond the last limit,
-        the limit is returned. None where nothing was counted.
+        The estimate assumes that the tries of a bucket are evenly distributed. It is at most the
+        last limit. Return None for an empty histogram.
         """
         rank, passed = fraction * self.total, 0
         for number, count in enumerate(self.counts):
@@ -59,7 +59,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Percentiles:
-    """Durations in seconds, estimated from a histogram. None where nothing was counted."""
+    """Durations in seconds, estimated from a histogram, or None if it is empty."""
 
     p50: float | None = None
     p95: float | None = None
@@ -73,7 +73,7 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
-    """The tries of some minutes. `interrupted` ones did not count as tries."""
+    """The tries of a period. `interrupted` ones did not count as tries."""
 
     succeeded: int = 0
     retried: int = 0
@@ -103,7 +103,7 @@ class Activity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivitySummary:
-    """The tries of a period in a few numbers. Durations are in seconds."""
+    """A summary of the tries of a period. Durations are in seconds."""
 
     succeeded: int
     failed: int
@@ -125,7 +125,7 @@ class ActivitySummary:
 
 
 def parse_counts(reply: Mapping[bytes, bytes] | Sequence[bytes]) -> dict[str, int]:
-    """Read a hash as Redis returns it: as a map, or in a script as fields and numbers in turns."""
+    """Parse a hash, which is a map, or in the reply of a script a list of fields and counts."""
     if isinstance(reply, Mapping):
         return {_text(field): int(count) for field, count in reply.items()}
     return {_text(field): int(n) for field, n in zip(reply[::2], reply[1::2], strict=True)}
@@ -136,5 +136,5 @@ def _text(field: bytes) -> str:
 
 
 def jobs_ended(minute: Counts) -> int:
-    """Return how many jobs ended in a minute."""
+    """Return the number of jobs that ended in a minute."""
     return sum(minute.get(outcome, 0) for outcome in ("succeeded", "failed", "cancelled"))

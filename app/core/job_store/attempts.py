@@ -1,7 +1,7 @@
-"""The tries that a queue remembers: those of the jobs that ended last, and those that failed last.
+"""The tries that a queue records: the last tries of ended jobs, and the latest failed tries.
 
-Each queue keeps 1,000 of both in its Redis. They name the class of an error and no message, because
-a message may be private.
+Each queue stores 1,000 of both in its Redis. They contain the class of an error but no message,
+because a message may be private.
 """
 
 from dataclasses import dataclass
@@ -13,18 +13,19 @@ import pydantic_core
 
 from app.core.telemetry.traceparent import readable_trace_id
 
-KEPT = 1_000
-"""How many jobs that ended, and how many failed tries, a queue remembers."""
+MAX_RECORDED = 1_000
+"""How many ended jobs, and how many failed tries, a queue records."""
 
 TryOutcome = Literal["succeeded", "retried", "failed", "cancelled", "interrupted"]
-"""'failed' is for good. 'interrupted' did not count: a deploy, or a lease that was lost."""
+"""After 'failed', there is no retry. 'interrupted' does not count: the worker stopped, or it lost
+the lease."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedTry:
     """A try that ended. `duration` and `pickup` are in seconds.
 
-    `pickup` is the time from when the job was due until it began, None where that is not known.
+    `pickup` is the time between the job's due time and its start, or None if it is unknown.
     """
 
     id: UUID
@@ -38,13 +39,13 @@ class RecordedTry:
     error_class: str | None
     request_id: str | None
     trace_id: str | None = None
-    """The id of a trace that a collector has."""
+    """The id of the trace, if it was exported."""
 
 
 def parse_try(queue: str, stored: bytes) -> RecordedTry | None:
-    """Read a try: its fields as a JSON array, without the queue, in the order of the class.
+    """Parse a try: a JSON array of the fields of the class, in their order and without the queue.
 
-    Workers of earlier releases leave out the last field. Return None for anything else.
+    Workers of earlier releases omit the last field. Return None for anything else.
     """
     try:
         fields = pydantic_core.from_json(stored)

@@ -1,4 +1,4 @@
-"""Delete the rows of finished jobs, many in one transaction."""
+"""Deletes the rows of finished jobs, many in one transaction."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -12,10 +12,10 @@ Waiting = dict[UUID, asyncio.Future[bool]]
 
 
 class Completions:
-    """Deletes the rows of jobs whose handlers did not use a transaction for their effect.
+    """Deletes the rows of jobs whose handlers have not completed them in their own transaction.
 
-    One transaction runs at a time and deletes every row that was requested during the previous
-    one. A single row is deleted at once, and a hundred jobs that end together cost one commit.
+    One transaction runs at a time, and deletes all rows that were requested during the previous
+    one. So a single row is deleted at once, and a hundred jobs that end together need one commit.
     """
 
     def __init__(self, sessions: Sessions) -> None:
@@ -24,9 +24,9 @@ class Completions:
         self._task: asyncio.Task[None] | None = None
 
     async def remove(self, job_id: UUID) -> bool:
-        """Delete the row of a job. Return False when another transaction was first.
+        """Delete the row of a job. Return False if another transaction has deleted it.
 
-        Raises what the database raises. The row may exist or not then.
+        Raises what the database raises. The row may then exist or not.
         """
         deleted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting[job_id] = deleted
@@ -52,7 +52,7 @@ class Completions:
             deleted = await self._delete(batch)
         except Exception as error:  # noqa: BLE001  each waiting job gets it
             if len(batch) > 1:
-                # Another transaction may have locked one row. The other jobs must not fail for it.
+                # Another transaction may have locked one row, which must not fail the other jobs.
                 each = ({job_id: waiter} for job_id, waiter in batch.items())
                 await asyncio.gather(*map(self._acknowledge, each))
                 return

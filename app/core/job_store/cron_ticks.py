@@ -1,4 +1,4 @@
-"""The last tick of each cron. It outlives all workers, and all workers agree on it."""
+"""The last tick of each cron, which all workers share."""
 
 from datetime import datetime
 
@@ -17,7 +17,7 @@ cron_ticks = Table(
 
 
 async def record_tick(session: AsyncSession, name: str, tick: datetime) -> bool:
-    """Record a tick. Return False when it, or a later one, was recorded before."""
+    """Record a tick. Return False if it, or a later one, is already recorded."""
     row = insert(cron_ticks).values(name=name, ticked_at=tick)
     recorded = await session.execute(
         row.on_conflict_do_update(
@@ -30,7 +30,7 @@ async def record_tick(session: AsyncSession, name: str, tick: datetime) -> bool:
 
 
 async def last_tick(session: AsyncSession, name: str) -> datetime | None:
-    """Return the last tick of a cron, None before its first."""
+    """Return the last tick of a cron, or None before its first."""
     tick: datetime | None = await session.scalar(
         select(cron_ticks.c.ticked_at).where(cron_ticks.c.name == name)
     )

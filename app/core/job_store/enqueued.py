@@ -1,4 +1,4 @@
-"""The jobs that a transaction enqueues, until it ends."""
+"""The jobs that a transaction has enqueued, until it ends."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from app.core.job_store import outbox
 from app.core.job_store.outbox import BATCH, JobAlive
 from app.core.telemetry.messaging import Sending
 
-LONGEST_KEY = 255
+MAX_KEY = 255
 
 OnConflict = Literal["raise", "ignore"]
 """What to do when another job with the same key is waiting or running."""
@@ -32,7 +32,7 @@ class EnqueuedJob:
 
 
 class EnqueuedJobs:
-    """The jobs of one session. A rolled back savepoint takes its jobs along."""
+    """The jobs of one session. The rollback of a savepoint removes its jobs."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
@@ -44,13 +44,13 @@ class EnqueuedJobs:
         return (job.message for job in self._jobs)
 
     def add(self, message: Envelope, *, key: str | None, on_conflict: OnConflict) -> UUID:
-        """Add a job and return its id.
+        """Add a job, and return its id.
 
-        Raises JobAlive when this transaction has enqueued another job with the key, and
-        InvalidJob for a key that cannot be stored.
+        Raises JobAlive if this transaction has enqueued another job with the key, or InvalidJob
+        for a key that cannot be stored.
         """
         if key is not None:
-            check_text(message.name, "key", key, LONGEST_KEY)
+            check_text(message.name, "key", key, MAX_KEY)
             if holder := self._holders.get(key):
                 if on_conflict == "ignore":
                     return holder
@@ -63,10 +63,10 @@ class EnqueuedJobs:
         return message.id
 
     async def store(self, sending: Sending) -> list[Envelope]:
-        """Insert the rows of the jobs and return the messages to send after the commit.
+        """Insert the rows of the jobs, and return the messages to send after the commit.
 
-        Raises JobAlive when another job with the same key is waiting or running, unless the job
-        is to be ignored then.
+        If another job with the same key is waiting or running, raise JobAlive or ignore the job,
+        as its `on_conflict` says.
         """
         if sending:
             self._jobs = [replace(job, message=job.message.sent_in(sending)) for job in self._jobs]
@@ -77,7 +77,7 @@ class EnqueuedJobs:
             await outbox.store(self._session, unkeyed)
             stored += unkeyed
         keyed = [(job.key, job) for job in self._jobs if job.key is not None]
-        # In the same order everywhere: two transactions cannot wait for each other's keys.
+        # Sorted keys prevent a deadlock of two transactions that insert the same keys.
         for key, job in sorted(keyed, key=lambda pair: pair[0]):
             if await self._store_keyed(job, key):
                 stored.append(job.message)

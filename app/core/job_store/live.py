@@ -1,7 +1,7 @@
-"""The state of a job as Redis has it, from arq's keys and from the progress that handlers report.
+"""The state of a job in Redis, from arq's keys and from the progress that handlers report.
 
-Anyone who can write to Redis can write nonsense there. A value that cannot be read counts as
-missing: the state of a job can always be shown.
+A value in Redis may be invalid. Then it counts as missing, so that the state of a job can always be
+shown.
 """
 
 import math
@@ -26,22 +26,22 @@ from app.core.queue import Queue
 PROGRESS_LIFETIME = timedelta(days=1)
 
 BATCH = 100
-"""Jobs that are read in one transaction. Redis does nothing else meanwhile."""
+"""Jobs that are read in one transaction, which blocks Redis."""
 
 READS = 6
-"""Values of each job."""
+"""Values that are read per job."""
 
 UNREADABLE = "<unreadable>"
 """The name of a job whose payload cannot be read."""
 
 CANCELLED = {"error": CancelledError.__name__, "message": ""}
-"""What arq stores as the result of a cancelled job."""
+"""The result of a cancelled job in arq's format."""
 
 
 def _from_ms(ms: object) -> datetime:
-    """Convert milliseconds since the epoch. Raises ValueError for what is no such time."""
+    """Convert milliseconds since the epoch. Raises ValueError for an invalid time."""
     if not isinstance(ms, int | float):
-        raise ValueError("a time is a number of milliseconds")  # noqa: TRY004  pydantic expects it
+        raise ValueError("a time must be a number of ms")  # noqa: TRY004  pydantic expects it
     try:
         return datetime.fromtimestamp(ms / 1000, tz=UTC)
     except (OverflowError, OSError) as error:
@@ -52,14 +52,14 @@ Moment = Annotated[datetime, BeforeValidator(_from_ms)]
 
 
 class StoredJob(BaseModel):
-    """The part of arq's payload that a state shows."""
+    """The fields of arq's payload that a state needs."""
 
     name: str = Field(alias="f")
     enqueued_at: Moment = Field(alias="et")
 
 
 class StoredResult(StoredJob):
-    """The part of arq's result that a state shows."""
+    """The fields of arq's result that a state needs."""
 
     attempt: int = Field(alias="t")
     success: bool = Field(alias="s")
@@ -73,10 +73,10 @@ Stored = TypeVar("Stored", bound=BaseModel)
 
 
 async def read_job(pool: QueueRedis, queue: Queue, job_id: UUID) -> JobRecord | None:
-    """Return the state of a job on one queue, None when this queue does not know the job.
+    """Return the state of a job on one queue, or None if this queue does not have the job.
 
-    Queues may share a Redis database, where the keys of a job do not say which queue it is on.
-    The sorted set does, and so does the result. Raises redis.exceptions.RedisError.
+    Queues may share a Redis database, in which the keys of a job do not contain its queue. The
+    sorted set and the result identify the queue. Raises redis.exceptions.RedisError.
     """
     return (await read_jobs(pool, queue, [job_id])).get(job_id)
 
@@ -84,7 +84,7 @@ async def read_job(pool: QueueRedis, queue: Queue, job_id: UUID) -> JobRecord | 
 async def read_jobs(
     pool: QueueRedis, queue: Queue, job_ids: Sequence[UUID]
 ) -> dict[UUID, JobRecord]:
-    """Return the states of the jobs that a queue knows. Raises redis.exceptions.RedisError."""
+    """Return the states of the jobs that a queue has. Raises redis.exceptions.RedisError."""
     records: dict[UUID, JobRecord] = {}
     for first in range(0, len(job_ids), BATCH):
         batch = job_ids[first : first + BATCH]
@@ -140,10 +140,7 @@ def _record(queue: Queue, job_id: UUID, replies: Sequence[object]) -> JobRecord 
 async def save_progress(
     pool: QueueRedis, job_id: UUID, fraction: float, message: str | None = None
 ) -> None:
-    """Store how much of a job is done, from 0 to 1. The next try starts from nothing.
-
-    Raises redis.exceptions.RedisError.
-    """
+    """Store the progress of a job, from 0 to 1. Raises redis.exceptions.RedisError."""
     keys = pool.queue_keys
     key = keys.progress(job_id)
     stored, *_ = await pool.multiplexed.execute(
@@ -176,7 +173,7 @@ def cancelled_result(job: JobRecord) -> bytes:
 
 
 def _readable(reply: object) -> object:
-    """Return None for a key of another type. Raises every other error of the server."""
+    """Return None for a key of a wrong type. Raise every other error of the server."""
     if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE"):
         return None
     if isinstance(reply, Exception):
@@ -229,7 +226,7 @@ def _waiting_state(score: float) -> JobState:
 
 
 def _started_at(owner: object) -> datetime | None:
-    """Return the time at the end of the owner's token. A stock arq worker does not store one."""
+    """Return the time at the end of the owner's token, or None for a stock arq worker."""
     if not isinstance(owner, bytes):
         return None
     _, slash, started = owner.rpartition(b"/")

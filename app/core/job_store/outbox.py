@@ -1,8 +1,8 @@
-"""Jobs as rows, from the transaction that enqueues them until their effect has committed.
+"""The outbox: rows of jobs, from the transaction that enqueues them until their effect commits.
 
 The transaction that enqueues a job inserts its row, and the transaction of the job's effect deletes
 it. In between, the job may be sent to Redis any number of times, because a queue accepts an id only
-once. The row of a job that failed for good remains, as a dead letter.
+once. The row of a job that failed for good stays as a dead letter.
 """
 
 from collections.abc import Iterable, Sequence
@@ -40,14 +40,14 @@ from app.core.exceptions import Conflict
 from app.core.job_store.record import JobRecord, JobState
 
 BATCH = 50
-"""Rows of one statement. The process does nothing else for about a millisecond."""
+"""Rows per statement, which blocks the process for about a millisecond."""
 
 GRACE = timedelta(seconds=2)
-"""The time from the insert of a row to its check. Its sender needs less. The job waits for as long
-if its sender has died or did not reach Redis."""
+"""The time between the insert of a row and its check, in which the sender normally sends the job.
+If the sender has died or did not reach Redis, the job waits this long."""
 
 HORIZON = timedelta(minutes=10)
-"""Jobs that are due later than this from now are not in Redis. The outbox relay sends them."""
+"""Jobs that are due later than this are not in Redis yet. The outbox relay sends them in time."""
 
 outbox = Table(
     "outbox",
@@ -62,7 +62,7 @@ outbox = Table(
     Column("due_at", DateTime(timezone=True)),
     Column("priority", SmallInteger, nullable=False, server_default=text("0")),
     # The process that commits a job sends it. At this time, the outbox relay checks the row. The
-    # value never changes, so a job costs no update while it waits.
+    # value never changes, so a waiting job needs no update.
     Column(
         "check_at",
         DateTime(timezone=True),
@@ -74,7 +74,7 @@ outbox = Table(
     Column("crashes", Integer),
     Column("error", Text),
     Column("traceback", Text),
-    # The trace that the job belongs to. A trace id alone would not say whether it is recorded.
+    # The trace of the job. A trace id alone would not tell whether the trace is sampled.
     Column("traceparent", String(55)),
 )
 alive = outbox.c.failed_at.is_(None)
@@ -83,7 +83,7 @@ Index(
     *(outbox.c.queue, outbox.c.check_at, outbox.c.id),
     postgresql_where=alive,
 )
-# A job that is enqueued has no `failed_at` and mostly no `due_at`: these cost it nothing.
+# A new job has no `failed_at` and rarely a `due_at`, so these indexes do not slow down enqueueing.
 Index(
     "ix_outbox_queue_failed_at_id",
     *(outbox.c.queue, outbox.c.failed_at, outbox.c.id),
@@ -98,7 +98,7 @@ Index(
 Index("uq_outbox_key", outbox.c.key, unique=True, postgresql_where=alive)
 
 
-# One text for any number of rows, which is prepared once. IN (…) has one for each number.
+# The same text for any number of rows, which is prepared once. IN (…) would vary with the number.
 REMOVE_ALL = (
     delete(outbox)
     .where(outbox.c.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))), alive)
@@ -117,7 +117,7 @@ class JobAlive(Conflict):
 
 
 def is_beyond_horizon(due_at: datetime | None) -> bool:
-    """Return whether a job waits in PostgreSQL, because it is not due soon."""
+    """Return whether a job is due so late that only PostgreSQL stores it."""
     return due_at is not None and due_at > datetime.now(UTC) + HORIZON
 
 
@@ -126,12 +126,12 @@ async def store(session: AsyncSession, jobs: Sequence[Envelope]) -> None:
     for first in range(0, len(jobs), BATCH):
         rows = [_row(job) for job in jobs[first : first + BATCH]]
         for is_later in (False, True):
-            if alike := [row for row in rows if ("check_at" in row) is is_later]:
-                await session.execute(insert(outbox), alike)
+            if same_columns := [row for row in rows if ("check_at" in row) is is_later]:
+                await session.execute(insert(outbox), same_columns)
 
 
 async def store_unless_key_is_taken(session: AsyncSession, job: Envelope, key: str) -> UUID | None:
-    """Insert a job with a key. Return the id of the job that has the key, None after an insert.
+    """Insert a job with a key. If another job has the key, insert nothing and return its id.
 
     If another transaction is inserting the same key, this waits until that transaction ends.
     """
@@ -143,7 +143,7 @@ async def store_unless_key_is_taken(session: AsyncSession, job: Envelope, key: s
         inserted = await session.execute(unless_taken)
         if inserted.scalar_one_or_none() is not None:
             return None
-        # The other job may end between the two statements: then the key is free.
+        # If the other job ends between the two statements, the key is free again.
         if holder := await find_by_key(session, key):
             return holder
 
@@ -165,7 +165,7 @@ def _row(job: Envelope) -> dict[str, object]:
 
 
 async def remove(session: AsyncSession, job_id: UUID) -> bool:
-    """Delete the row of a finished job. Return False when another transaction was first."""
+    """Delete the row of a finished job. Return False if another transaction has deleted it."""
     removed = await session.execute(
         delete(outbox).where(outbox.c.id == job_id, alive).returning(outbox.c.id)
     )
@@ -173,18 +173,18 @@ async def remove(session: AsyncSession, job_id: UUID) -> bool:
 
 
 async def remove_all(session: AsyncSession, job_ids: Iterable[UUID]) -> set[UUID]:
-    """Delete the rows of finished jobs. Return the ids for which no other transaction was first."""
+    """Delete the rows of finished jobs. Return the ids of the rows that this call has deleted."""
     removed = await session.execute(REMOVE_ALL, {"job_ids": list(job_ids)})
     return set(removed.scalars())
 
 
 async def is_alive(session: AsyncSession, job_id: UUID) -> bool:
-    """Return whether the effect of a job is still to come."""
+    """Return whether a job has neither completed nor failed."""
     found = await session.execute(select(outbox.c.id).where(outbox.c.id == job_id, alive))
     return found.scalar_one_or_none() is not None
 
 
-async def dead_letter(  # noqa: PLR0913  a dead letter has as many parts
+async def dead_letter(  # noqa: PLR0913  the parts of a dead letter
     session: AsyncSession,
     job: Envelope,
     *,
@@ -193,12 +193,12 @@ async def dead_letter(  # noqa: PLR0913  a dead letter has as many parts
     error: str,
     traceback: str | None,
 ) -> None:
-    """Turn a job that failed for good into a dead letter, also a job that never had a row.
+    """Turn a job into a dead letter, even if it never had a row.
 
-    If the job had a row and the row is gone, this does nothing: the effect has committed, by
-    another worker or before a crash, or the job was cancelled. A retry would be one too many.
+    If the job had a row and the row is gone, this does nothing: the job was cancelled, or its
+    effect has committed in another worker or before a crash. A dead letter would allow a retry.
     """
-    letter = {
+    values = {
         "failed_at": func.clock_timestamp(),
         "attempts": attempts,
         "crashes": crashes,
@@ -206,7 +206,7 @@ async def dead_letter(  # noqa: PLR0913  a dead letter has as many parts
         "traceback": traceback,
     }
     if job.durable:
-        await session.execute(update(outbox).where(outbox.c.id == job.id).values(letter))
+        await session.execute(update(outbox).where(outbox.c.id == job.id).values(values))
         return
     row = insert(outbox).values(
         id=job.id,
@@ -215,13 +215,13 @@ async def dead_letter(  # noqa: PLR0913  a dead letter has as many parts
         payload=job.payload,
         request_id=job.request_id,
         traceparent=job.traceparent,
-        **letter,
+        **values,
     )
-    await session.execute(row.on_conflict_do_update(index_elements=[outbox.c.id], set_=letter))
+    await session.execute(row.on_conflict_do_update(index_elements=[outbox.c.id], set_=values))
 
 
 def message_of(row: Row[Any]) -> Envelope:
-    """Return the message of a job, given its whole row."""
+    """Return the message of a job from its full row."""
     return Envelope(
         id=row.id,
         queue=row.queue,
@@ -242,7 +242,7 @@ async def find_by_key(session: AsyncSession, key: str) -> UUID | None:
 
 
 async def find(session: AsyncSession, job_id: UUID) -> JobRecord | None:
-    """Return the state of a job as its row has it: a dead letter, or not finished."""
+    """Return the state of a job according to its row: failed, scheduled, or queued."""
     return (await find_all(session, [job_id])).get(job_id)
 
 

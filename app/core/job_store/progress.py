@@ -1,4 +1,4 @@
-"""What a handler reports while its job runs, written to Redis a few times per second at most."""
+"""Progress reports of handlers, which are written to Redis at most a few times per second."""
 
 import asyncio
 from contextlib import suppress
@@ -15,17 +15,17 @@ log = structlog.stdlib.get_logger("app.worker")
 INTERVAL = 0.25
 """Seconds between two writes."""
 
-PAUSE = 10.0
-"""Seconds until the next write after one that failed: the handler has waited for it."""
+RETRY_AFTER = 10.0
+"""Seconds until the next write after a failed one, because the handler waits for each write."""
 
 MAX_MESSAGE = 200
 """In characters."""
 
 
 class ProgressReport:
-    """The progress of one try. A report that comes too early waits, and a newer one replaces it.
+    """The progress of one try. A report that comes too early waits until a newer one replaces it.
 
-    Redis may be away meanwhile: a job does not fail because its progress cannot be shown.
+    A job does not fail because of an outage of Redis.
     """
 
     def __init__(self, redis: QueueRedis, job_id: UUID) -> None:
@@ -40,13 +40,13 @@ class ProgressReport:
     async def report(self, fraction: float, message: str | None) -> None:
         self._pending = fraction, message
         if self._loop.time() >= self._next_write:
-            # Not in a task: a handler that awaits nothing else would keep it from running.
+            # Not in a task, which would never run if the handler awaits nothing else.
             await self._write()
         elif self._later is None:
             self._later = asyncio.create_task(self._write_later())
 
     async def close(self) -> None:
-        """Write the last report. Nothing is written afterwards: the next try starts anew."""
+        """Write the last report. Do not report afterwards, because the next try starts from 0."""
         self._closing.set()
         if self._later is not None:
             await self._later
@@ -67,12 +67,12 @@ class ProgressReport:
         try:
             await save_progress(self._redis, self._job_id, _clamped(fraction), _plain(message))
         except (RedisError, OSError) as error:
-            self._next_write = self._loop.time() + PAUSE
+            self._next_write = self._loop.time() + RETRY_AFTER
             log.warning("job.progress_lost", job_id=str(self._job_id), error=str(error))
 
 
 def _clamped(fraction: float) -> float:
-    """Return a fraction from 0 to 1: a sum of many small parts may be slightly more."""
+    """Return a fraction from 0 to 1. A sum of many small parts may be slightly more than 1."""
     return min(max(fraction, 0.0), 1.0)
 
 

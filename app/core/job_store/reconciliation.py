@@ -1,10 +1,10 @@
-"""Reading the outbox in order, so that no row is missed and none is written.
+"""Reads the outbox in order without missing a row and without writing to rows.
 
-A reader walks through the rows of a queue in the order of `check_at`. It must not pass a row that
-commits late: the row of a transaction that is in progress becomes visible behind the reader. Each
-page therefore says which transactions are in progress. When one of them has ended, the reader steps
-back to where its rows can be. A transaction that no page has named began after the last page. Its
-rows are due later than that by the grace of a row, and a page ends there.
+A reader reads the rows of a queue in the order of `check_at`. A transaction that commits late may
+add rows before the reader's position. Each page therefore lists the transactions in progress. When
+one of them has ended, the reader goes back to the first position where its rows can be. A
+transaction that no page has listed began after the last page. Its rows are due at least GRACE after
+that page, so the next page ends there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,12 +39,11 @@ from app.core.job_store.outbox import GRACE, alive, message_of, outbox
 from app.core.postgres.reader import Reader
 from app.core.queue import Queue
 
-PAGE = 500
-"""Rows that are read at once."""
+PAGE_SIZE = 500
 
 
 class Position(NamedTuple):
-    """A place in the order of the rows."""
+    """A position in the order of the rows."""
 
     check_at: datetime
     id: UUID
@@ -59,7 +58,7 @@ START = Position.before(datetime(1970, 1, 1, tzinfo=UTC))
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows that are due for a check, at a moment of the database's clock. `end` is behind them."""
+    """Rows that are due for a check at `taken_at`, a time of the database's clock."""
 
     taken_at: datetime
     in_progress: frozenset[int]
@@ -68,16 +67,15 @@ class Page:
 
     @property
     def is_full(self) -> bool:
-        return len(self.rows) >= PAGE
+        return len(self.rows) >= PAGE_SIZE
 
 
 @dataclass(frozen=True, slots=True)
 class Bookmark:
-    """How far the rows of a queue have been read, so that any reader can go on from there.
+    """The position up to which the rows of a queue have been read, for any reader to continue.
 
-    All rows before the position have been read, except those of the transactions that were in
-    progress at the last look. The mapping has their ids, each with the moment behind which their
-    rows can be.
+    All rows before the position have been read, except those of transactions that were in progress
+    at the last read. `in_progress` maps their ids to the earliest `check_at` of their rows.
     """
 
     position: Position = START
@@ -86,7 +84,7 @@ class Bookmark:
 
     @classmethod
     def parse(cls, stored: bytes | None) -> "Bookmark":
-        """Return a stored bookmark, the start if there is none or if it cannot be read."""
+        """Return a stored bookmark, or the start if there is none or it is unreadable."""
         try:
             return _BOOKMARK.validate_json(stored or b"")
         except ValidationError:
@@ -97,19 +95,19 @@ class Bookmark:
 
     @property
     def until(self) -> datetime:
-        """Return how far a page may go. Later rows can be of transactions that are still unknown.
+        """The end of the next page. Later rows may belong to transactions that are still unknown.
 
-        A row is due for its first check some seconds after its insert. A transaction that was not
-        in progress at the last look has inserted its rows since, and they are due after this.
+        The first check of a row is due GRACE after its insert. A transaction that was not in
+        progress at the last read has inserted its rows since then, so they are due after this time.
         """
         return self.looked_at + GRACE if self.looked_at else self.position.check_at
 
     def moved(self, page: Page) -> "Bookmark":
-        """Return where to go on: behind the page, or at the rows of a transaction that ended."""
+        """Return the bookmark after a page, or at the rows of a transaction that has ended."""
         ended = self.in_progress.keys() - page.in_progress
-        behind = [Position.before(self.in_progress[each]) for each in ended]
+        starts = [Position.before(self.in_progress[each]) for each in ended]
         return Bookmark(
-            position=min([page.end, *behind]),
+            position=min([page.end, *starts]),
             looked_at=page.taken_at,
             in_progress={each: self.in_progress.get(each, self.until) for each in page.in_progress},
         )
@@ -119,7 +117,7 @@ _BOOKMARK = TypeAdapter(Bookmark)
 
 NOW = func.statement_timestamp(type_=DateTime(timezone=True))
 locks = table("pg_locks", *map(column, ("locktype", "transactionid", "mode", "granted")))
-# Every transaction that has written holds a lock on its own id, which every role can see.
+# Every transaction that has written holds a lock on its own id, which is visible to every role.
 IN_PROGRESS = select(cast(cast(locks.c.transactionid, String), BigInteger)).where(
     locks.c.locktype == "transactionid", locks.c.mode == "ExclusiveLock", locks.c.granted
 )
@@ -136,15 +134,15 @@ NEXT_ROWS = (
     .limit(bindparam("page", type_=Integer))
     .subquery()
 )
-# One statement, because every worker asks this all the time. It has one row at least.
-LOOK = select(
+# One statement, because idle workers run it all the time. It returns at least one row.
+POLL = select(
     NOW.label("taken_at"),
     func.array(IN_PROGRESS.scalar_subquery(), type_=ARRAY(BigInteger)).label("in_progress"),
     NEXT_ROWS.c.check_at,
     NEXT_ROWS.c.id,
 ).select_from(select(literal(1)).subquery().outerjoin(NEXT_ROWS, true()))
 
-# One text for any number of rows, which is prepared once. IN (…) has one for each number.
+# The same text for any number of rows, which is prepared once. IN (…) would vary with the number.
 ALIVE_AMONG = (
     select(outbox)
     .where(outbox.c.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))), alive)
@@ -155,9 +153,9 @@ ALIVE_AMONG = (
 async def read_page(
     reader: Reader, queue: Queue, after: Position, until: datetime | None = None
 ) -> Page:
-    """Return the next rows of a queue that are due for a check now, and were at `until`."""
-    parameters = {**after._asdict(), "queue": queue.name, "until": until, "page": PAGE}
-    found = await reader.all(LOOK, **parameters)
+    """Return the next rows of a queue that are due for a check now, and not after `until`."""
+    parameters = {**after._asdict(), "queue": queue.name, "until": until, "page": PAGE_SIZE}
+    found = await reader.all(POLL, **parameters)
     taken_at, in_progress, *_ = found[0]
     rows = [Position(check_at, job_id) for *_, check_at, job_id in found if job_id]
     last = Position.before(min(taken_at, until or taken_at))
@@ -165,11 +163,11 @@ async def read_page(
         taken_at=taken_at,
         in_progress=frozenset(in_progress),
         rows=rows,
-        end=rows[-1] if len(rows) >= PAGE else max(after, last),
+        end=rows[-1] if len(rows) >= PAGE_SIZE else max(after, last),
     )
 
 
 async def read_messages(connection: AsyncConnection, job_ids: Sequence[UUID]) -> list[Envelope]:
-    """Return the messages of those jobs that are still alive."""
+    """Return the messages of the jobs that are still alive."""
     rows = await connection.execute(ALIVE_AMONG, {"job_ids": job_ids})
     return [message_of(row) for row in rows]

@@ -1,4 +1,4 @@
-"""The state of a job, whether it comes from a row or from Redis."""
+"""The state of a job, from its row or from Redis."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,7 @@ class JobState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether no worker will change it. An operator may retry a job that failed."""
+        """Whether no worker will change the state. An operator may retry a failed job."""
         return self in FINAL
 
 
@@ -27,7 +27,7 @@ FINAL = {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
-    """A job and its state. `progress` is a fraction from 0 to 1, and its message plain text."""
+    """A job and its state. `progress` is a fraction from 0 to 1. Its message is plain text."""
 
     id: UUID
     queue: str

@@ -1,4 +1,4 @@
-"""The worker runtime: what stands between arq and a handler."""
+"""The worker runtime, between arq and the handlers."""
 
 from app.core.worker.cron.schedule import cron
 from app.core.worker.runner import run

@@ -1,4 +1,4 @@
-"""The jobs that a worker has under lease, and the outcomes that Redis does not know yet."""
+"""The jobs that a worker has leased, and the outcomes that Redis has not acknowledged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,11 +9,11 @@ Kind = Literal["succeeded", "failed", "cancelled", "retry", "release"]
 
 @dataclass(slots=True)
 class Claim:
-    """A job under lease.
+    """A leased job.
 
-    `crashes` counts the workers that died while they ran the job. Those tries are not in `tries`.
-    `claimed_ms` is by the clock of this machine. `waited_ms` is the time since the job was due,
-    by the clock of Redis. `cancelled` says that an operator cancelled it.
+    `crashes` counts the workers that died while they ran the job. `tries` does not include those
+    tries. `claimed_ms` is by the clock of this machine. `waited_ms` is the time since the job was
+    due, by the clock of Redis. `cancelled` is True if an operator cancelled the job.
     """
 
     job_id: str
@@ -28,9 +28,9 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a job. `number` is the lifetime of its result, or the pause, in ms.
+    """The outcome of a try. `number` is the lifetime of the result, or the delay, in ms.
 
-    'retry' counts the try. 'release' gives the job back as if it had not been tried.
+    'retry' counts the try. 'release' returns the job to the queue without counting it.
     """
 
     claim: Claim
@@ -42,7 +42,7 @@ class Outcome:
 class Claims:
     """The claims of one worker, which has a number of slots.
 
-    A job in quarantine, which may crash its worker, runs `solo`: nothing else runs then.
+    A job in quarantine, which may crash its worker, runs `solo`: no other job runs then.
     """
 
     def __init__(self, slots: int) -> None:
@@ -58,17 +58,17 @@ class Claims:
         return self._claims.get(job_id)
 
     def all(self) -> list[Claim]:
-        """Return all claims. The heartbeat's thread may call it: `list` copies in one step."""
+        """Return all claims. The heartbeat's thread calls this, and `list` copies atomically."""
         return list(self._claims.values())
 
     @property
     def busy(self) -> int:
-        """Return how many jobs run."""
+        """The number of running jobs."""
         return len(self._claims) - len(self._outcomes)
 
     @property
     def free(self) -> int:
-        """Return how many more jobs may be claimed."""
+        """The number of jobs that may still be claimed."""
         if self.solo is not None:
             return 0 if self.busy else 1
         return max(0, self._slots - self.busy)
@@ -78,13 +78,13 @@ class Claims:
         return self.solo in self._claims
 
     def add(self, claim: Claim) -> None:
-        """Add a claim, also of a job that is here already: its lease ended and starts anew."""
+        """Add a claim. It replaces the claim of the same job, whose lease has expired."""
         self._claims[claim.job_id] = claim
         if outcome := self._outcomes.get(claim.job_id):
             self._outcomes[claim.job_id] = replace(outcome, claim=claim)
 
     def record(self, outcome: Outcome) -> None:
-        """Record what became of a job until Redis has acknowledged it."""
+        """Keep the outcome of a job until Redis has acknowledged it."""
         self._outcomes[outcome.claim.job_id] = outcome
 
     def outcomes(self) -> list[Outcome]:
@@ -95,12 +95,12 @@ class Claims:
         return job_id in self._outcomes
 
     def acknowledge(self, outcomes: Sequence[Outcome]) -> None:
-        """Release the claims whose outcomes Redis has taken."""
+        """Release the claims whose outcomes Redis has stored."""
         for outcome in outcomes:
             self.release(outcome.claim)
 
     def release(self, claim: Claim) -> bool:
-        """Remove a claim. Return False when it is gone or a newer one has taken its place."""
+        """Remove a claim. Return False if it is gone or a newer claim has replaced it."""
         if self._claims.get(claim.job_id) is not claim:
             return False
         del self._claims[claim.job_id]

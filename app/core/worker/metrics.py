@@ -1,4 +1,4 @@
-"""Measures the jobs of a worker, where METRICS_PORT says so."""
+"""Metrics of a worker's jobs, if METRICS_PORT is set."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ from app.core.worker.execution.registry import Definition
 async def measuring(
     queue: Queue, definitions: Sequence[Definition], observers: Observers, resources: Resources
 ) -> AsyncIterator[None]:
-    """Measure and serve for as long as the block lasts, which is until the last job has ended."""
+    """Measure jobs and serve the metrics during the block, which lasts until the last job ends."""
     metrics = open_metrics(resources.settings, "worker")
     if metrics is None:
         yield

@@ -1,11 +1,10 @@
-"""Sends the jobs of the outbox that are not in Redis, and writes nothing while there are none.
+"""The outbox relay sends jobs that have a row but are missing in Redis.
 
-A job is missing in Redis when its sender died after the commit, when it is due beyond the horizon,
-and when Redis was down or has lost data. The relay walks through the rows in the order in which
-they become due for a check, and asks Redis which jobs it knows. Its bookmark is stored in that same
-Redis: a Redis that lost its data has lost the bookmark, too, and one that was restored from a
-backup or a replica has an earlier one. In both cases, the relay goes back and sends again whatever
-is missing.
+A job is missing if its sender died after the commit, if it was due beyond the horizon, or if Redis
+was down or has lost data. The relay reads the rows in the order in which a check of them is due,
+and asks Redis which jobs it has. It stores its bookmark in the same Redis. If that Redis loses its
+data, the bookmark is lost, too. If it is restored from a backup or a replica, it has an earlier
+bookmark. In both cases, the relay starts from there and sends every missing job again.
 """
 
 import asyncio
@@ -38,86 +37,87 @@ from app.core.telemetry.messaging import resending
 log = structlog.stdlib.get_logger("app.worker")
 
 INTERVAL = 2.0
-"""Seconds between two looks at the outbox. A look is one statement while no row is due."""
+"""Seconds between two polls of the outbox. A poll is one statement while no row is due."""
 
-LONGEST_LAG = timedelta(seconds=INTERVAL)
-"""How far the position may be behind before the relay looks again at once. It is always a little
-behind: a look stops before transactions that began after the previous look."""
+MAX_LAG = timedelta(seconds=INTERVAL)
+"""How far the position may lag before the relay polls again at once. A small lag is normal, because
+a poll stops before transactions that began after the previous poll."""
 
 RETRY_AFTER = 0.5
-"""Seconds until the next look while the database or Redis is away: jobs go on when it is back."""
+"""Seconds until the next poll after an error of the database or Redis."""
 
 SAVE_INTERVAL = 10.0
-"""Seconds between two savings of the bookmark while no row is due."""
+"""Seconds between two writes of the bookmark while no row is due."""
 
-PATROL_INTERVAL = 300.0
-"""Seconds between two walks through all rows, for jobs that Redis has lost one by one."""
+FULL_SCAN_INTERVAL = 300.0
+"""Seconds between two scans of all rows, which find single jobs that Redis has lost."""
 
 
 @asynccontextmanager
 async def relaying(queue: Queue, resources: Resources) -> AsyncIterator[None]:
-    """Relay the rows of a queue for as long as the block lasts."""
-    ending = asyncio.Event()
-    task = asyncio.create_task(_relay_until(ending, Relay(queue, resources)))
+    """Relay the rows of a queue during the block."""
+    stopping = asyncio.Event()
+    task = asyncio.create_task(_relay_until(stopping, Relay(queue, resources)))
     try:
         yield
     finally:
-        ending.set()
+        stopping.set()
         await task
 
 
-async def _relay_until(ending: asyncio.Event, relay: "Relay") -> None:
-    quiet = True
-    while not ending.is_set():
+async def _relay_until(stopping: asyncio.Event, relay: "Relay") -> None:
+    is_healthy = True
+    while not stopping.is_set():
         started, pause = time.monotonic(), INTERVAL
         try:
-            if await relay.look():
-                pause = time.monotonic() - started  # half of the time belongs to the jobs
-            quiet = True
+            if await relay.poll():
+                pause = time.monotonic() - started  # leave half of the time to the jobs
+            is_healthy = True
         except (RedisError, SQLAlchemyError, DatabaseUnavailable, OSError) as error:
-            if quiet:
+            if is_healthy:
                 log.warning("outbox.not_relayed", queue=relay.queue.name, error=str(error))
-            quiet, pause = False, RETRY_AFTER
+            is_healthy, pause = False, RETRY_AFTER
         with suppress(TimeoutError):
-            await asyncio.wait_for(ending.wait(), pause)
+            await asyncio.wait_for(stopping.wait(), pause)
 
 
 class Relay:
-    """Walks through the rows of a queue, and sends the jobs that Redis does not know."""
+    """Polls the rows of a queue, and sends the jobs that Redis does not know."""
 
     def __init__(self, queue: Queue, resources: Resources) -> None:
         self.queue = queue
-        # Not in a transaction: BEGIN and COMMIT would double what an idle worker asks.
+        # Without a transaction: BEGIN and COMMIT would double the statements of an idle worker.
         self._connect = resources.database.connect
         self._reader = resources.database.reader
         self._redis = resources.queues[queue]
         self._bookmark = Bookmark()
         self._saved: bytes | None = None
         self._saved_at = 0.0
-        self._patrol: Position | None = None
-        self._patrol_ended = time.monotonic()
+        self._full_scan: Position | None = None
+        self._full_scan_ended = time.monotonic()
 
-    async def look(self) -> bool:
+    async def poll(self) -> bool:
         """Check one page of rows, and return whether more rows are due for a check.
 
-        The first look of all only learns which transactions are in progress.
+        The first poll only reads which transactions are in progress.
 
-        Raises the errors of Redis and of the database. The next look repeats the page then.
+        Raises the errors of Redis and of the database. After an error, the next poll repeats the
+        page.
         """
         await self._resume()
         page = await self._send_missing(self._bookmark.position, self._bookmark.until)
         self._bookmark = self._bookmark.moved(page)
         await self._save(page)
         lag = page.taken_at - page.end.check_at
-        is_behind = page.is_full or lag > LONGEST_LAG or self._bookmark.position != page.end
+        is_behind = page.is_full or lag > MAX_LAG or self._bookmark.position != page.end
         if not is_behind:
-            await self._go_on_patrol()
+            await self._continue_full_scan()
         return is_behind
 
     async def _resume(self) -> None:
-        """Go on at the stored bookmark if it is not the one that this relay knows.
+        """Continue from the stored bookmark if it differs from this relay's.
 
-        It differs when another relay has stored one, and when Redis has lost what it had.
+        It differs if another relay has stored one, or if Redis has lost data.
         """
         stored = await self._execute("GET", QueueKeys(self.queue).bookmark)
         if stored != self._saved:
@@ -141,21 +141,22 @@ class Relay:
         log.info("outbox.relayed", queue=self.queue.name, count=len(messages))
 
     async def _save(self, page: Page) -> None:
-        """Store the bookmark in Redis, beside the jobs that are there because of it."""
+        """Store the bookmark in the same Redis as the jobs, so that both are lost together."""
         if not page.rows and time.monotonic() - self._saved_at < SAVE_INTERVAL:
             return
         saved = self._bookmark.serialize()
         await self._execute("SET", QueueKeys(self.queue).bookmark, saved)
         self._saved, self._saved_at = saved, time.monotonic()
 
-    async def _go_on_patrol(self) -> None:
-        """Check one page of all rows, from time to time."""
-        if self._patrol is None and time.monotonic() - self._patrol_ended > PATROL_INTERVAL:
-            self._patrol = START
-        if self._patrol is not None:
-            page = await self._send_missing(after=self._patrol)
-            self._patrol = page.end if page.is_full else None
-            self._patrol_ended = time.monotonic()
+    async def _continue_full_scan(self) -> None:
+        """Check the next page of all rows, if a full scan is due."""
+        if self._full_scan is None:
+            if time.monotonic() - self._full_scan_ended <= FULL_SCAN_INTERVAL:
+                return
+            self._full_scan = START
+        page = await self._send_missing(after=self._full_scan)
+        self._full_scan = page.end if page.is_full else None
+        self._full_scan_ended = time.monotonic()
 
     async def _execute(self, *command: str | bytes) -> Reply:
         [reply] = await self._redis.multiplexed.execute(command)

@@ -1,7 +1,7 @@
-"""Counts the tries of a worker, and remembers the last ones, for those who operate the queue.
+"""Statistics for operators: the worker counts its tries, and records the latest ones.
 
-Everything is kept in memory and sent about once a second, in one round trip: no job waits for it.
-What a worker has not sent is lost when it is killed, or when Redis is away at that moment.
+They are collected in memory and sent about once a second in one round trip, so no job waits for
+them. Statistics that have not been sent are lost if the worker is killed or Redis is down.
 """
 
 import asyncio
@@ -20,33 +20,33 @@ from app.core.broker.connection import Argument
 from app.core.broker.keys import activity_name
 from app.core.broker.scripts import Call, run_scripts
 from app.core.job_store.activity import BOUNDS, DURATION, LIFETIME, OUTCOMES, PICKUP
-from app.core.job_store.attempts import KEPT
+from app.core.job_store.attempts import MAX_RECORDED
 from app.core.telemetry.traceparent import recorded_trace_id
 from app.core.worker.execution.observers import Observers, TryReport
 
 log = structlog.stdlib.get_logger("app.worker")
 
 INTERVAL = 1.0
-"""Seconds from a try to the moment at which others see it."""
+"""Seconds until a try is visible to others."""
 
 OTHER = "(other)"
-"""The name under which jobs are counted whose class this release does not know. A payload can name
-any class, and there must be no count for each."""
+"""The name that counts jobs of unknown classes. A payload can contain any name, and must not create
+a counter for each."""
 
 FIELDS = (*OUTCOMES, *PICKUP, *DURATION)
-"""What is counted, in the order of a list: a try costs less time so than with a dictionary."""
+"""The counters of a class and a minute. They are a list, which is faster than a dictionary."""
 
 OUTCOME_FIELDS = {outcome: number for number, outcome in enumerate(OUTCOMES)}
 FIRST_PICKUP, FIRST_DURATION = len(OUTCOMES), len(OUTCOMES) + len(PICKUP)
 
-Remembered = deque[tuple[float, TryReport]]
+RecentTries = deque[tuple[float, TryReport]]
 
 
 @asynccontextmanager
 async def recording(
     redis: QueueRedis, observers: Observers, names: Collection[str]
 ) -> AsyncIterator[None]:
-    """Record the tries of a worker for as long as the block lasts. `names` are its job classes."""
+    """Record the tries of a worker during the block. `names` are its job classes."""
     recorder = Recorder(redis, names)
     try:
         with observers.observing(recorder.add):
@@ -56,20 +56,20 @@ async def recording(
 
 
 class Recorder:
-    """What a worker has counted and not sent yet."""
+    """The statistics that a worker has collected but not sent."""
 
     def __init__(self, redis: QueueRedis, names: Collection[str]) -> None:
         self._redis = redis
         self._names = frozenset(names)
         self._timer: asyncio.TimerHandle | None = None
         self._sending: asyncio.Task[None] | None = None
-        self._forget()
+        self._reset()
 
     def add(self, report: TryReport) -> None:
-        """Count a try. This runs once per try, between two jobs, and costs about a microsecond."""
+        """Count a try. This runs after each try, and takes about a microsecond."""
         now = time.time()
         minute = int(now // 60)
-        counts = self._counts.get((minute, report.name)) or self._begin(minute, report.name)
+        counts = self._counts.get((minute, report.name)) or self._add_counts(minute, report.name)
         counts[OUTCOME_FIELDS[report.outcome]] += 1
         if report.pickup_seconds is not None:
             counts[FIRST_PICKUP + bisect_left(BOUNDS, report.pickup_seconds)] += 1
@@ -77,16 +77,16 @@ class Recorder:
         if report.outcome == "succeeded":
             self._finished.append((now, report))
         else:
-            self._remember_other(now, report)
+            self._add_unsuccessful(now, report)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._start_sending)
 
-    def _begin(self, minute: int, name: str) -> list[int]:
-        """Return the counts of a class in a minute, those of all others for an unknown class."""
+    def _add_counts(self, minute: int, name: str) -> list[int]:
+        """Add and return the counts of a class in a minute. Unknown classes share one."""
         known = name if name in self._names else OTHER
         return self._counts.setdefault((minute, known), [0] * len(FIELDS))
 
-    def _remember_other(self, now: float, report: TryReport) -> None:
+    def _add_unsuccessful(self, now: float, report: TryReport) -> None:
         if report.outcome != "cancelled":
             self._failures.append((now, report))
         if report.outcome in {"failed", "cancelled"}:
@@ -106,29 +106,29 @@ class Recorder:
         self._sending = asyncio.create_task(self._send())
 
     async def _send(self) -> None:
-        """Send what has been counted. What Redis does not take is lost: it is not worth a queue."""
+        """Send the statistics. They are lost if Redis does not accept them."""
         arguments = self._arguments()
-        self._forget()
+        self._reset()
         try:
             call = Call("record", self._redis.queue_keys, arguments)
             await run_scripts(self._redis.multiplexed, call)
         except (RedisError, OSError) as error:
             log.debug("activity.not_recorded", error=str(error))
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._counts: dict[tuple[int, str], list[int]] = {}
-        self._finished: Remembered = deque(maxlen=KEPT)
-        self._failures: Remembered = deque(maxlen=KEPT)
+        self._finished: RecentTries = deque(maxlen=MAX_RECORDED)
+        self._failures: RecentTries = deque(maxlen=MAX_RECORDED)
 
     def _arguments(self) -> list[Argument]:
-        counts = [*self._counted()]
-        ended = [*_encoded(self._finished)]
-        failed = [*_encoded(self._failures)]
-        sizes = [LIFETIME, KEPT, len(counts) // 3, len(ended) // 2]
+        counts = [*self._count_arguments()]
+        ended = [*_encode(self._finished)]
+        failed = [*_encode(self._failures)]
+        sizes = [LIFETIME, MAX_RECORDED, len(counts) // 3, len(ended) // 2]
         return [*sizes, *counts, *ended, *failed]
 
-    def _counted(self) -> Iterator[Argument]:
-        """Yield each count, and those of all classes together, which have no name."""
+    def _count_arguments(self) -> Iterator[Argument]:
+        """Yield the counts of each class, and the totals of all classes, which have no name."""
         totals: dict[int, list[int]] = {}
         for (minute, name), counts in self._counts.items():
             total = totals.setdefault(minute, [0] * len(FIELDS))
@@ -145,8 +145,8 @@ def _fields(activity: str, counts: Sequence[int]) -> Iterator[Argument]:
             yield from (activity, field, count)
 
 
-def _encoded(tries: Remembered) -> Iterator[Argument]:
-    """Yield when each try ended, and what `parse_try` reads."""
+def _encode(tries: RecentTries) -> Iterator[Argument]:
+    """Yield the end of each try, and its record for `parse_try`."""
     for ended, report in tries:
         ended_ms = round(ended * 1000)
         yield ended_ms

@@ -1,4 +1,4 @@
-"""Runs a worker, in one process or in several, until a signal ends it."""
+"""Runs a worker in one or several processes until a signal stops it."""
 
 import argparse
 import asyncio
@@ -23,29 +23,29 @@ from app.core.worker.supervisor import is_supervised, supervise, watch_superviso
 
 log = structlog.stdlib.get_logger("app.worker")
 
-THREADS_PATIENCE = 0.5
-"""Seconds in which threads that are done go by themselves."""
+THREAD_JOIN_TIMEOUT = 0.5
+"""Seconds that threads get to end by themselves."""
 
 
 def run(worker_settings: WorkerSettings, arguments: Sequence[str] | None = None) -> None:
-    """Serve a queue; returns after SIGTERM or SIGINT, when the running jobs have ended."""
+    """Serve a queue until SIGTERM or SIGINT, and return when the running jobs have ended."""
     options = _parse(worker_settings, arguments)
     configure_logging(worker_settings.settings)
     if options.processes > 1 and not is_supervised():
         sys.exit(supervise(options.processes, worker_settings.job_completion_wait))
     tune_garbage_collection()
-    # Not asyncio.run: at its end it would wait for a job that cannot be cancelled.
+    # Not asyncio.run, which would wait for jobs that cannot be cancelled.
     loop = _new_event_loop()
     asyncio.set_event_loop(loop)
     threads = ThreadPoolExecutor()
     loop.set_default_executor(threads)
-    _run_to_the_end(loop, loop.create_task(_serve(worker_settings)))
+    _run_despite_exits(loop, loop.create_task(_serve(worker_settings)))
     threads.shutdown(wait=False, cancel_futures=True)
-    _end_without(_busy_threads())
+    _exit_despite(_busy_threads())
 
 
-def _run_to_the_end(loop: asyncio.AbstractEventLoop, serving: asyncio.Task[None]) -> None:
-    """Run a task although handlers call `sys.exit` in tasks of their own, which ends the loop."""
+def _run_despite_exits(loop: asyncio.AbstractEventLoop, serving: asyncio.Task[None]) -> None:
+    """Run a task until it ends. A handler's task that calls `sys.exit` would stop the loop."""
     while not serving.done():
         try:
             loop.run_until_complete(serving)
@@ -95,8 +95,8 @@ def _new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 def _busy_threads() -> list[threading.Thread]:
-    """Return the threads that would hold up the end of the process, after a moment to end."""
-    deadline = time.monotonic() + THREADS_PATIENCE
+    """Wait briefly for all threads, and return those that would block the end of the process."""
+    deadline = time.monotonic() + THREAD_JOIN_TIMEOUT
     others = [
         thread
         for thread in threading.enumerate()
@@ -107,10 +107,10 @@ def _busy_threads() -> list[threading.Thread]:
     return [thread for thread in others if thread.is_alive()]
 
 
-def _end_without(threads: Sequence[threading.Thread]) -> None:
-    """End the process although handlers' threads still run: their jobs have been handed over.
+def _exit_despite(threads: Sequence[threading.Thread]) -> None:
+    """End the process while threads of handlers still run. Their jobs were released.
 
-    Python would wait for them, and no thread can be stopped from outside.
+    Python would wait for these threads, and cannot stop them.
     """
     if threads:
         log.warning("worker.left_threads", threads=[thread.name for thread in threads])

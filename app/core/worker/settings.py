@@ -1,4 +1,4 @@
-"""Joins a queue and its handlers to what a worker, our own or arq's, needs to know."""
+"""The settings of a worker, for this project's worker and for arq's."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -35,15 +35,15 @@ from app.core.worker.recorder import recording
 log = structlog.stdlib.get_logger("app.worker")
 
 HEALTH_CHECK_INTERVAL = 5
-"""Seconds; `arq … --check` believes a dead worker alive for one second longer than this."""
+"""In seconds. `arq … --check` reports a dead worker as alive for one second longer than this."""
 
-DATABASE_PATIENCE = 30
-"""Seconds that a job waits for a connection: unlike a request it has time, but not many tries."""
+DATABASE_POOL_TIMEOUT = 30
+"""Seconds that a job waits for a connection. Unlike a request, it can wait, but has few tries."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSettings:
-    """A queue and what its workers run. The second part is read by stock arq, by arq's names.
+    """A queue and its handlers and crons. Stock arq reads the second part, which has arq's names.
 
     `observers` get a report of each try.
     """
@@ -78,12 +78,12 @@ def worker_settings(
     settings: Settings | None = None,
     open_resources: OpenResources = open_resources,
 ) -> WorkerSettings:
-    """Return what a worker of a queue needs to know.
+    """Return the settings of a queue's workers.
 
     `handlers` is the module that defines them, or a list of handlers of this queue.
 
-    Raises TypeError for a handler that does not fit, for two handlers of one job, and for a job of
-    the queue without a handler. Raises ValueError for two crons with one name.
+    Raises TypeError for a handler with a wrong signature, for two handlers of one job, and for a
+    job of the queue without a handler. Raises ValueError for two crons with the same name.
     """
     settings = settings or load_settings()
     check_names(crons)
@@ -96,11 +96,11 @@ def worker_settings(
 
     @asynccontextmanager
     async def serving() -> AsyncIterator[Resources]:
-        """Open what jobs need, and run what a worker does besides jobs."""
-        patience = max(DATABASE_PATIENCE, settings.database_pool_timeout)
-        patient = settings.model_copy(update={"database_pool_timeout": patience})
+        """Open the resources of jobs, and run the worker's background tasks."""
+        timeout = max(DATABASE_POOL_TIMEOUT, settings.database_pool_timeout)
+        settings_of_jobs = settings.model_copy(update={"database_pool_timeout": timeout})
         async with (
-            open_resources(patient) as resources,
+            open_resources(settings_of_jobs) as resources,
             recording(resources.queues[queue], observers, [each.name for each in definitions]),
             measuring(queue, definitions, observers, resources),
             relaying(queue, resources),

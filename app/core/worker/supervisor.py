@@ -1,4 +1,4 @@
-"""Runs several processes of one worker, and starts a new one for each that ends."""
+"""Runs several processes of one worker, and restarts each that ends."""
 
 import asyncio
 import os
@@ -14,16 +14,16 @@ import structlog
 log = structlog.stdlib.get_logger("app.worker")
 
 SUPERVISED = "WORKER_IS_SUPERVISED"
-"""The variable by which a process knows that it must not start others."""
+"""The environment variable of supervised processes, which must not start others."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
-"""Seconds until a process that has ended is replaced. The pause doubles while they end early."""
+FIRST_DELAY, MAX_DELAY = 1.0, 30.0
+"""Seconds until a process that has ended is restarted. The delay doubles after each early end."""
 
 STABLE_AFTER = 60.0
-"""Seconds after which a process counts as having started well."""
+"""Seconds after which the next restart has the first delay again."""
 
-PATIENCE = 10.0
-"""Seconds beyond the grace period of jobs after which a process that does not end is killed."""
+KILL_DELAY = 10.0
+"""Seconds after the grace period of jobs, until a process that has not ended is killed."""
 
 
 def is_supervised() -> bool:
@@ -31,13 +31,13 @@ def is_supervised() -> bool:
 
 
 def supervise(processes: int, grace_period: float) -> int:
-    """Run this program in several processes until a signal ends them; return the exit code."""
+    """Run this program in several processes until a signal stops them. Return the exit code."""
     command = [sys.executable, *sys.orig_argv[1:]]
-    return asyncio.run(Supervisor(command, processes, grace_period + PATIENCE).run())
+    return asyncio.run(Supervisor(command, processes, grace_period + KILL_DELAY).run())
 
 
 def watch_supervisor(on_end: Callable[[], object]) -> None:
-    """Call a function, in a thread, when the supervisor ends: it holds the other end of stdin."""
+    """Call a function, in a thread, when the supervisor ends, which closes this process's stdin."""
 
     def wait() -> None:
         os.read(sys.stdin.fileno(), 1)
@@ -49,37 +49,37 @@ def watch_supervisor(on_end: Callable[[], object]) -> None:
 class Supervisor:
     """Keeps a number of processes running. Each has its own heartbeat and its own leases.
 
-    A process that has not ended `patience` seconds after a signal is killed: its event loop is
-    blocked. Its jobs go on elsewhere when their leases end.
+    A process that has not ended `kill_after` seconds after a signal is killed, because its event
+    loop is blocked. Other workers run its jobs when their leases expire.
     """
 
-    def __init__(self, command: Sequence[str], processes: int, patience: float) -> None:
+    def __init__(self, command: Sequence[str], processes: int, kill_after: float) -> None:
         self._command = command
         self._processes = processes
-        self._patience = patience
+        self._kill_after = kill_after
         self._running: set[asyncio.subprocess.Process] = set()
         self._stopping = asyncio.Event()
 
     async def run(self) -> int:
-        """Return 0 when all processes have ended well after a signal, 1 otherwise."""
+        """Run until a signal. Return 0 if all processes have ended successfully, or else 1."""
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError):  # Windows
                 asyncio.get_running_loop().add_signal_handler(number, self._stop, number)
         log.info("supervisor.started", processes=self._processes, pid=os.getpid())
         codes = await asyncio.gather(*(self._keep_running() for _ in range(self._processes)))
         log.info("supervisor.stopped", exit_codes=codes)
-        # A process that was still starting ends by the signal itself. It has begun no job.
+        # The signal kills a process that was still starting, and has not run any job.
         return int(any(code not in {0, -signal.SIGINT, -signal.SIGTERM} for code in codes))
 
     def _stop(self, number: signal.Signals) -> None:
-        """Pass a signal on. A second one ends the wait of the workers for their jobs."""
+        """Forward a signal. After a second one, the workers no longer wait for their jobs."""
         if not self._stopping.is_set():
-            asyncio.get_running_loop().call_later(self._patience, self._kill)
+            asyncio.get_running_loop().call_later(self._kill_after, self._kill)
         self._stopping.set()
         self._send(number)
 
     def _kill(self) -> None:
-        """End the processes that have not ended by themselves."""
+        """Kill the processes that have not ended by themselves."""
         for process in self._running:
             log.error("supervisor.process_killed", worker_pid=process.pid)
         self._send(signal.SIGKILL)
@@ -90,27 +90,27 @@ class Supervisor:
                 process.send_signal(number)
 
     async def _keep_running(self) -> int:
-        """Replace a process until the end, and return the exit code of the last one."""
-        pause = FIRST_PAUSE
+        """Restart a process until the supervisor stops. Return the exit code of the last one."""
+        delay = FIRST_DELAY
         while True:
             started = time.monotonic()
             code = await self._run_once()
             if self._stopping.is_set():
                 return code
             if time.monotonic() - started > STABLE_AFTER:
-                pause = FIRST_PAUSE
-            log.error("supervisor.process_ended", exit_code=code, restart_in=pause)
+                delay = FIRST_DELAY
+            log.error("supervisor.process_ended", exit_code=code, restart_in=delay)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
+                await asyncio.wait_for(self._stopping.wait(), delay)
                 return 0
-            pause = min(2 * pause, LONGEST_PAUSE)
+            delay = min(2 * delay, MAX_DELAY)
 
     async def _run_once(self) -> int:
         process = await asyncio.create_subprocess_exec(
             *self._command,
             env={**os.environ, SUPERVISED: "1"},
             stdin=asyncio.subprocess.PIPE,
-            # Ctrl-C reaches a whole group. The supervisor passes it on, and only once.
+            # Ctrl-C signals the whole group. In its own session, a process gets it only once.
             start_new_session=True,
         )
         self._running.add(process)

@@ -92,7 +92,7 @@ async def test_a_relay_that_has_read_the_row_cannot_bring_a_cancelled_job_back(
 
     await cancel(resources, job_id)
     await resources.queues.post([message])
-    await Relay(BASE, resources).look()
+    await Relay(BASE, resources).poll()
 
     assert await resources.queues[BASE].zcard(KEYS.queue) == 0
 

@@ -57,9 +57,9 @@ async def walk(relay: Relay) -> int:
     What has just become due is left to the last look.
     """
     looks = 2
-    while await relay.look():
+    while await relay.poll():
         looks += 1
-    await relay.look()
+    await relay.poll()
     return looks
 
 
@@ -220,7 +220,7 @@ async def test_a_job_that_commits_during_a_look_is_sent_at_the_next_one(
 
         with monkeypatch.context() as patch:
             patch.setattr(outbox_relay, "read_page", read_page_while_it_commits)
-            await relay.look()
+            await relay.poll()
     assert await waiting(queues) == set()
 
     await walk(relay)
@@ -351,7 +351,7 @@ async def test_a_single_lost_job_is_found_on_patrol(
 
     await wait_until(stays_lost)
 
-    monkeypatch.setattr(outbox_relay, "PATROL_INTERVAL", 0)
+    monkeypatch.setattr(outbox_relay, "FULL_SCAN_INTERVAL", 0)
     await walk(relay)
 
     assert await waiting(queues) == {*left}
@@ -386,7 +386,7 @@ async def test_a_job_that_redis_did_not_accept_is_sent_later(
 ) -> None:
     left = await leave_unsent_jobs(resources, jobs=3)
     with pytest.raises(RedisError):
-        await Relay(BASE, unreachable).look()
+        await Relay(BASE, unreachable).poll()
 
     await walk(Relay(BASE, resources))
 

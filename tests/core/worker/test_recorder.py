@@ -11,7 +11,7 @@ from app.core.broker.client import QueueRedis
 from app.core.broker.connection import Command
 from app.core.broker.keys import QueueKeys
 from app.core.job_store.activity import Activity, parse_counts
-from app.core.job_store.attempts import KEPT, TryOutcome, parse_try
+from app.core.job_store.attempts import MAX_RECORDED, TryOutcome, parse_try
 from app.core.queue import BASE, Job, QueuePools
 from app.core.resources import Resources
 from app.core.worker.execution.observers import Observers, TryReport
@@ -119,19 +119,23 @@ async def test_only_the_last_thousand_jobs_and_failed_tries_are_remembered(
     redis: QueueRedis,
 ) -> None:
     recorder = Recorder(redis, ["Paint"])
-    for number in range(1, KEPT + 101):
+    for number in range(1, MAX_RECORDED + 101):
         recorder.add(report(number=number))
         recorder.add(report(outcome="retried", number=number))
     await recorder.close()
-    recorder.add(report(number=KEPT + 101))
+    recorder.add(report(number=MAX_RECORDED + 101))
     await recorder.close()
 
     for key in (KEYS.finished, KEYS.failures):
-        assert await redis.zcard(key) == KEPT
+        assert await redis.zcard(key) == MAX_RECORDED
     [stored] = cast("list[bytes]", await redis.zrange(KEYS.finished, -1, -1))
     newest = parse_try("base", stored)
     assert newest is not None
-    assert (newest.attempt, newest.outcome, newest.duration) == (KEPT + 101, "succeeded", 0.3)
+    assert (newest.attempt, newest.outcome, newest.duration) == (
+        MAX_RECORDED + 101,
+        "succeeded",
+        0.3,
+    )
 
 
 @pytest.mark.parametrize(("more", "trace_id"), [("", None), (', "' + "ab" * 16 + '"', "ab" * 16)])

@@ -1,6 +1,6 @@
--- Cancels a job. A waiting job leaves its queue; the worker of a running one is told to stop it.
--- ARGV  id, the result that says so, its lifetime in ms, '1' when its row was removed for this
--- Returns 'queued' or 'running', 'ended' where it has a result, 'unknown'.
+-- Cancels a job. A waiting job is removed from its queue. A running job is stopped by its worker.
+-- ARGV  id, result of the cancelled job, lifetime of the result in ms, '1' if its row was deleted
+-- Returns 'queued', 'running', 'ended' if the job has a result, or 'unknown'.
 local queue, running, retrying, crashes, postponed, priority, later, abort, events,
   job_prefix, in_progress_prefix, retry_prefix, result_prefix, progress_prefix = unpack(KEYS)
 local id, result, lifetime, decided = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1'
@@ -11,10 +11,10 @@ if not decided and redis.call('EXISTS', result_prefix .. id) == 1 then return 'e
 if redis.call('EXISTS', in_progress_prefix .. id) == 1 then
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  -- Jobs that a stock arq worker ended leave entries that would cancel a later job of the id.
+  -- A stock arq worker leaves entries behind, which would cancel a later job with the same id.
   redis.call('ZREMRANGEBYSCORE', abort, '-inf', now - FORGET)
   redis.call('ZADD', abort, now, id)
-  -- Without its row no effect can follow, whatever the worker reports later.
+  -- Without its row, the job cannot commit an effect, whatever outcome the worker sends later.
   if decided then redis.call('SET', result_prefix .. id, result, 'PX', lifetime) end
   redis.pcall('PUBLISH', events, id)
   return 'running'
@@ -27,7 +27,7 @@ redis.call('HDEL', crashes, id)
 redis.call('HDEL', postponed, id)
 redis.call('HDEL', priority, id)
 for _, set in ipairs({running, retrying, later, abort}) do redis.call('ZREM', set, id) end
--- Kept, so that a relay that has just read the row cannot send the job again.
+-- The result prevents an outbox relay that has just read the row from sending the job again.
 redis.call('SET', result_prefix .. id, result, 'PX', lifetime)
 redis.pcall('PUBLISH', events, id)
 return 'queued'

@@ -1,6 +1,6 @@
--- Fills a worker's free slots with due jobs, each under a lease.
--- ARGV  token, free slots, jobs that run here, lease in ms, id of a job to run solo or '',
---       lifetime of the health mark in ms (0: no new mark)
+-- Claims due jobs for a worker's free slots, each under a lease.
+-- ARGV  token, free slots, running jobs of the worker, lease in ms, id of a job to run solo or '',
+--       lifetime of the health key in ms (0: no change)
 -- Returns {ms until something is due or -1, id of a job to run solo or '', cancelled ids,
 --          then for each job: id, payload or nil, tries, crashes, ms since it was due}.
 local queue, running, retrying, limits, crashes, priority, later, wake, quarantine, clock,
@@ -15,7 +15,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 if health > 0 then redis.call('SET', health_check, token, 'PX', health) end
 
--- When the clock is set back, due jobs and leases would be far in the future: move them back, too.
+-- If the clock was set back, due jobs and leases are far in the future. Move them back, too.
 local seen = tonumber(redis.call('SET', clock, now, 'GET')) or now
 if seen - now > 1000 then
   local jump, batch = seen - now, 5000
@@ -61,7 +61,7 @@ if #ids == 0 and budget > 0 then
   local entries = redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'WITHSCORES', 'LIMIT', 0, budget)
   for i = 1, #entries, 2 do ids[#ids + 1], dues[#dues + 1] = entries[i], entries[i + 1] end
 end
--- Python reads ids as text. An id that is not text gets a name that is.
+-- Python decodes ids as text. An id that is not text is replaced by one that is.
 for i, id in ipairs(ids) do
   if string.find(id, '[\128-\255]') then
     ids[i] = 'bytes-' .. string.gsub(id, '.', function(byte) return string.format('%02x', string.byte(byte)) end)
@@ -84,10 +84,10 @@ if #ids > 0 then
   for i, id in ipairs(ids) do
     local deaths = tonumber(crashed[i]) or 0
     local leased = owners[i] and lapsed[i] and tonumber(lapsed[i]) > now
-    -- The job is due although a worker ran it. Its lease has ended, so that worker has died.
+    -- The job is due although a worker ran it. Its lease has expired, so the worker has died.
     if lapsed[i] and not leased then deaths = redis.call('HINCRBY', crashes, id, 1) end
     if leased then
-      redis.call('ZADD', queue, lapsed[i], id) -- it runs: arq's `Job.abort` has made it due
+      redis.call('ZADD', queue, lapsed[i], id) -- it is running: arq's `Job.abort` has made it due
       skipped = true
     elseif not payloads[i] and redis.call('EXISTS', result_prefix .. id) == 1 then
       -- It ended just before arq's `Job.abort` made it due.
@@ -97,7 +97,7 @@ if #ids > 0 then
       redis.call('ZADD', queue, now + LOOK_AGAIN, id) -- a stock arq worker runs it
       skipped = true
     elseif deaths == QUARANTINE_AFTER and id ~= solo and (busy > 0 or #picked > 0) then
-      -- It may crash the process: it waits until a worker runs nothing else.
+      -- It may crash the process, so it waits until a worker runs no other job.
       redis.call('ZADD', queue, now + LOOK_AGAIN, id)
       redis.call('ZREM', running, id)
       if redis.call('SET', quarantine, token, 'NX', 'PX', lease) then drain = id end
@@ -106,7 +106,7 @@ if #ids > 0 then
     else
       picked[#picked + 1], payload_of[id], found[id] = id, payloads[i], deaths
       counts[id] = lapsed[i] and 0 or 1
-      -- A priority is in the score as time that the job has not waited.
+      -- The score of a job with a priority is earlier than its due time.
       waited[id] = math.floor(math.min(math.max(0, now - dues[i] - (minutes[i] or 0) * MINUTE), now))
       if deaths == QUARANTINE_AFTER then
         drain = id
@@ -137,7 +137,7 @@ if #picked > 0 then
     jobs[at + 5] = waited[id]
   end
 end
--- pcall: an event is a favor, and a user of Redis may lack the permission.
+-- pcall, because events are optional and the Redis user may lack the permission.
 if #picked > 0 then redis.pcall('PUBLISH', events, table.concat(picked, ' ')) end
 if rate then redis.call('HSET', limits, 'tokens', tostring(tokens - #picked), 'refilled', now) end
 
@@ -150,7 +150,7 @@ elseif #picked < free then
   if rate and next_due == 0 then next_due = math.ceil(math.max(0, 1 - tokens + #picked) * 1000 / rate) end
 elseif #picked >= slots and #redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'LIMIT', 0, 1) > 0 then
   next_due = 0
-  -- There is more than this worker can take: wake another one.
+  -- More jobs are due than this worker can run, so wake another one.
   if redis.call('LLEN', wake) == 0 then redis.call('LPUSH', wake, 1) end
 end
 

@@ -1,8 +1,8 @@
--- Takes the outcomes of jobs from a worker. Only the owner of a job may finish it: the worker whose
--- token is in the key, or whose lease has ended while no other worker has claimed the job.
+-- Stores the outcomes of a worker's jobs. Only the owner of a job may finish it: the worker whose
+-- token is in the key, or whose lease has expired if no other worker has claimed the job.
 -- ARGV  for each job: id, token, outcome, number, result
---       'retry': ms until the next try; 'release': the same, and the try does not count;
---       'succeeded', 'failed', 'cancelled': lifetime of the result in ms (0: not kept), the result
+--       'retry': ms until the next try; 'release': the same, but the try does not count;
+--       'succeeded', 'failed', 'cancelled': lifetime of the result in ms (0: not stored), the result
 -- Returns the ids that were refused.
 local queue, running, retrying, limits, crashes, postponed, priority, later, wake, abort, events, counter_prefix,
   job_prefix, in_progress_prefix, retry_prefix, result_prefix, progress_prefix = unpack(KEYS)
@@ -46,7 +46,7 @@ for i = 1, #ARGV, 5 do
       ended[#ended + 1] = id
       keys[#keys + 1], keys[#keys + 2] = job_prefix .. id, retry_prefix .. id
       counts[outcome] = (counts[outcome] or 0) + 1
-      -- An earlier result says that the job was cancelled before it ended.
+      -- If there is a result already, the job was cancelled before it ended.
       if tonumber(number) > 0 then redis.call('SET', result_prefix .. id, result, 'PX', number, 'NX') end
     end
   end
@@ -70,7 +70,7 @@ for outcome, count in pairs(counts) do
     redis.call('EXPIRE', counter, COUNTERS_LIFETIME)
   end
 end
--- Where the concurrency is limited, workers with free slots wait for one of these jobs to end.
+-- If the concurrency is limited, workers with free slots wait for one of these jobs to end.
 local room = #freed > 0 and redis.call('HEXISTS', limits, 'concurrency') == 1
   and #redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'LIMIT', 0, 1) > 0
 if (released or room) and redis.call('LLEN', wake) == 0 then redis.call('LPUSH', wake, 1) end

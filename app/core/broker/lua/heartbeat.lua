@@ -1,5 +1,5 @@
 -- Records that a worker is alive, and extends the leases of its jobs.
--- ARGV  worker, its info, lifetime of that in ms, lease in ms, then for each job: id, token
+-- ARGV  worker, its info, lifetime of the info in ms, lease in ms, then for each job: id, token
 -- Returns the ids that another worker has claimed.
 local queue, running, retrying, workers, worker_prefix, in_progress_prefix = unpack(KEYS)
 local worker, text, lifetime, lease = unpack(ARGV)
@@ -11,7 +11,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('SET', worker_prefix .. worker, text, 'PX', lifetime)
 redis.call('ZADD', workers, time[1], worker)
 redis.call('ZREMRANGEBYSCORE', workers, '-inf', time[1] - lifetime / 1000)
--- A stock arq worker that takes a job over leaves its entry behind.
+-- A stock arq worker that takes over a job leaves its entry behind.
 redis.call('ZREMRANGEBYSCORE', running, '-inf', now - FORGET)
 redis.call('ZREMRANGEBYSCORE', retrying, '-inf', now - FORGET)
 

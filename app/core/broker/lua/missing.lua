@@ -1,4 +1,4 @@
--- Finds the jobs that the queue knows nothing about: they neither wait nor run, and have no result.
+-- Finds the jobs that the queue does not have: they do not wait or run, and have no result.
 -- ARGV  ids
 -- Returns the ids that are missing.
 local job_prefix, result_prefix = unpack(KEYS)

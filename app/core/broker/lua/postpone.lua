@@ -1,6 +1,6 @@
--- Remembers since when a job has been put off, because no worker of its release was there.
+-- Stores when a job was first postponed, because no worker of its release was running.
 -- ARGV  id, name of the job
--- Returns for how many ms it has been put off.
+-- Returns the ms since then.
 local postponed = unpack(KEYS)
 local id, name = unpack(ARGV)
 

@@ -1,5 +1,5 @@
--- Runs every command that a queue needs, on keys of its own that are gone afterwards.
--- Returns the commands that this user may not run, and 'keys' where a key is out of reach.
+-- Runs every command that a queue needs, on a temporary key.
+-- Returns the commands that this user may not run, or 'keys' if the user may not access the key.
 local probe = unpack(KEYS)
 
 local COMMANDS = {

@@ -1,4 +1,4 @@
--- Makes the jobs that were put off due at once: a worker of another release has started.
+-- Makes postponed jobs due at once, because a worker of another release has started.
 local queue, running, postponed = unpack(KEYS)
 local BATCH = 5000
 

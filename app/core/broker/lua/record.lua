@@ -1,5 +1,5 @@
--- Adds what a worker has counted, and the tries that it remembers.
--- ARGV  lifetime of a count in seconds, how many tries are kept, how many counts, how many ended;
+-- Adds the statistics of a worker, and its latest tries.
+-- ARGV  lifetime of a count in seconds, how many tries are stored, how many counts, how many ended;
 --       for each count: minute and job class, field, number;
 --       for each job that ended, then for each try that failed: time in ms, entry
 local activity_prefix, finished, failures = unpack(KEYS)

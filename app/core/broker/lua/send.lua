@@ -1,4 +1,4 @@
--- Sends jobs to a queue, each id once: a job that waits, runs, or has a result stays as it is.
+-- Sends jobs to a queue, each id once: a job that waits, runs, or has a result does not change.
 -- ARGV  for each job: id, payload, due time in ms (0: at once), priority in minutes of waiting
 -- Returns how many were new.
 local queue, wake, priority, later, events, job_prefix, result_prefix = unpack(KEYS)
@@ -16,7 +16,7 @@ for i = 1, #ARGV, 4 do
       if score <= now then
         score = score - minutes * 60000
       else
-        redis.call('ZADD', later, score, id) -- not before its time: the claim moves it forward
+        redis.call('ZADD', later, score, id) -- `claim` moves it forward when it is due
       end
     end
     entries[#entries + 1], entries[#entries + 2] = score, id

@@ -1,13 +1,13 @@
--- Returns the statistics of a queue at one moment.
+-- Returns the statistics of a queue.
 -- ARGV  seconds after which a silent worker counts as dead, minutes of activity
 -- Returns {due, age of the oldest of them in ms or -1, running, scheduled, workers,
 --          succeeded and failed in the last full minute, the same of the last five,
---          paused, rate, concurrency; each of these '' where it is not set,
+--          paused, rate, concurrency; each of these '' if it is not set,
 --          jobs that wait for their next try, slots of all workers,
 --          the values of the postponed jobs, the counts of each minute, the current one last}.
 local queue, running, retrying, priority, postponed, workers, worker_prefix, limits, counter_prefix,
   activity_prefix = unpack(KEYS)
-local MINUTE, LOOK_AT = 60000, 100
+local MINUTE, SAMPLE_SIZE = 60000, 100
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -15,9 +15,9 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local due = redis.call('ZCOUNT', queue, '-inf', now)
 local runs = redis.call('ZCOUNT', running, '(' .. now, '+inf')
 
--- A priority is in the score as time that the job has not waited.
+-- The score of a job with a priority is earlier than its due time.
 local oldest = -1
-local first = redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'WITHSCORES', 'LIMIT', 0, LOOK_AT)
+local first = redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'WITHSCORES', 'LIMIT', 0, SAMPLE_SIZE)
 for i = 1, #first, 2 do
   local minutes = redis.call('HGET', priority, first[i]) or 0
   oldest = math.max(oldest, now - first[i + 1] - minutes * MINUTE, 0)

@@ -1,4 +1,4 @@
-"""Crons: jobs and the times at which they run."""
+"""Crons, which run jobs on a schedule."""
 
 from calendar import monthrange
 from collections.abc import Iterable
@@ -22,12 +22,12 @@ RANGES = {
     "second": range(60),
 }
 DAYS = {month: max(monthrange(year, month)[1] for year in (2023, 2024)) for month in range(1, 13)}
-"""The number of days of each month, in a leap year if that makes a difference."""
+"""The number of days of each month in a leap year."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cron:
-    """A job and the times at which it runs, by the clock of a time zone."""
+    """A job and its schedule in a time zone."""
 
     job: Job
     name: str
@@ -42,16 +42,16 @@ class Cron:
 
     @property
     def schedule(self) -> str:
-        """Return the times as text, such as `hour 3, minute 0 (UTC)`. Left out is every value."""
+        """The schedule as text, such as `hour 3, minute 0 (UTC)`, without fields that are None."""
         fields = {field: getattr(self, field) for field in RANGES}
         given = [f"{field} {_text(at)}" for field, at in fields.items() if at is not None]
         return f"{', '.join(given) or 'every second'} ({self.zone.key})"
 
     def next_after(self, moment: datetime) -> datetime:
-        """Return the first tick after a moment, in UTC.
+        """Return the first tick after a time, in UTC.
 
-        When a clock is set back, an hour repeats. A cron of that hour runs the first time only; a
-        cron of every hour runs both times.
+        When daylight saving time ends, an hour repeats. A cron of that hour runs only the first
+        time. A cron of every hour runs both times.
         """
         local = moment.astimezone(self.zone)
         if self.hour is None and (offset := local.utcoffset()) is not None:
@@ -94,13 +94,13 @@ def cron(  # noqa: PLR0913  a crontab's fields
     timezone: str = "UTC",
     catch_up: bool = False,
 ) -> Cron:
-    """Return a cron, which enqueues a job at these times, once each, however many workers run.
+    """Return a cron, which enqueues a job once at each of these times, even with many workers.
 
-    None means every value; a weekday is a number from 0 for Monday. `timezone` is an IANA name.
-    Times that passed while no worker ran are left out; with `catch_up`, the job then runs once as
-    soon as a worker runs. The `name`, by default the job's, identifies the stored last tick.
+    None means every value. A weekday is a number from 0 for Monday. `timezone` is an IANA name.
+    Times that pass while no worker runs are skipped. With `catch_up`, the job runs once as soon as
+    a worker runs again. The `name`, by default the job's, identifies the stored last tick.
 
-    Raises ValueError for fields that match no time, and zoneinfo.ZoneInfoNotFoundError.
+    Raises ValueError for fields that match no time, or zoneinfo.ZoneInfoNotFoundError.
     """
     name = name or type(job).__name__
     fields = {"month": month, "day": day, "weekday": weekday}
@@ -150,7 +150,9 @@ def _check_date(cron: str, month: At, day: At) -> None:
 
 
 def check_names(crons: Iterable[Cron]) -> None:
-    """Raise ValueError where two crons have one name: each would skip the ticks of the other."""
+    """Raise ValueError if two crons have the same name: each would skip the other's ticks."""
     names = [cron.name for cron in crons]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise ValueError(f"several crons are called {', '.join(sorted(twice))}: give each a name")
+    if duplicates := {name for name in names if names.count(name) > 1}:
+        raise ValueError(
+            f"several crons are called {', '.join(sorted(duplicates))}: give each a name"
+        )

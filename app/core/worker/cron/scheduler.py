@@ -1,7 +1,7 @@
-"""Enqueues jobs by the clock.
+"""Enqueues the jobs of crons.
 
-A tick and its job are written in one transaction: however many workers tick, the job is there once,
-and a worker that dies half-way leaves the tick to the others.
+A tick and its job are written in one transaction. So several workers enqueue the job only once, and
+if a worker dies halfway, another one does it.
 """
 
 import asyncio
@@ -19,21 +19,21 @@ from app.core.worker.cron.schedule import Cron
 
 log = structlog.stdlib.get_logger("app.worker")
 
-LONGEST_NAP = 5.0
-"""Seconds. When the clock is corrected, the scheduler must notice."""
+MAX_SLEEP = 5.0
+"""In seconds. The scheduler must notice when the clock is corrected."""
 
 RETRY_AFTER = 1.0
 
 
 @asynccontextmanager
 async def running_crons(crons: Sequence[Cron], resources: Resources) -> AsyncIterator[None]:
-    """Enqueue the jobs of crons for as long as the block lasts."""
-    ending = asyncio.Event()
-    task = asyncio.create_task(_Scheduler(crons, resources).tick_until(ending))
+    """Enqueue the jobs of crons during the block."""
+    stopping = asyncio.Event()
+    task = asyncio.create_task(_Scheduler(crons, resources).tick_until(stopping))
     try:
         yield
     finally:
-        ending.set()
+        stopping.set()
         await task
 
 
@@ -43,34 +43,34 @@ class _Scheduler:
         self._resources = resources
         self._since: dict[str, datetime] = {}
 
-    async def tick_until(self, ending: asyncio.Event) -> None:
-        quiet = True
-        while self._crons and not ending.is_set():
+    async def tick_until(self, stopping: asyncio.Event) -> None:
+        is_healthy = True
+        while self._crons and not stopping.is_set():
             try:
-                nap = await self._tick_all()
-                quiet = True
+                pause = await self._tick_due()
+                is_healthy = True
             except (DatabaseUnavailable, SQLAlchemyError, OSError) as error:
-                if quiet:
+                if is_healthy:
                     log.warning("cron.not_ticked", error=str(error))
-                quiet, nap = False, RETRY_AFTER
+                is_healthy, pause = False, RETRY_AFTER
             with suppress(TimeoutError):
-                await asyncio.wait_for(ending.wait(), nap)
+                await asyncio.wait_for(stopping.wait(), pause)
 
-    async def _tick_all(self) -> float:
-        """Tick where it is time, and return for how many seconds there is nothing to do."""
-        nap = LONGEST_NAP
+    async def _tick_due(self) -> float:
+        """Tick the crons that are due, and return the seconds until the next one is."""
+        pause = MAX_SLEEP
         for cron in self._crons:
             if cron.name not in self._since:
-                self._since[cron.name] = await self._beginning(cron)
+                self._since[cron.name] = await self._last_tick(cron)
             now = datetime.now(UTC)
             if tick := cron.last_between(self._since[cron.name], now):
                 await self._tick(cron, tick)
                 self._since[cron.name] = tick
-            ahead = cron.next_after(max(now, self._since[cron.name])) - datetime.now(UTC)
-            nap = min(nap, ahead.total_seconds())
-        return max(nap, 0)
+            wait = cron.next_after(max(now, self._since[cron.name])) - datetime.now(UTC)
+            pause = min(pause, wait.total_seconds())
+        return max(pause, 0)
 
-    async def _beginning(self, cron: Cron) -> datetime:
+    async def _last_tick(self, cron: Cron) -> datetime:
         now = datetime.now(UTC)
         if not cron.catch_up:
             return now

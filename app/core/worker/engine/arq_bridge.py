@@ -1,13 +1,13 @@
-"""How a stock arq worker serves our queues: the same jobs, described in arq's terms.
+"""Adapters with which a stock arq worker serves the queues of this project.
 
-Our own worker does not need this module. It exists so that a rollback to arq loses nothing.
-Everything that depends on arq's worker is here. Assumptions:
+This project's worker does not need them. They exist so that a rollback to arq loses no job.
+Everything that depends on arq's worker is in this module. Assumptions:
 
 - `arq` reads the attributes of the settings object that are parameters of `arq.worker.Worker`.
 - A function gets arq's context with `job_id` and `job_try`, then `a` and `k` of the stored job.
-- `arq.Retry` puts a job off; any other exception ends it and deletes its payload.
+- `arq.Retry` defers a job. Any other exception ends it and deletes its payload.
 - `arq --check` looks for the key `QueueKeys.health_check`.
-- Of RedisSettings, arq reads `host` and `port` whenever it connects.
+- arq reads `host` and `port` of RedisSettings each time it connects.
 """
 
 from collections.abc import Callable
@@ -46,7 +46,7 @@ from app.core.worker.execution.registry import Definition
 Serving = Callable[[], AbstractAsyncContextManager[Resources]]
 
 MARGIN = 10
-"""Seconds by which arq's timeout comes after ours, which allows another try."""
+"""Seconds between the job's timeout, which allows a retry, and arq's timeout, which does not."""
 
 
 TLS_OPTIONS_OF_ARQ = {
@@ -56,7 +56,7 @@ TLS_OPTIONS_OF_ARQ = {
 
 
 class ArqContext(TypedDict):
-    """The part of arq's context that a job of ours needs."""
+    """The part of arq's context that this project's jobs need."""
 
     job_id: str
     job_try: int
@@ -64,7 +64,7 @@ class ArqContext(TypedDict):
 
 
 def as_arq_function(definition: Definition) -> Function:
-    """Return a job and its handler as a function of arq."""
+    """Return a job and its handler as an arq function."""
 
     async def run(
         ctx: ArqContext,
@@ -96,7 +96,7 @@ def as_arq_function(definition: Definition) -> Function:
 def startup_and_shutdown(
     serving: Serving, observers: Observers
 ) -> tuple[StartupShutdown, StartupShutdown]:
-    """Return the two hooks by which arq opens and closes what a worker holds."""
+    """Return the hooks with which arq opens and closes the resources of a worker."""
     stack = AsyncExitStack()
 
     async def startup(ctx: dict[Any, Any]) -> None:
@@ -109,7 +109,7 @@ def startup_and_shutdown(
 
 
 def redis_settings(queue: Queue, settings: Settings) -> RedisSettings:
-    """Return where a queue's Redis is, in arq's terms."""
+    """Return the address of a queue's Redis as arq's settings."""
     address = queue_address(queue, settings)
     options = address.options
     tls = {name: value for name, value in options.items() if name in TLS_OPTIONS_OF_ARQ}
@@ -131,9 +131,9 @@ def redis_settings(queue: Queue, settings: Settings) -> RedisSettings:
 
 
 class SentinelSettings(RedisSettings):
-    """Finds the primary when arq asks for its host: arq's own way knows no passwords of Sentinels.
+    """Finds the primary when arq reads its host, because arq does not support Sentinel passwords.
 
-    The stock worker finds it again when it is started again.
+    After a failover, the stock worker must be restarted.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Cancelling tasks although a library may swallow a cancellation."""
+"""Cancellation of tasks, although a library may swallow it."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -11,13 +11,13 @@ AnyTask = asyncio.Task[object]
 
 
 async def cancel_all(tasks: Callable[[], Iterable[AnyTask]]) -> int:
-    """Cancel tasks repeatedly and return how many did not end.
+    """Cancel tasks repeatedly, and return how many did not end.
 
-    `tasks` is called in each round, to cancel what a task has started in the meantime.
+    Each round calls `tasks` again, to cancel tasks that were started in the meantime.
     """
     running: set[AnyTask] = set()
     for _ in range(ROUNDS):
-        # Earlier tasks stay in the set: one whose cancellation is interrupted may leave its own.
+        # Earlier tasks stay in the set, because a cancelled task may remove itself before it ends.
         running = {task for task in running | set(tasks()) if not task.done()}
         if not running:
             break
@@ -28,7 +28,7 @@ async def cancel_all(tasks: Callable[[], Iterable[AnyTask]]) -> int:
 
 
 def raise_if_cancelled() -> None:
-    """Raise CancelledError where redis-py has turned one into an error of its connection."""
+    """Raise CancelledError if redis-py has turned one into a connection error."""
     task = asyncio.current_task()
     if task and task.cancelling():
         raise asyncio.CancelledError

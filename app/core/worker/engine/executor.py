@@ -43,13 +43,13 @@ from app.core.worker.execution.rejected import (
 log = structlog.stdlib.get_logger("app.worker")
 
 MAX_CRASHES = 3
-"""How many workers a job may take down before it is rejected."""
+"""How many workers a job may crash before it is rejected."""
 
 
 class Executor:
     """Runs the jobs of one queue.
 
-    `result_ttl` is the lifetime of a result in seconds, 0 where none is stored.
+    `result_ttl` is the lifetime of a result in seconds. With 0, no result is stored.
     """
 
     def __init__(
@@ -67,20 +67,17 @@ class Executor:
         self._observers = observers
         self._runner = JobRunner(resources, observers)
         self._postponements = Postponements(resources.queues[queue])
-        self._patience = resources.settings.incompatible_job_timeout
+        self._max_wait = resources.settings.incompatible_job_timeout
         self._result_ms = round(result_ttl * 1000)
 
     async def execute(self, claim: Claim) -> Outcome:
-        """Run a job and return what became of it.
-
-        Raises CancelledError when the worker cancels the try.
-        """
+        """Run a job, and return its outcome. Raise CancelledError if the worker cancels the try."""
         if claim.cancelled:
             return await self.cancelled(claim)
         try:
             attempt = self._accept(claim)
         except Rejected as reason:
-            return await self._decline(claim, reason)
+            return await self._postpone_or_reject(claim, reason)
         started_ms = now_ms()
         match await self._runner.run(attempt):
             case Succeeded(value):
@@ -90,10 +87,10 @@ class Executor:
             case Deferred(seconds):
                 return Outcome(claim, "retry", round(seconds * 1000))
             case Incompatible(error):
-                return await self._decline(claim, Mismatch(error_message(error)))
+                return await self._postpone_or_reject(claim, Mismatch(error_message(error)))
 
     async def cancelled(self, claim: Claim) -> Outcome:
-        """Return the outcome of a cancelled job. Its row is deleted first, if it still exists."""
+        """Delete the row of a cancelled job if it still exists, and return the job's outcome."""
         job = read_envelope(self.queue, claim)
         if job.durable and not await delete_row(self._runner.resources, job.id):
             return Outcome(claim, "retry", round(RETRY_DELAY * 1000))
@@ -101,11 +98,11 @@ class Executor:
         return self._failed(claim, "cancelled", CancelledError())
 
     def interrupted(self, claim: Claim, error: LeaseLost | None) -> None:
-        """Report a try that the worker ended: it stops, or another worker has the job."""
+        """Report a try that ended because the worker stops or another worker has the job."""
         self._report(claim, "interrupted", error)
 
     def _accept(self, claim: Claim) -> Attempt:
-        """Return the try that a claim asks for. Raises Rejected where no handler fits."""
+        """Return the try for a claim. Raise Rejected if no handler can run the job."""
         if claim.crashes >= MAX_CRASHES:
             raise WorkerDied(claim.crashes)
         if claim.payload is None:
@@ -122,18 +119,18 @@ class Executor:
         pickup = _pickup_seconds(claim)
         return Attempt(job_id, definition, message, claim.tries, claim.crashes, pickup)
 
-    async def _decline(self, claim: Claim, reason: Rejected) -> Outcome:
-        """Reject a job, or put it off for some time if another release can run it."""
+    async def _postpone_or_reject(self, claim: Claim, reason: Rejected) -> Outcome:
+        """Postpone a job for some time if another release may run it. Reject any other job."""
         if not isinstance(reason, OtherRelease):
             return await self._reject(claim, reason)
         name = read_name(claim.payload or b"")
         waited = await self._postponements.postpone(claim.job_id, name)
-        if waited >= self._patience:
+        if waited >= self._max_wait:
             return await self._reject(claim, reason)
         return self._postpone(claim, name, reason, waited)
 
     def _postpone(self, claim: Claim, name: str, reason: Rejected, waited: float) -> Outcome:
-        """Give a job back without counting the try."""
+        """Release a job without counting the try."""
         delay = postponement_delay(waited)
         log.warning(
             "job.postponed",
@@ -148,7 +145,7 @@ class Executor:
 
     async def _reject(self, claim: Claim, reason: Rejected) -> Outcome:
         if await reject(self._runner.resources, self.queue, claim, reason):
-            self._report(claim, "failed", reason, began=False)
+            self._report(claim, "failed", reason, started=False)
             return self._failed(claim, "failed", reason)
         return Outcome(claim, "retry", round(RETRY_DELAY * 1000))
 
@@ -158,9 +155,9 @@ class Executor:
         outcome: TryOutcome,
         error: BaseException | None = None,
         *,
-        began: bool = True,
+        started: bool = True,
     ) -> None:
-        """Report what the runner does not know: a try that was ended from outside, or none."""
+        """Report a try that the runner does not: one that was interrupted or that never started."""
         if not self._observers:
             return
         job = read_envelope(self.queue, claim)
@@ -172,7 +169,7 @@ class Executor:
                 attempt=claim.tries,
                 outcome=outcome,
                 pickup_seconds=claim.waited_ms / 1000,
-                duration_seconds=max(0, now_ms() - claim.claimed_ms) / 1000 if began else 0,
+                duration_seconds=max(0, now_ms() - claim.claimed_ms) / 1000 if started else 0,
                 error_class=type(error).__name__ if error else None,
                 request_id=job.request_id,
                 traceparent=job.traceparent,
@@ -193,7 +190,7 @@ class Executor:
         return self._ended(claim, "succeeded", result)
 
     def _failed(self, claim: Claim, kind: Kind, error: BaseException) -> Outcome:
-        """Return the outcome of a job that has no value, read as far as its payload goes."""
+        """Return the outcome of a job without a value, whose payload may be unreadable."""
         result = JobResult(
             job_id=claim.job_id,
             queue_key=self._queue_key,
@@ -212,5 +209,5 @@ class Executor:
 
 
 def _pickup_seconds(claim: Claim) -> float:
-    """Return the time from when a job was due until now, when its handler begins."""
+    """Return the seconds between the job's due time and now, when its handler starts."""
     return (claim.waited_ms + max(0, now_ms() - claim.claimed_ms)) / 1000

@@ -1,4 +1,4 @@
-"""The heartbeat of a worker: it shows that the worker is alive and extends its leases."""
+"""The heartbeat of a worker, which shows that it is alive and extends its leases."""
 
 import asyncio
 import sys
@@ -21,17 +21,18 @@ log = structlog.stdlib.get_logger("app.worker")
 
 INTERVAL = LEASE / 3
 
-LONGEST_PLACE = 4_000
+MAX_STACK = 4_000
+"""Characters of a stuck event loop's stack in the log."""
 
 
 class Heartbeat:
-    """Sends heartbeats from a thread: a handler that blocks the event loop keeps its jobs.
+    """Sends heartbeats from a thread, so that a worker with a blocked event loop keeps its jobs.
 
-    `claims`, `worker_info`, and `is_stuck` are called in that thread. So is `on_lost`, with the
-    claims that another worker has taken.
+    The thread calls `claims`, `worker_info`, and `is_stuck`. It calls `on_lost` with the claims
+    that another worker has taken.
     """
 
-    def __init__(  # noqa: PLR0913  what a heartbeat needs of its worker
+    def __init__(  # noqa: PLR0913  the parts of its worker
         self,
         redis: Redis,
         *,
@@ -53,7 +54,7 @@ class Heartbeat:
         self._reported = False
 
     def send(self) -> None:
-        """Show that the worker is alive and extend its leases, unless its event loop is stuck.
+        """Send the worker's info, and extend its leases, unless its event loop is stuck.
 
         Raises redis.exceptions.RedisError.
         """
@@ -72,11 +73,11 @@ class Heartbeat:
             self._on_lost([claim for claim in claims if claim.job_id in lost])
 
     def _report_stuck_loop(self) -> None:
-        """Log once where the event loop is. Its jobs go to other workers when the leases end."""
+        """Log the event loop's stack once. Other workers run its jobs when the leases expire."""
         if not self._reported:
             frame = sys._current_frames().get(self._main_thread)  # noqa: SLF001  the documented name
             place = "".join(traceback.format_stack(frame)) if frame else ""
-            log.error("worker.stuck", worker=self._worker_id, place=place[-LONGEST_PLACE:])
+            log.error("worker.stuck", worker=self._worker_id, place=place[-MAX_STACK:])
         self._reported = True
 
     def sign_off(self) -> None:
@@ -84,39 +85,39 @@ class Heartbeat:
         keys = self._keys
         self._redis.zrem(keys.workers, self._worker_id)
         self._redis.delete(keys.worker(self._worker_id), keys.interrupt(self._worker_id))
-        # arq has one such key per queue: it belongs to the workers that go on.
+        # arq has one such key per queue, so it stays while other workers are alive.
         if not self._redis.zcard(keys.workers):
             self._redis.delete(keys.health_check)
 
 
 @asynccontextmanager
 async def sending(heartbeat: Heartbeat) -> AsyncIterator[None]:
-    """Send heartbeats for as long as the block lasts."""
-    # Not asyncio.to_thread: handlers may keep all of its threads busy.
+    """Send heartbeats during the block."""
+    # Not asyncio.to_thread, because handlers may occupy all of its threads.
     loop, stop = asyncio.get_running_loop(), threading.Event()
-    began, ended = asyncio.Event(), asyncio.Event()
+    started, stopped = asyncio.Event(), asyncio.Event()
 
     def send_until_stopped() -> None:
         _try(heartbeat.send)
-        loop.call_soon_threadsafe(began.set)
+        loop.call_soon_threadsafe(started.set)
         while not stop.wait(INTERVAL):
             _try(heartbeat.send)
         _try(heartbeat.sign_off)
-        loop.call_soon_threadsafe(ended.set)
+        loop.call_soon_threadsafe(stopped.set)
 
     threading.Thread(target=send_until_stopped, name="heartbeat", daemon=True).start()
     try:
-        await began.wait()
+        await started.wait()
         yield
     finally:
         stop.set()
-        await ended.wait()
+        await stopped.wait()
 
 
 def _try(step: Callable[[], None]) -> None:
-    """Run a step that may fail: the main loop reports an outage, and the next heartbeat will do.
+    """Run a step, and log its error. The main loop reports outages, and the next heartbeat retries.
 
-    Without the thread, every job would run a second time while it runs here: nothing must end it.
+    No error may end the thread: without heartbeats, other workers would run the same jobs.
     """
     try:
         step()

@@ -1,4 +1,4 @@
-"""Claims jobs of a queue under a lease, and gives them back."""
+"""Claims jobs of a queue under a lease, and finishes or releases them."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -14,26 +14,26 @@ from app.core.broker.scripts import Call, run_scripts
 from app.core.worker.claims import Claim, Outcome
 
 LEASE = 15.0
-"""Seconds for which a claimed job belongs to its worker. After a crash it is due again then."""
+"""Seconds for which a claimed job belongs to its worker. After a crash, it is then due again."""
 
 LEASE_MS = round(LEASE * 1000)
 
 MAX_BATCH = 500
-"""Jobs that one call of a script claims or gives back at most: Lua's stack is limited."""
+"""Jobs that one script call claims or finishes at most, because Lua's stack is limited."""
 
 HEALTH_INTERVAL = 5.0
-"""Seconds between two health marks, which last a second longer."""
+"""Seconds between two updates of the health key, which lasts a second longer."""
 
 INTERRUPT_LIFETIME = 15
-"""Seconds after which a token is forgotten that came too late to interrupt anything."""
+"""Seconds until a token expires that came too late to interrupt a wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What Redis replied to an exchange.
+    """The reply of Redis to a claim.
 
-    `next_due` is in seconds, None when no job is known to become due. `solo` is a job that may run
-    only when this worker runs nothing else: one of `claims`, or one to be claimed then.
+    `next_due` is the time in seconds until a job is due, or None if no job waits. `solo` is a job
+    that may run only while this worker runs no other: one of `claims`, or one to claim later.
     """
 
     claims: list[Claim] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Reply:
 
 
 class Leases:
-    """The view that a worker has of its queue."""
+    """The leases of one worker on its queue."""
 
     def __init__(self, redis: QueueRedis, worker_id: str) -> None:
         self._redis = redis
@@ -52,37 +52,36 @@ class Leases:
         self._worker_id = worker_id
         self._number = 0
         self._healthy_until = 0.0
-        # A connection that waits for a token cannot do anything else meanwhile.
+        # A connection that waits for a token is blocked, so waiting needs its own.
         self._waiting = MultiplexedConnection(redis.connection_pool)
 
     async def exchange(
         self, outcomes: Sequence[Outcome], *, free: int, busy: int, solo: str | None = None
     ) -> Reply:
-        """Give back what is done and fill the free slots, in one round trip.
+        """Finish jobs and claim jobs for the free slots, in one round trip.
 
-        `busy` counts the jobs that go on running. `solo` is the job that an earlier reply named.
+        `busy` counts the jobs that keep running. `solo` is the job that an earlier reply named.
 
-        Raises redis.exceptions.RedisError. Then the outcomes must be given back again; doing so
-        twice does no harm.
+        Raises redis.exceptions.RedisError. The outcomes must then be sent again, which is safe.
         """
         claim = self._claim(free, busy, solo)
-        calls = [*self._finish(outcomes), claim]
+        calls = [*self._finish_calls(outcomes), claim]
         *refused, claimed = await run_scripts(self._redis.multiplexed, *calls)
         return _reply(claim, claimed, _ids(refused))
 
-    async def give_back(self, outcomes: Sequence[Outcome]) -> list[str]:
-        """Give back what is done and return the ids of the jobs that Redis refused.
+    async def finish(self, outcomes: Sequence[Outcome]) -> list[str]:
+        """Send the outcomes of jobs, and return the ids of those that Redis refused.
 
         Raises redis.exceptions.RedisError.
         """
-        calls = [*self._finish(outcomes)]
+        calls = [*self._finish_calls(outcomes)]
         return _ids(await run_scripts(self._redis.multiplexed, *calls)) if calls else []
 
     async def listen(self, *, free: int, busy: int, seconds: float) -> Reply:
-        """Wait for a token of the queue, at most for some seconds, then fill the free slots.
+        """Wait for a token of the queue, at most for some seconds, then claim jobs.
 
-        Both commands travel in one packet: an idle worker saves the round trip between them.
-        `free` and `busy` are what they were when the wait began; meanwhile nothing else may claim.
+        Both commands are sent in one packet, which saves an idle worker a round trip. `free` and
+        `busy` are the numbers from before the wait, so no other call may claim during it.
 
         Raises redis.exceptions.RedisError.
         """
@@ -93,7 +92,7 @@ class Leases:
         return _reply(claim, claimed)
 
     async def interrupt(self) -> None:
-        """End the wait of `listen`, which claims then. Raises redis.exceptions.RedisError."""
+        """End the wait of `listen`, so that it claims now. Raises redis.exceptions.RedisError."""
         own = self._keys.interrupt(self._worker_id)
         replies = await self._redis.multiplexed.execute(
             ("LPUSH", own, 1), ("EXPIRE", own, INTERRUPT_LIFETIME)
@@ -109,20 +108,20 @@ class Leases:
         self._number += 1
         free = max(0, min(free, MAX_BATCH))
         health_ms = self._health_ms()
-        # Another token for each claim: a job that returns to its worker is a new claim.
+        # Each claim has another token, so that a worker can claim the same job again.
         token = f"{self._worker_id}/{self._number}"
         arguments: list[Argument] = [token, free, busy, LEASE_MS, solo or "", health_ms]
         return Call("claim", self._keys, arguments)
 
     def _health_ms(self) -> int:
-        """Return how long the mark lasts by which `arq --check` knows a worker; 0 for no change."""
+        """Return the new lifetime of the key that `arq --check` reads, or 0 for no change."""
         now = time.monotonic()
         if now < self._healthy_until:
             return 0
         self._healthy_until = now + HEALTH_INTERVAL
         return round((HEALTH_INTERVAL + 1) * 1000)
 
-    def _finish(self, outcomes: Sequence[Outcome]) -> Iterator[Call]:
+    def _finish_calls(self, outcomes: Sequence[Outcome]) -> Iterator[Call]:
         for first in range(0, len(outcomes), MAX_BATCH):
             arguments: list[Argument] = []
             for outcome in outcomes[first : first + MAX_BATCH]:

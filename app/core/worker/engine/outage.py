@@ -1,4 +1,4 @@
-"""A Redis that does not answer: logged once, waited for, and logged again when it is back."""
+"""Outages of Redis, with one log line at the start and one at the end."""
 
 import asyncio
 
@@ -6,24 +6,24 @@ import structlog
 
 log = structlog.stdlib.get_logger("app.worker")
 
-PAUSE = 1.0
-"""Seconds between two tries to reach a Redis that does not answer."""
+RETRY_INTERVAL = 1.0
+"""In seconds."""
 
 
 class Outage:
     def __init__(self, queue: str) -> None:
         self._queue = queue
-        self.lasts = False
+        self.is_ongoing = False
 
     async def pause(self, error: Exception) -> None:
-        """Wait before the next try. Log the reason the first time."""
-        if not self.lasts:
+        """Wait before the next try. The first call logs the error."""
+        if not self.is_ongoing:
             log.warning("redis.away", queue=self._queue, error=str(error))
-        self.lasts = True
-        await asyncio.sleep(PAUSE)
+        self.is_ongoing = True
+        await asyncio.sleep(RETRY_INTERVAL)
 
     def end(self) -> None:
-        """Log that Redis answers again, if it did not before."""
-        if self.lasts:
+        """Log the end of an outage, if there was one."""
+        if self.is_ongoing:
             log.info("redis.back", queue=self._queue)
-        self.lasts = False
+        self.is_ongoing = False

@@ -1,4 +1,4 @@
-"""The jobs that a worker runs: each is a task that ends with an outcome."""
+"""The running jobs of a worker. Each is a task that ends with an outcome."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -15,13 +15,13 @@ from app.core.worker.execution.observers import LeaseLost
 log = structlog.stdlib.get_logger("app.worker")
 
 FAULT_MS = 1_000
-"""Until the next try of a job that an error of the worker itself stopped."""
+"""The delay before the next try of a job that an error of the worker itself has stopped."""
 
 
 class RunningJobs:
     """Runs claims and records their outcomes. `on_outcome` is called after each.
 
-    While `is_stopping`, it begins no job, and a job that is interrupted is given back.
+    While `is_stopping`, no job starts, and interrupted jobs are released.
     """
 
     def __init__(
@@ -40,15 +40,15 @@ class RunningJobs:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._is_stopping = is_stopping
 
-    def begin(self, claim: Claim) -> None:
-        """Run a job, or give it back when the worker stops."""
+    def start(self, claim: Claim) -> None:
+        """Run a job, or release it if the worker stops."""
         self._claims.add(claim)
         if self._is_running(claim.job_id):
             log.warning("job.lease_renewed", job_id=claim.job_id, queue=self._executor.queue.name)
         elif self._is_stopping():
             self._record(Outcome(claim, "release"))
         else:
-            self._counters.begun += 1
+            self._counters.started += 1
             self._tasks[claim.job_id] = asyncio.create_task(self._run(claim))
 
     def cancel(self, job_id: str) -> None:
@@ -59,7 +59,7 @@ class RunningJobs:
             task.cancel()
 
     def release(self, claims: Iterable[Claim]) -> None:
-        """Stop the jobs that another worker has claimed. Their outcomes do not count."""
+        """Cancel the jobs that another worker has claimed, and drop their outcomes."""
         for claim in claims:
             if self._claims.release(claim):
                 queue = self._executor.queue.name
@@ -68,7 +68,7 @@ class RunningJobs:
                     task.cancel()
 
     async def cancel_all(self) -> None:
-        """Cancel what runs, and record that all jobs without an outcome are given back."""
+        """Cancel all running jobs, and record that jobs without an outcome are released."""
         if left := await cancel_all(self._tasks.values):
             log.error("jobs.cannot_be_cancelled", queue=self._executor.queue.name, count=left)
         for claim in self._claims.all():
@@ -81,7 +81,7 @@ class RunningJobs:
         return task is not None and not task.done()
 
     async def _run(self, claim: Claim) -> None:
-        """Run a job. Whatever happens, it gets an outcome: without one, its slot would be lost."""
+        """Run a job, and record an outcome even after an error: its slot must become free."""
         outcome = Outcome(claim, "retry", FAULT_MS)
         try:
             outcome = await self._outcome_of(claim)

@@ -1,4 +1,4 @@
-"""The worker of a queue: it claims jobs, runs them, and gives back what became of them."""
+"""The worker of a queue, which claims jobs, runs them, and sends their outcomes."""
 
 import asyncio
 import time
@@ -26,23 +26,23 @@ from app.core.worker.settings import WorkerSettings
 log = structlog.stdlib.get_logger("app.worker")
 
 RETRIES = 3
-"""Further tries of one Redis command within half a second: a hiccup passes unnoticed."""
+"""Retries of one Redis command within half a second, so that a short outage has no effect."""
 
-SHORTEST_STALL = 60.0
-"""Seconds. A worker counts as stuck when its loop stands still for this long, or for as long as its
-longest job may run, and then for one more lease."""
+MIN_STALL = 60.0
+"""In seconds. A worker counts as stuck if its loop is blocked for this long, or for the timeout of
+its longest job if that is longer, and for one more lease."""
 
-LONGEST_WAIT = 1.0
-"""Seconds between two claims of a worker that nothing has woken."""
+MAX_WAIT = 1.0
+"""Seconds between two claims of a worker without a wakeup."""
 
-PATIENCE = 0.75
-"""The part of Redis's timeout that one wait for a token may take."""
+LISTEN_FRACTION = 0.75
+"""The fraction of Redis's timeout that one wait for a token may take."""
 
 
 class Worker:
     """Runs the jobs of one queue.
 
-    With `burst` it ends when the queue is empty or `max_burst_jobs` have begun.
+    With `burst`, it ends when the queue is empty or `max_burst_jobs` have started.
     """
 
     def __init__(
@@ -59,14 +59,15 @@ class Worker:
         self._listener = Listener(self._leases, self._wakeup)
         self._outage = Outage(self._queue.name)
         self._counters = Counters()
-        self._longest_listen = min(LONGEST_WAIT, settings.settings.redis_timeout * PATIENCE)
+        timeout = settings.settings.redis_timeout
+        self._max_listen = min(MAX_WAIT, timeout * LISTEN_FRACTION)
         self._next_due: float | None = None
         self._accepting = True
-        self._hurried = False
-        self._turned_at = time.monotonic()
+        self._stop_now = False
+        self._cycle_started = time.monotonic()
         timeouts = [each.job.timeout for each in settings.definitions]
         self._serves = Serves(settings.definitions, settings.crons)
-        self._stuck_after = max([SHORTEST_STALL, *timeouts]) + LEASE
+        self._stuck_after = max([MIN_STALL, *timeouts]) + LEASE
 
     async def run(self) -> None:
         """Work until `stop` is called or the task is cancelled."""
@@ -96,8 +97,8 @@ class Worker:
             await self._redis.aclose(close_connection_pool=True)
 
     def stop(self, signal: Signals) -> None:
-        """Claim nothing from now on. A second call ends the wait for the jobs that run."""
-        self._hurried = not self._accepting
+        """Claim no further job. A second call ends the wait for the running jobs."""
+        self._stop_now = not self._accepting
         self._accepting = False
         busy = self._claims.busy
         log.info("worker.stopping", queue=self._queue.name, signal=signal.name, running=busy)
@@ -106,15 +107,15 @@ class Worker:
     async def _work(self) -> None:
         try:
             while self._accepting and not await self._is_burst_over():
-                await self._turn(LONGEST_WAIT)
-            await self._let_jobs_finish()
+                await self._run_cycle(MAX_WAIT)
+            await self._wait_for_jobs()
         finally:
-            await self._hand_over()
+            await self._release_jobs()
 
-    async def _turn(self, longest_wait: float) -> None:
-        """Give back what is done, claim what is due, and wait until there is more of either."""
+    async def _run_cycle(self, max_wait: float) -> None:
+        """Send outcomes, claim due jobs, and wait for more of either."""
         raise_if_cancelled()
-        self._turned_at = time.monotonic()
+        self._cycle_started = time.monotonic()
         self._wakeup.clear()
         try:
             await self._exchange()
@@ -123,49 +124,49 @@ class Worker:
             return
         self._outage.end()
         if not await self._is_over():
-            await self._wait(longest_wait)
+            await self._wait(max_wait)
 
     async def _exchange(self) -> None:
-        """Begin what the listener has claimed, then tell Redis what it does not know yet."""
+        """Start the jobs that the listener has claimed, then send the outcomes and claim more."""
         if self._listener.is_listening and self._is_due():
             await self._listener.interrupt()
         heard = self._listener.take()
         if heard:
-            self._act_on(heard)
+            self._handle(heard)
         outcomes = self._claims.outcomes()
         if self._listener.is_listening:
-            await self._give_back(outcomes)
+            await self._finish(outcomes)
         elif heard is None or outcomes or (self._is_due() and self._free_slots()):
-            await self._give_back_and_claim(outcomes)
+            await self._finish_and_claim(outcomes)
 
-    async def _give_back_and_claim(self, outcomes: list[Outcome]) -> None:
-        if outcomes and self._outage.lasts:
-            # A reply that is lost again must take no jobs with it, which would wait for 15 s.
-            await self._give_back(outcomes)
+    async def _finish_and_claim(self, outcomes: list[Outcome]) -> None:
+        if outcomes and self._outage.is_ongoing:
+            # If this reply is lost, too, it must not contain jobs: they would wait for 15 s.
+            await self._finish(outcomes)
             outcomes = []
         claims, free = self._claims, self._free_slots()
         reply = await self._leases.exchange(outcomes, free=free, busy=claims.busy, solo=claims.solo)
         claims.acknowledge(outcomes)
         self._log_refused(reply.refused)
-        self._act_on(reply if free else replace(reply, solo=claims.solo))
+        self._handle(reply if free else replace(reply, solo=claims.solo))
 
-    async def _give_back(self, outcomes: list[Outcome]) -> None:
-        refused = await self._leases.give_back(outcomes)
+    async def _finish(self, outcomes: list[Outcome]) -> None:
+        refused = await self._leases.finish(outcomes)
         self._claims.acknowledge(outcomes)
         self._log_refused(refused)
 
-    async def _wait(self, longest_wait: float) -> None:
-        """Wait for a notification. Listen meanwhile where this worker can take a job."""
+    async def _wait(self, max_wait: float) -> None:
+        """Wait for a notification, and listen to the queue if this worker can run another job."""
         until_due = None if self._next_due is None else self._next_due - self._loop.time()
         if not self._may_listen():
             free = self._free_slots()
-            seconds = longest_wait if until_due is None or not free else until_due
-            await self._wakeup.wait(min(longest_wait, seconds))
-        elif until_due is None or until_due > self._longest_listen:
-            self._listen(self._longest_listen)
-            await self._wakeup.wait(None)  # the listener ends in time
+            seconds = max_wait if until_due is None or not free else until_due
+            await self._wakeup.wait(min(max_wait, seconds))
+        elif until_due is None or until_due > self._max_listen:
+            self._listen(self._max_listen)
+            await self._wakeup.wait(None)  # the end of listening is a notification
         elif until_due > 0:
-            self._listen(self._longest_listen)
+            self._listen(self._max_listen)
             await self._wakeup.wait(until_due)
 
     def _may_listen(self) -> bool:
@@ -184,16 +185,16 @@ class Worker:
         if not self._accepting:
             return 0
         if self._max_burst_jobs is not None:
-            return min(self._claims.free, self._max_burst_jobs - self._counters.begun)
+            return min(self._claims.free, self._max_burst_jobs - self._counters.started)
         return self._claims.free
 
-    def _act_on(self, reply: Reply) -> None:
+    def _handle(self, reply: Reply) -> None:
         self._next_due = None if reply.next_due is None else self._loop.time() + reply.next_due
         if not self._claims.has_solo():
             self._claims.solo = reply.solo
         for claim in reply.claims:
             claim.cancelled = claim.job_id in reply.cancelled
-            self._jobs.begin(claim)
+            self._jobs.start(claim)
         for job_id in reply.cancelled:
             self._jobs.cancel(job_id)
 
@@ -201,22 +202,22 @@ class Worker:
         for job_id in job_ids:
             log.warning("job.outcome_refused", job_id=job_id, queue=self._queue.name)
 
-    async def _let_jobs_finish(self) -> None:
+    async def _wait_for_jobs(self) -> None:
         await self._stop_listening()
         deadline = self._loop.time() + self._settings.job_completion_wait
-        while len(self._claims) and not self._hurried:
+        while len(self._claims) and not self._stop_now:
             left = deadline - self._loop.time()
             if left <= 0:
                 break
-            await self._turn(min(LONGEST_WAIT, left))
+            await self._run_cycle(min(MAX_WAIT, left))
 
-    async def _hand_over(self) -> None:
-        """Cancel what still runs and give it back, so that other workers can begin it at once."""
+    async def _release_jobs(self) -> None:
+        """Cancel and release the running jobs, so that other workers can start them at once."""
         await self._stop_listening()
         await self._jobs.cancel_all()
         outcomes = self._claims.outcomes()
         try:
-            self._log_refused(await self._leases.give_back(outcomes))
+            self._log_refused(await self._leases.finish(outcomes))
         except (RedisError, OSError) as error:
             count, queue = len(outcomes), self._queue.name
             log.warning("jobs.not_handed_over", queue=queue, count=count, error=str(error))
@@ -224,7 +225,7 @@ class Worker:
     async def _stop_listening(self) -> None:
         self._accepting = False
         if reply := await self._listener.close():
-            self._act_on(reply)
+            self._handle(reply)
 
     async def _is_over(self) -> bool:
         if self._accepting:
@@ -234,7 +235,7 @@ class Worker:
     async def _is_burst_over(self) -> bool:
         if not self._burst or len(self._claims):
             return False
-        if self._max_burst_jobs is not None and self._counters.begun >= self._max_burst_jobs:
+        if self._max_burst_jobs is not None and self._counters.started >= self._max_burst_jobs:
             return True
         return not await self._redis.zcard(self._redis.queue_keys.queue)
 
@@ -257,15 +258,15 @@ class Worker:
             claims=self._claims.all,
             worker_info=info,
             on_lost=on_lost,
-            is_stuck=lambda: time.monotonic() - self._turned_at > self._stuck_after,
+            is_stuck=lambda: time.monotonic() - self._cycle_started > self._stuck_after,
         )
 
     async def _recall_postponed(self) -> None:
-        """Make the jobs due that an earlier release could not run."""
+        """Make jobs due that a worker of an earlier release has postponed."""
         try:
             await Postponements(self._redis).recall()
         except (RedisError, OSError) as error:
-            await self._outage.pause(error)  # they come by themselves, if later
+            await self._outage.pause(error)  # the jobs are still due after their delay
 
     async def _wait_for_redis(self) -> None:
         while self._accepting:

@@ -1,4 +1,4 @@
-"""What a worker says about itself in its heartbeat."""
+"""The information about a worker in its heartbeat."""
 
 import os
 import resource
@@ -25,15 +25,15 @@ STATM = Path("/proc/self/statm")
 
 
 def new_worker_id() -> str:
-    """Return a new id, which says on which host and in which process the worker is."""
+    """Return a new id, which contains the host and the process of the worker."""
     return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
 
 
 @dataclass(slots=True)
 class Counters:
-    """Jobs since the start of a worker. A try that ends in a pause counts as retried."""
+    """Jobs since the start of a worker. A deferred try counts as retried."""
 
-    begun: int = 0
+    started: int = 0
     succeeded: int = 0
     failed: int = 0
     retried: int = 0
@@ -51,7 +51,7 @@ class Counters:
 
 
 class Serves:
-    """What a worker serves: the place of each handler in the code, and its crons."""
+    """The handlers of a worker, with their places in the code, and its crons."""
 
     def __init__(self, definitions: Iterable[Definition] = (), crons: Sequence[Cron] = ()) -> None:
         self.handlers = {each.name: place_of(each.handler) for each in definitions}
@@ -82,7 +82,7 @@ class Serves:
 def worker_info(
     claims: list[Claim], counters: Counters, *, concurrency: int, serves: Serves | None = None
 ) -> bytes:
-    """Return as JSON what a worker is and does; times in Unix seconds, memory in bytes."""
+    """Return a worker's info as JSON. Times are in Unix seconds, memory is in bytes."""
     serves = serves or Serves()
     return pydantic_core.to_json(
         {
@@ -110,7 +110,7 @@ def worker_info(
 
 
 def resident_bytes() -> int:
-    """Return how much memory this process uses; its maximum where the system does not say."""
+    """Return the memory of this process, or its maximum if the system does not report it."""
     if STATM.exists():
         return int(STATM.read_text().split()[1]) * resource.getpagesize()
     unit = 1 if sys.platform == "darwin" else 1024

@@ -1,6 +1,6 @@
-"""One try of a job: check the payload, run the handler, log one line per event.
+"""One try of a job: check the payload, run the handler, and log one line per event.
 
-Our own worker and a stock arq worker run jobs through the same `JobRunner`.
+This project's worker and a stock arq worker run jobs through the same `JobRunner`.
 """
 
 import time
@@ -38,7 +38,7 @@ NO_VALUE = b"null"
 class Attempt:
     """A try of a job. `number` counts the tries from 1, `crashes` the workers that died.
 
-    `pickup_seconds` is the time from when the job was due until this try began, if it is known.
+    `pickup_seconds` is the time between the job's due time and the start of this try, if known.
     """
 
     job_id: UUID
@@ -51,14 +51,14 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The job is done. `value` is what its handler returned, as JSON."""
+    """The job is done. `value` is the return value of its handler, as JSON."""
 
     value: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """The job is tried again after a pause in seconds."""
+    """The job is retried after a delay in seconds."""
 
     seconds: float
 
@@ -71,12 +71,12 @@ class Failed:
 
 
 class IncompatiblePayload(ValueError):
-    """The payload does not fit the job class of this release. Another release may have sent it."""
+    """The payload is invalid in this release. Another release may have sent it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incompatible:
-    """The job was not tried, because its payload does not fit."""
+    """The job was not tried, because its payload is not valid in this release."""
 
     error: IncompatiblePayload
 
@@ -85,31 +85,28 @@ Ending = Succeeded | Deferred | Failed | Incompatible
 
 
 class UnstorableResult(TypeError):
-    """The handler returned something that is not JSON. Another try would not change that."""
+    """The handler returned a value that is not JSON. A retry would return it again."""
 
 
 class AwaitedCancellation(RuntimeError):
-    """The handler awaited something that was canceled, while the job itself was not."""
+    """The handler awaited a task that was canceled, although the job itself was not."""
 
     def __init__(self) -> None:
         super().__init__("the handler awaited a task that was canceled")
 
 
 class JobRunner:
-    """Runs handlers with what a worker holds open."""
+    """Runs handlers with the resources of a worker."""
 
     def __init__(self, resources: Resources, observers: Observers) -> None:
         self.resources = resources
         self.observers = observers
         self._deadlines = Deadlines()
-        # Bound once: binding costs as much as a job that does nothing.
+        # Bind only once, because binding takes as long as an empty job.
         self._log = structlog.stdlib.get_logger("app.worker").bind()
 
     async def run(self, attempt: Attempt) -> Ending:
-        """Try a job and return how the try ended.
-
-        Raises CancelledError when the worker cancels the try.
-        """
+        """Run a try, and return how it ended. Raise CancelledError if the worker cancels it."""
         tracer = active_tracer()
         if tracer is None:
             return await self._try(attempt)
@@ -157,7 +154,7 @@ class JobRunner:
         *,
         seconds: float | None = None,
     ) -> None:
-        """Report a try that ended. A worker that is interrupted reports that itself."""
+        """Report a try that ended. The worker itself reports interrupted tries."""
         if not self.observers:
             return
         self.observers.notify(
@@ -177,7 +174,7 @@ class JobRunner:
 
     def _context(self, attempt: Attempt) -> JobContext:
         queue = attempt.definition.job.queue
-        # Never unbound: each job runs in a task of its own, whose context ends with it.
+        # Unbinding is not needed: each job runs in its own task, whose context ends with it.
         bind_contextvars(
             request_id=attempt.message.request_id,
             queue=queue.name,
@@ -196,7 +193,7 @@ class JobRunner:
     async def fail(
         self, attempt: Attempt, error: BaseException, *, seconds: float = 0
     ) -> Deferred | Failed:
-        """Return what follows a failed try: another try, or a dead letter."""
+        """Return a delay for the next try, or store a dead letter."""
         job = attempt.definition.job
         final = isinstance(error, (IncompatiblePayload, UnstorableResult, *job.final))
         if not final and attempt.number < job.max_tries:
@@ -228,9 +225,9 @@ class JobRunner:
         return value
 
     def _to_value(self, result: object, ctx: JobContext) -> bytes:
-        """Return a result as JSON. Once the effect has been committed, only the result is lost.
+        """Return a result as JSON. Raise UnstorableResult unless the effect has been committed.
 
-        Raises UnstorableResult.
+        After a commit, the job has succeeded, and only its result is lost.
         """
         try:
             return to_json(result)
@@ -242,10 +239,7 @@ class JobRunner:
 
 
 def _parse(attempt: Attempt) -> Job:
-    """Return the job. A field that this release does not know is left out.
-
-    Raises IncompatiblePayload.
-    """
+    """Return the job without fields that this release does not know. Raise IncompatiblePayload."""
     job = attempt.definition.job
     extra = job.model_config.get("extra")
     try:
@@ -257,20 +251,20 @@ def _parse(attempt: Attempt) -> Job:
 
 
 async def _raise_if_done(ctx: JobContext) -> None:
-    """Raise AlreadyDone where an earlier try ended just before its worker died."""
+    """Raise AlreadyDone if an earlier try completed just before its worker died."""
     async with ctx.resources.unit_of_work() as uow:
         if not await outbox.is_alive(uow.session, ctx.job_id):
             raise AlreadyDone
 
 
 def _is_interrupted(error: BaseException) -> bool:
-    """Return whether the worker ended the try. A handler may raise CancelledError by itself."""
+    """Return whether the worker canceled the try. A handler may also raise CancelledError."""
     task = current_task()
     return task is None or (isinstance(error, CancelledError) and task.cancelling() > 0)
 
 
 def _failure(error: BaseException) -> BaseException:
-    """Return the error to report: a canceled job is something else."""
+    """Return the error to report. A CancelledError would look like a canceled job."""
     if not isinstance(error, CancelledError):
         return error
     failure = AwaitedCancellation()

@@ -1,13 +1,13 @@
 import random
 
-LONGEST = 3600.0
+MAX_DELAY = 3600.0
 
 
 def backoff(attempt: int, first: float) -> float:
-    """Return how many seconds to wait after a failed attempt, counted from 1.
+    """Return the delay in seconds after a failed attempt, counted from 1.
 
-    Exponential with full jitter, so that a thousand jobs that failed together do not come back
+    The delay is exponential with full jitter, so that jobs that failed together are not retried
     together (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
     """
-    ceiling = min(LONGEST, first * 2 ** (attempt - 1))
+    ceiling = min(MAX_DELAY, first * 2 ** (attempt - 1))
     return random.uniform(0, ceiling)  # noqa: S311  no secret

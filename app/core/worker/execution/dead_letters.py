@@ -19,7 +19,7 @@ from app.core.resources import Resources
 log = structlog.stdlib.get_logger("app.worker")
 
 RETRY_DELAY = 30.0
-"""Seconds until the next try of a job whose dead letter the database did not take."""
+"""Seconds until the next try of a job whose dead letter could not be stored."""
 
 
 async def dead_letter(  # noqa: PLR0913  the parts of a dead letter
@@ -31,10 +31,10 @@ async def dead_letter(  # noqa: PLR0913  the parts of a dead letter
     crashes: int = 0,
     with_traceback: bool = True,
 ) -> bool:
-    """Store a failed job with its reason. Return False while the database does not take it.
+    """Store a failed job with its error. Return False if the database is unavailable.
 
-    `attempts` counts the tries that failed, `crashes` the workers that died. What the class of the
-    job marks as sensitive is left out of the reason.
+    `attempts` counts the tries that failed, `crashes` the workers that died. Values that the job
+    class marks as sensitive are removed from the error.
     """
     job_class = find_job_class(job.name)
     traceback = traceback_of(error) if with_traceback else None
@@ -56,7 +56,7 @@ async def dead_letter(  # noqa: PLR0913  the parts of a dead letter
 
 
 async def delete_row(resources: Resources, job_id: UUID) -> bool:
-    """Delete the row of a cancelled job. Return False while the database does not do it."""
+    """Delete the row of a cancelled job. Return False if the database is unavailable."""
     try:
         async with resources.unit_of_work() as uow:
             await outbox.remove(uow.session, job_id)
@@ -67,7 +67,7 @@ async def delete_row(resources: Resources, job_id: UUID) -> bool:
 
 
 def _storable(payload: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """Leave out the one character that JSON can hold and PostgreSQL cannot."""
+    """Remove NUL, the only character that JSON can contain and PostgreSQL cannot store."""
     return {key.replace("\x00", ""): _without_nul(value) for key, value in payload.items()}
 
 

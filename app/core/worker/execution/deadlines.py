@@ -1,4 +1,4 @@
-"""Time limits of many jobs under one timer. `asyncio.timeout` would set and unset one per job."""
+"""Timeouts of jobs with one shared timer. `asyncio.timeout` would set one timer per job."""
 
 import asyncio
 from types import TracebackType
@@ -6,7 +6,7 @@ from typing import Self
 
 
 class Deadline:
-    """Cancels the task that entered it when the time is up, and raises TimeoutError there."""
+    """Cancels the task that entered it when the time is over, and raises TimeoutError there."""
 
     __slots__ = ("_cancelling", "_deadlines", "_expired", "_task", "when")
 
@@ -28,7 +28,7 @@ class Deadline:
         self._deadlines.remove(self)
         if not self._expired:
             return
-        # Other code may have cancelled the task at the same time. Then it stays cancelled.
+        # If other code has cancelled the task at the same time, it stays cancelled.
         is_ours = self._task.uncancel() <= self._cancelling
         if is_ours and kind is not None and issubclass(kind, asyncio.CancelledError):
             raise TimeoutError
@@ -39,14 +39,14 @@ class Deadline:
 
 
 class Deadlines:
-    """The time limits of the jobs that run in one event loop."""
+    """The timeouts of the jobs in one event loop."""
 
     def __init__(self) -> None:
         self._running: set[Deadline] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     def within(self, seconds: float) -> Deadline:
-        """Return a context that may last so many seconds. It raises TimeoutError after them."""
+        """Return a context manager that raises TimeoutError after this time."""
         return Deadline(self, asyncio.get_running_loop().time() + seconds)
 
     def add(self, deadline: Deadline) -> None:
@@ -55,7 +55,7 @@ class Deadlines:
             self._set_timer(deadline.when)
 
     def remove(self, deadline: Deadline) -> None:
-        # The timer stays: to find no deadline later costs less than to move it now.
+        # The timer stays, because an unneeded wakeup is cheaper than moving it now.
         self._running.discard(deadline)
 
     def _set_timer(self, when: float) -> None:

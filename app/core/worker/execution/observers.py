@@ -1,8 +1,8 @@
-"""What others may know about each try of a job: counters, metrics, and whatever comes next.
+"""Observers of tries, such as counters and metrics.
 
 An observer is a function that is called with one report per try. To add one, append it to
 `WorkerSettings.observers` before the worker runs, or enter `observers.observing(…)` in
-`app.core.worker.settings`, where the worker opens what it holds.
+`app.core.worker.settings`, where the worker opens its resources.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,15 +18,15 @@ log = structlog.stdlib.get_logger("app.worker")
 
 
 class LeaseLost(Exception):
-    """Another worker may have taken the job: this one was frozen, or its Redis was away."""
+    """Another worker may have claimed the job, because this one was frozen or Redis was down."""
 
 
 class TryReport(NamedTuple):
-    """How one try of a job ended. A tuple, because a frozen dataclass takes three times as long.
+    """The end of one try. It is a tuple, because a frozen dataclass takes three times as long.
 
-    `pickup_seconds` is the time from when the job was due until it began, None where that is not
-    known: a stock arq worker does not know it. A job that no handler was given has a duration of
-    0. `error_class` is the name of a class, and never its message, which may be private.
+    `pickup_seconds` is the time between the job's due time and its start, or None in a stock arq
+    worker, which does not know it. A job that reached no handler has a duration of 0. There is no
+    error message, because it may be private.
     """
 
     queue: str
@@ -49,16 +49,16 @@ Observer = Callable[[TryReport], None]
 
 
 class Observers:
-    """The observers of one worker. They run in its event loop, between two jobs: keep them short.
+    """The observers of one worker. They run in its event loop, so they must be fast.
 
-    An error of an observer is logged and harms no job.
+    An observer's error is logged, and does not affect the job.
     """
 
     def __init__(self) -> None:
         self._observers: list[Observer] = []
 
     def __bool__(self) -> bool:
-        """Return whether there is an observer. Without observers, none has to be made."""
+        """Return whether there is an observer. Without one, no report has to be created."""
         return bool(self._observers)
 
     def append(self, observer: Observer) -> None:
@@ -66,7 +66,7 @@ class Observers:
 
     @contextmanager
     def observing(self, observer: Observer) -> Iterator[None]:
-        """Call an observer for as long as the block lasts."""
+        """Add an observer during the block."""
         self._observers.append(observer)
         try:
             yield
@@ -74,7 +74,6 @@ class Observers:
             self._observers.remove(observer)
 
     def notify(self, report: TryReport) -> None:
-        """Call each observer once."""
         for observer in self._observers:
             try:
                 observer(report)

@@ -1,4 +1,4 @@
-"""Jobs that this release cannot run, but another one can: during a deploy, both serve a queue."""
+"""Postponed jobs, which another release can run. During a deployment, both serve a queue."""
 
 import random
 
@@ -10,31 +10,31 @@ from app.core.broker.scripts import Call, run_scripts
 
 log = structlog.stdlib.get_logger("app.worker")
 
-SHORTEST, LONGEST = 1.0, 60.0
-"""Seconds between two tries to find a worker for a job that none could run."""
+MIN_DELAY, MAX_DELAY = 1.0, 60.0
+"""Seconds until another worker may claim a job that this one cannot run."""
 
 
 class Postponements:
-    """The jobs of a queue that were put off, with the time since when."""
+    """The postponed jobs of a queue, each with the time of its first postponement."""
 
     def __init__(self, redis: QueueRedis) -> None:
         self._redis = redis
 
     async def postpone(self, job_id: str, name: str) -> float:
-        """Remember that a job was put off, and return for how many seconds it has been."""
+        """Postpone a job, and return the seconds since its first postponement."""
         call = Call("postpone", self._redis.queue_keys, [job_id, name])
         try:
             [waited_ms] = await run_scripts(self._redis.multiplexed, call)
         except (RedisError, OSError):
-            return 0  # the worker reports the outage; the job comes back
+            return 0  # the worker logs the outage, and the job is claimed again
         return float(waited_ms) / 1000
 
     async def recall(self) -> None:
-        """Make all of them due. Raises redis.exceptions.RedisError."""
+        """Make all postponed jobs due. Raises redis.exceptions.RedisError."""
         await run_scripts(self._redis.multiplexed, Call("recall", self._redis.queue_keys, []))
 
 
 def postponement_delay(waited: float) -> float:
-    """Return after how many seconds the next worker looks at a job. It grows with the wait."""
-    longest = min(LONGEST, max(SHORTEST, waited / 4))
+    """Return the seconds until the next worker may claim a job. They grow with the time waited."""
+    longest = min(MAX_DELAY, max(MIN_DELAY, waited / 4))
     return random.uniform(longest / 2, longest)  # noqa: S311  no secret

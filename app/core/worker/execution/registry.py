@@ -1,4 +1,4 @@
-"""Finds the handlers of a queue in a module. The class of a job says to which queue it belongs."""
+"""Finds the handlers of a queue in a module. The job class declares the queue."""
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
@@ -63,28 +63,28 @@ def definitions_of(handlers: Handlers, queue: Queue) -> list[Definition]:
 def handlers_in(module: ModuleType, queue: Queue) -> Handlers:
     """Return the handlers that a module defines for the jobs of a queue.
 
-    A handler is a public function with a parameter `job`. Raises TypeError for one that does not
-    fit, DuplicateHandler, and HandlerMissing where no function handles a job of the queue.
+    A handler is a public function with a parameter `job`. Raises TypeError for a wrong signature,
+    DuplicateHandler, or HandlerMissing if no function handles a job of the queue.
     """
     handlers = {job: handler for job, handler in _by_job(module).items() if job.queue is queue}
     for job in job_classes(Job):
         if job.queue is queue and job not in handlers and _application(job) == _application(module):
             raise HandlerMissing(job, module)
-    return list(dict.fromkeys(handlers.values()))  # once, though it may take several jobs
+    return list(dict.fromkeys(handlers.values()))  # a handler of several jobs appears once
 
 
 def jobs_of(handler: Handler[SomeJob]) -> list[type[SomeJob]]:
-    """Return the classes of the jobs that a handler takes.
+    """Return the job classes that a handler accepts, including the subclasses of its parameter.
 
-    A handler of a base class takes the jobs that are derived from it. Raises TypeError as `job_of`.
+    Raises TypeError for a wrong signature.
     """
     return list(job_classes(job_of(handler)))
 
 
 def job_of(handler: Handler[SomeJob]) -> type[SomeJob]:
-    """Return the class that a handler names as its job.
+    """Return the class of a handler's `job` parameter.
 
-    Raises TypeError when it is not `async def handler(ctx: JobContext, job: SomeJob)`.
+    Raises TypeError unless it is `async def handler(ctx: JobContext, job: SomeJob)`.
     """
     job = get_type_hints(handler).get("job")
     if not (inspect.iscoroutinefunction(handler) and inspect.isclass(job) and issubclass(job, Job)):
@@ -114,7 +114,7 @@ def _defines(module: ModuleType, function: object) -> bool:
 
 
 def _application(thing: type[Job] | ModuleType) -> str:
-    """Return the top-level package: another application in this process has its own workers."""
+    """Return the top-level package. Another application in this process has its own workers."""
     name = thing.__name__ if isinstance(thing, ModuleType) else thing.__module__
     return name.partition(".")[0]
 

@@ -1,4 +1,4 @@
-"""Jobs that no handler is given: they become dead letters with whatever can be read of them."""
+"""Rejected jobs, which reach no handler. They become dead letters with all readable data."""
 
 from typing import cast
 from uuid import NAMESPACE_OID, UUID, uuid5
@@ -19,16 +19,16 @@ from app.core.worker.execution.dead_letters import dead_letter
 log = structlog.stdlib.get_logger("app.worker")
 
 UNREADABLE = "<unreadable>"
-"""The name of a job whose payload does not say it."""
+"""The name of a job whose payload does not contain one."""
 
-LONGEST_NAME = 255
-LONGEST_REQUEST_ID = 64
-LONGEST_UNREADABLE = 2_000
-LONGEST_PAYLOAD = 100_000
+MAX_NAME = 255
+MAX_REQUEST_ID = 64
+MAX_UNREADABLE = 2_000
+MAX_PAYLOAD = 100_000
 
 
 class Rejected(Exception):
-    """The reason why a job is given to no handler."""
+    """The reason why a job reaches no handler."""
 
 
 class WorkerDied(Rejected):
@@ -42,11 +42,11 @@ class PayloadMissing(Rejected):
 
 
 class UnreadablePayload(Rejected):
-    """The payload is not what this service writes."""
+    """The payload does not have the format of this service."""
 
 
 class OtherRelease(Rejected):
-    """Another release can run the job: it has the class, or one that the payload fits."""
+    """Another release may be able to run the job."""
 
 
 class UnknownJob(OtherRelease):
@@ -58,7 +58,7 @@ class UnknownJob(OtherRelease):
 
 
 class Mismatch(OtherRelease):
-    """The payload does not fit the job class of this release."""
+    """The payload is not valid for the job class of this release."""
 
 
 class TriesExceeded(Rejected):
@@ -67,7 +67,7 @@ class TriesExceeded(Rejected):
 
 
 async def reject(resources: Resources, queue: Queue, claim: Claim, reason: Rejected) -> bool:
-    """Make a job a dead letter. Return False while the database does not take it."""
+    """Store a job as a dead letter. Return False if the database is unavailable."""
     job = read_envelope(queue, claim)
     error = describe(reason)
     log.error("job.rejected", job=job.name, job_id=claim.job_id, queue=queue.name, error=error)
@@ -81,32 +81,32 @@ async def reject(resources: Resources, queue: Queue, claim: Claim, reason: Rejec
 
 
 def read_envelope(queue: Queue, claim: Claim) -> Envelope:
-    """Read what can be read. What is not JSON, or an id that is not a UUID, is stored as text."""
+    """Read a job as far as possible. Data that is not JSON, or an id that is no UUID, becomes text."""
     name, payload, options = _read(claim.payload or b"")
     try:
         job_id = UUID(claim.job_id)
     except ValueError:
         job_id = uuid5(NAMESPACE_OID, f"{queue.name}/{claim.job_id}")
-        payload = {**payload, "foreign_id": claim.job_id[:LONGEST_UNREADABLE]}
+        payload = {**payload, "foreign_id": claim.job_id[:MAX_UNREADABLE]}
     request_id = options.get("request_id")
     return Envelope(
         id=job_id,
         queue=queue.name,
         name=name,
         payload=payload,
-        request_id=str(request_id)[:LONGEST_REQUEST_ID] if request_id else None,
+        request_id=str(request_id)[:MAX_REQUEST_ID] if request_id else None,
         durable=options.get("kept") is True,
         traceparent=readable(options.get("traceparent")),
     )
 
 
 def read_name(data: bytes) -> str:
-    """Return the name of a job as far as its payload says it."""
+    """Return the name of a job, or `<unreadable>`."""
     return _read(data)[0]
 
 
 def read_sent_ms(data: bytes) -> int | None:
-    """Return when a job was sent, as far as its payload says it."""
+    """Return when a job was sent, or None if its payload is unreadable."""
     match _from_json(data):
         case {"et": int(sent_ms)}:
             return sent_ms
@@ -116,19 +116,19 @@ def read_sent_ms(data: bytes) -> int | None:
 
 def _read(data: bytes) -> tuple[str, dict[str, JsonValue], dict[str, JsonValue]]:
     """Return the name, the payload, and the options of a job."""
-    unreadable: dict[str, JsonValue] = {"unreadable": repr(data[:LONGEST_UNREADABLE])}
+    unreadable: dict[str, JsonValue] = {"unreadable": repr(data[:MAX_UNREADABLE])}
     match _from_json(data):
         case {"f": str(name), "a": [dict(payload)], "k": dict(options), **others}:
-            return name[:LONGEST_NAME], payload, {**options, **others}
+            return name[:MAX_NAME], payload, {**options, **others}
         case {"f": str(name)}:
-            return name[:LONGEST_NAME], unreadable, {}
+            return name[:MAX_NAME], unreadable, {}
         case _:
             return UNREADABLE, unreadable, {}
 
 
 def _from_json(data: bytes) -> JsonValue:
-    """Return None for what is not JSON, and for what is too long to look at."""
-    if len(data) > LONGEST_PAYLOAD:
+    """Parse JSON. Return None if it is invalid or too long."""
+    if len(data) > MAX_PAYLOAD:
         return None
     try:
         return cast("JsonValue", pydantic_core.from_json(data))

@@ -1,11 +1,11 @@
-"""What the span of a try says about its end."""
+"""The attributes of a try's span."""
 
 from app.core.telemetry.tracing import current_span
 from app.core.worker.execution.observers import TryReport
 
 
 def describe_try(report: TryReport) -> None:
-    """Describe a try in its span. A job that put itself off has not failed."""
+    """Describe a try in its span. A handler that raised Retry has not failed."""
     span = current_span()
     span.set({"job.outcome": report.outcome})
     if report.pickup_seconds is not None:

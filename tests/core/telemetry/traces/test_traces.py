@@ -162,7 +162,7 @@ async def test_a_job_that_the_outbox_relay_sends_stays_in_its_trace(
         relay = Relay(EMAIL, traced)
 
         async def is_relayed() -> bool:
-            await relay.look()
+            await relay.poll()
             return bool(await traced.queues[EMAIL].queued_jobs())
 
         await wait_until(is_relayed)
@@ -212,7 +212,7 @@ async def test_a_worker_with_nothing_to_do_exports_nothing(
     resources: Resources, collector: TraceCollector
 ) -> None:
     async with traced_resources(resources, collector) as traced:
-        await Relay(EMAIL, traced).look()
+        await Relay(EMAIL, traced).poll()
         await run_burst(EmailWorker, traced, None, ())
 
     assert collector.spans == []

@@ -13,4 +13,4 @@ time.sleep(600)
 """
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(Supervisor([sys.executable, "-c", DEAF], 2, patience=0.5).run()))
+    sys.exit(asyncio.run(Supervisor([sys.executable, "-c", DEAF], 2, kill_after=0.5).run()))

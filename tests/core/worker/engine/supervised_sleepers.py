@@ -12,4 +12,4 @@ time.sleep(600)
 """
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(Supervisor([sys.executable, "-S", "-c", SLEEPER], 2, patience=60).run()))
+    sys.exit(asyncio.run(Supervisor([sys.executable, "-S", "-c", SLEEPER], 2, kill_after=60).run()))

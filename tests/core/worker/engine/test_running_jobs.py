@@ -66,12 +66,12 @@ async def forever() -> None:
 
 async def test_a_job_that_was_lost_before_its_first_step_runs_when_it_comes_back() -> None:
     team = Team(at_once)
-    team.jobs.begin(CLAIM)
+    team.jobs.start(CLAIM)
     team.jobs.release([CLAIM])
     await asyncio.sleep(0)
 
     again = replace(CLAIM, token="w/2")
-    team.jobs.begin(again)
+    team.jobs.start(again)
 
     assert await team.outcome() == Outcome(again, "succeeded")
     assert team.executor.begun == 1
@@ -85,7 +85,7 @@ async def test_a_job_keeps_no_slot_whatever_is_raised_around_its_handler(
         raise error
 
     team = Team(fail)
-    team.jobs.begin(CLAIM)
+    team.jobs.start(CLAIM)
 
     assert await team.outcome() == Outcome(CLAIM, "retry", FAULT_MS)
 
@@ -93,7 +93,7 @@ async def test_a_job_keeps_no_slot_whatever_is_raised_around_its_handler(
 async def test_a_job_that_cannot_be_recorded_as_cancelled_keeps_no_slot() -> None:
     team = Team(forever)
     claim = replace(CLAIM)
-    team.jobs.begin(claim)
+    team.jobs.start(claim)
     await asyncio.sleep(0)
 
     team.jobs.cancel(claim.job_id)
@@ -109,14 +109,14 @@ async def test_a_job_that_cancels_itself_is_not_tried_again_at_once() -> None:
         await asyncio.sleep(0)
 
     team = Team(cancel_itself)
-    team.jobs.begin(CLAIM)
+    team.jobs.start(CLAIM)
 
     assert await team.outcome() == Outcome(CLAIM, "retry", FAULT_MS)
 
 
 async def test_jobs_that_do_not_end_in_time_are_given_back() -> None:
     team = Team(forever)
-    team.jobs.begin(CLAIM)
+    team.jobs.start(CLAIM)
     await asyncio.sleep(0)
     team.stopping = True
 

@@ -12,7 +12,7 @@ from app.core.job_store import outbox
 from app.core.job_store.record import JobRecord, JobState
 from app.core.queue import BASE, Job, QueuePools, Retry
 from app.core.resources import Resources
-from app.core.worker.execution.backoff import LONGEST, backoff
+from app.core.worker.execution.backoff import MAX_DELAY, backoff
 from app.core.worker.settings import WorkerSettings, worker_settings
 from app.models import User
 from app.workers.context import AlreadyDone, JobContext
@@ -376,7 +376,7 @@ async def test_an_id_that_is_no_uuid_becomes_a_dead_letter(
 @pytest.mark.parametrize("attempt", [1, 2, 5, 100])
 def test_pauses_double_up_to_a_limit(attempt: int) -> None:
     pauses = [backoff(attempt, first=2) for _ in range(1000)]
-    ceiling = min(LONGEST, 2 * 2 ** (attempt - 1))
+    ceiling = min(MAX_DELAY, 2 * 2 ** (attempt - 1))
 
     assert 0 <= min(pauses) < ceiling * 0.1
     assert ceiling * 0.9 < max(pauses) <= ceiling

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
-from app.core.broker.errors import LONGEST_TRACEBACK
+from app.core.broker.errors import MAX_TRACEBACK
 from app.core.config import Settings
 from app.core.job_store.record import JobRecord, JobState
 from app.core.queue import BASE, Job, QueuePools
@@ -155,7 +155,7 @@ async def test_each_way_to_end_is_a_failed_try_with_a_bounded_report(
     record = await record_of(resources.queues, painting)
     assert record.error is not None
     assert (record.state, record.error[: len(error)]) == (JobState.FAILED, error)
-    assert max(len(str(line)) for line in lines) < LONGEST_TRACEBACK + 2_000
+    assert max(len(str(line)) for line in lines) < MAX_TRACEBACK + 2_000
     [failed] = [line for line in lines if line["event"] == "job.failed"]
     assert end.__name__ in failed["exception"]
 

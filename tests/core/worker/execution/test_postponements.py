@@ -16,7 +16,7 @@ from app.core.job_store.record import JobState
 from app.core.queue import BASE, Job
 from app.core.resources import Resources
 from app.core.worker.engine.worker import Worker
-from app.core.worker.execution.postponements import LONGEST, SHORTEST, postponement_delay
+from app.core.worker.execution.postponements import MAX_DELAY, MIN_DELAY, postponement_delay
 from app.core.worker.execution.registry import Handlers
 from app.core.worker.settings import worker_settings
 from app.workers.context import JobContext
@@ -109,7 +109,7 @@ async def is_released(resources: Resources, job_id: UUID) -> bool:
 
 async def put_far_off(resources: Resources, job_id: UUID) -> None:
     """Put the next look of the running worker as far off as it can be."""
-    due = (await resources.queues[BASE].time())[0] + LONGEST
+    due = (await resources.queues[BASE].time())[0] + MAX_DELAY
     await resources.queues[BASE].zadd(KEYS.queue, {str(job_id): due * 1000})
 
 
@@ -161,5 +161,5 @@ async def test_a_postponed_job_can_be_cancelled(resources: Resources) -> None:
 def test_the_looks_at_a_postponed_job_get_rarer_with_its_wait() -> None:
     hour = timedelta(hours=1).total_seconds()
 
-    assert SHORTEST / 2 <= postponement_delay(0) <= SHORTEST
-    assert LONGEST / 2 <= postponement_delay(hour) <= LONGEST
+    assert MIN_DELAY / 2 <= postponement_delay(0) <= MIN_DELAY
+    assert MAX_DELAY / 2 <= postponement_delay(hour) <= MAX_DELAY
