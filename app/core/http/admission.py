@@ -1,4 +1,4 @@
-"""Admission control: reject at once what cannot be served soon.
+"""Admission control: reject requests at once that cannot be served soon.
 
 Without it, an overloaded service spends its time on requests whose clients have given up.
 """
@@ -20,13 +20,13 @@ log = structlog.stdlib.get_logger("app.http")
 Headers = list[tuple[bytes, bytes]]
 
 RETRY_AFTER = 1
-"""In seconds: an overload ends as soon as clients slow down."""
+"""In seconds. An overload ends as soon as clients slow down."""
 
 LONGEST_WAIT = 2.0
-"""Seconds that a request may wait for its turn. One that would wait longer is rejected at once."""
+"""Seconds that a request may wait for a permit. Requests that would wait longer are rejected."""
 
 LOG_INTERVAL = 5.0
-"""Seconds between two log lines about rejections: one line each would add to the overload."""
+"""Seconds between two log lines about rejections. One line per rejection would add to the load."""
 
 PLAIN_REQUEST = re.compile(rb"(?:get|post|put|patch|delete) (?!/health/)\S+ http/1\.1\r")
 NEEDS_PARSER = re.compile(rb"\r\n(?:transfer-encoding|upgrade|expect|origin|connection: *close)")
@@ -35,9 +35,9 @@ CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)")
 
 
 class Admission:
-    """The requests in flight, and the response to those beyond the limit.
+    """The requests in flight, and the response to requests beyond the limit.
 
-    Health checks do not count: an orchestrator must not kill a process because it is busy.
+    Health checks do not count, because an orchestrator must not kill a busy process.
     """
 
     def __init__(
@@ -73,10 +73,10 @@ class Admission:
         self._rejection = b"\r\n".join([*lines, b"", self.body])
 
     def rejection_of(self, data: bytes) -> bytes | None:
-        """Return the response to a complete request, if it is rejected and needs no parser.
+        """Return the response to a complete request that is rejected and needs no parser.
 
-        Parsing a request and running it through the layers costs ten times as much. At ten times
-        the capacity of the service, that would be all of its time.
+        Parsing a request and passing it through the layers takes ten times as long. At ten times
+        the capacity of the service, that would take all of its time.
         """
         head, end, body = data.lower().partition(b"\r\n\r\n")
         if not end or not PLAIN_REQUEST.match(head):
@@ -95,7 +95,7 @@ class Admission:
 
 
 def _is_complete(head: bytes, body: bytes) -> bool:
-    """Return whether a request with a body needs no parser, and its body is here to the end."""
+    """Return whether a request needs no parser and its body has arrived completely."""
     if NEEDS_PARSER.search(head):
         return False
     length = CONTENT_LENGTH.search(head)
@@ -103,7 +103,7 @@ def _is_complete(head: bytes, body: bytes) -> bool:
 
 
 class TooBusy:
-    """Answer 503: the same bytes to every request."""
+    """Answers 503 with the same bytes to every request."""
 
     def __init__(self, admission: Admission) -> None:
         self.admission = admission

@@ -1,4 +1,4 @@
-"""Limits for the size of a request body, and for the time that it takes."""
+"""Limits on the size of a request body and on the time in which it must arrive."""
 
 import asyncio
 from contextlib import suppress
@@ -11,11 +11,11 @@ from app.core.http.problems import ProblemResponse
 
 
 class BodyLimits:
-    """Answer 413 to a body of more than `max_size` bytes, and 408 after `timeout` seconds.
+    """Answers 413 to a body of more than `max_size` bytes, and 408 after `timeout` seconds.
 
-    A body that announces its length is rejected unread, before a route runs. A body in chunks is
-    rejected with the chunk that exceeds the limit. FastAPI's `max_body_size` runs the route first
-    and answers in plain text outside of all middleware. Use it for a route with a lower limit.
+    A body with a Content-Length is rejected unread, before a route runs. A chunked body is rejected
+    with the chunk that exceeds the limit. FastAPI's `max_body_size` runs the route first, and
+    answers in plain text outside of all middleware. Use it for a route with a lower limit.
     """
 
     def __init__(self, app: ASGIApp, *, max_size: int, timeout: float) -> None:
@@ -35,7 +35,7 @@ class BodyLimits:
             return
 
         async def send_and_linger(message: Message) -> None:
-            """Close after the body has arrived: earlier, the client may lose the response."""
+            """Close the connection only after the body has arrived, or the response may be lost."""
             if not body.complete:
                 if message["type"] == "http.response.start":
                     MutableHeaders(scope=message)["Connection"] = "close"
@@ -54,7 +54,7 @@ class BodyLimits:
 class Body:
     """The incoming body of one request.
 
-    The timeout is for the whole body: a byte per second would circumvent one per chunk.
+    The timeout applies to the whole body, because one byte per second would pass one per chunk.
     """
 
     def __init__(self, receive: Receive, max_size: int, timeout: float) -> None:
@@ -66,7 +66,7 @@ class Body:
         self.complete = False
 
     async def receive(self) -> Message:
-        """Return the next message. Raises HTTPException if the body is too large or too slow."""
+        """Return the next message. Raise HTTPException if the body is too large or too slow."""
         if self.complete:
             return await self._receive()
         try:
@@ -79,7 +79,7 @@ class Body:
         return message
 
     async def discard(self) -> None:
-        """Read and drop the rest of the body, until it ends or the time is up."""
+        """Read and drop the rest of the body until it ends or times out."""
         with suppress(TimeoutError):
             while not self.complete:
                 await self._receive_in_time()

@@ -1,7 +1,7 @@
-"""How many requests are worked on at once. The others wait in line, first come, first served.
+"""A limit on concurrent requests. The others wait in a queue, first in, first out.
 
-Hundreds of requests in progress finish no earlier than a few: they share one event loop and the
-connections of the pool. They only use more memory, and each of them delays every response.
+Hundreds of concurrent requests do not finish earlier than a few, because they share one event loop
+and the connections of the pool. They use more memory, and each delays every response.
 """
 
 import asyncio
@@ -13,20 +13,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core.http.paths import is_health_check
 
 PATIENCE = 1.0
-"""Seconds after which a request returns its permit, although it has not finished.
+"""Seconds after which a request releases its permit, although it has not finished.
 
-It waits for a slow client or another service by then, and must not keep the others waiting.
+By then, it waits for a slow client or another service, and must not block other requests.
 """
 
 PERMIT = "app.permit"
-"""In the scope of every request that has one."""
+"""The key of the permit in the scope of a request."""
 
 WEIGHT = 1 / 50
-"""The weight of the newest interval in the average: permits come back in batches."""
+"""The weight of the newest interval in the average. Permits are released in batches."""
 
 
 class ConcurrencyLimiter:
-    """Permits, and the line of requests that wait for one."""
+    """Permits, and the queue of requests that wait for one."""
 
     def __init__(self, permits: int) -> None:
         self._free = permits
@@ -36,23 +36,23 @@ class ConcurrencyLimiter:
 
     @property
     def waiting(self) -> int:
-        """The length of the line."""
+        """The length of the queue."""
         return len(self._line)
 
     @property
     def expected_wait(self) -> float:
-        """The seconds that a new request would wait, at the current speed of the line."""
+        """The seconds that a new request would wait, at the current speed of the queue."""
         return self.waiting * self._interval
 
     def try_acquire(self) -> bool:
-        """Take a permit if one is free."""
+        """Acquire a permit if one is free."""
         if not self._free:
             return False
         self._free -= 1
         return True
 
     async def acquire(self) -> None:
-        """Wait for a permit, and take it."""
+        """Wait for a permit, and acquire it."""
         turn = asyncio.get_running_loop().create_future()
         if not self._line:
             self._moved_at = time.monotonic()
@@ -60,12 +60,12 @@ class ConcurrencyLimiter:
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():  # the permit came at the same moment
+            if not turn.cancelled():  # the permit was granted at the same time
                 self.release()
             raise
 
     def release(self) -> None:
-        """Hand a permit to the first in line."""
+        """Release a permit to the first request in the queue."""
         while self._line:
             turn = self._line.popleft()
             if not turn.done():
@@ -81,7 +81,7 @@ class ConcurrencyLimiter:
 
 
 class LimitedConcurrency:
-    """Begin a request once it has a permit. Health checks need none."""
+    """Starts a request once it has a permit. Health checks need none."""
 
     def __init__(
         self, app: ASGIApp, *, limiter: ConcurrencyLimiter, patience: float = PATIENCE
@@ -104,20 +104,20 @@ class LimitedConcurrency:
             elif (first := await receive())["type"] != "http.disconnect":  # the client has not left
                 await self.app(scope, _repeat(first, receive), send)
         finally:
-            permit.give_back()
+            permit.release()
 
 
 class Permit:
-    """A permit that is returned once, by its request or when the patience with it ends."""
+    """A permit that is released once: by its request, or `patience` seconds after its start."""
 
     def __init__(self, limiter: ConcurrencyLimiter, patience: float) -> None:
         self._release = limiter.release
-        self._timer = asyncio.get_running_loop().call_later(patience, self.give_back)
-        self._returned = False
+        self._timer = asyncio.get_running_loop().call_later(patience, self.release)
+        self._released = False
 
-    def give_back(self) -> None:
-        if not self._returned:
-            self._returned = True
+    def release(self) -> None:
+        if not self._released:
+            self._released = True
             self._timer.cancel()
             self._release()
 

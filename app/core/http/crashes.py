@@ -1,4 +1,4 @@
-"""Answer 500 to a request whose route raised an unexpected exception."""
+"""The response 500 to a request whose route raised an unexpected exception."""
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -16,7 +16,7 @@ log = structlog.stdlib.get_logger("app.http")
 
 
 class CrashMiddleware:
-    """Turn an unexpected exception into a 500.
+    """Turns an unexpected exception into a 500.
 
     It belongs inside the CORS middleware, so that a front end can read the response. Outside of
     all middleware, the server would close the connection, and the next request on it would fail.

@@ -1,4 +1,4 @@
-"""The OpenAPI document and its pages, served from our own files: they need no internet."""
+"""The OpenAPI document and its pages. Their files are local, so they need no internet access."""
 
 from copy import deepcopy
 from os import PathLike, stat_result
@@ -12,11 +12,11 @@ from starlette.types import Scope
 
 FILES = Path(__file__).parents[2] / "static/docs"
 
-OUR_FILES_RUN = (
+DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Swagger UI runs, calls this service, and can reach nothing else."""
+"""Swagger UI may run, and may call only this service."""
 
 
 class Assets(StaticFiles):
@@ -43,15 +43,13 @@ def add_docs(app: FastAPI) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def read_docs() -> FileResponse:
-        return FileResponse(
-            FILES / "index.html", headers={"Content-Security-Policy": OUR_FILES_RUN}
-        )
+        return FileResponse(FILES / "index.html", headers={"Content-Security-Policy": DOCS_POLICY})
 
     app.mount("/docs/assets", Assets(directory=FILES))
 
 
 def _below(prefix: str, openapi: dict[str, Any]) -> dict[str, Any]:
-    """Return the document as it is below a prefix that a proxy removes from paths."""
+    """Return the document for a service behind a proxy that removes a prefix from paths."""
     if not prefix:
         return openapi
     schemes = deepcopy(openapi["components"].get("securitySchemes", {}))

@@ -1,4 +1,4 @@
-"""The one layer between the server and everything else."""
+"""The outermost layer, between the server and all others."""
 
 import time
 
@@ -17,9 +17,9 @@ from app.core.http.security_headers import security_headers
 
 
 class Edge:
-    """Does what concerns every request: an id, a log line, headers, and whom to reject.
+    """Gives every request an id, a log line, and headers, and rejects requests in an overload.
 
-    It is one layer because each one that wraps `send` costs every request as much as an endpoint.
+    It is one layer, because each layer that wraps `send` takes as long per request as an endpoint.
     """
 
     def __init__(

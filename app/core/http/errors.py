@@ -1,4 +1,4 @@
-"""The one table from failures to HTTP statuses."""
+"""The table of failures and their HTTP statuses."""
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -42,7 +42,7 @@ Handler = Callable[[HTTPConnection, Exception], Awaitable[ProblemResponse]]
 
 STATUS_OF: dict[type[Exception], int] = {
     BadRequest: 400,
-    SecondFactorRequired: 400,  # as every login that did not succeed: clients show its detail
+    SecondFactorRequired: 400,  # like every failed login, so that clients show its detail
     Unauthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
@@ -53,7 +53,7 @@ STATUS_OF: dict[type[Exception], int] = {
 }
 
 OUTAGES = (Unavailable, PoolExhausted, RedisError, TimeoutError)
-"""Failures of what the service depends on: 503, because a retry may succeed."""
+"""Failures of dependencies. The response is 503, because a retry may succeed."""
 
 BUSY = "Busy. Try again in a moment."
 
@@ -64,7 +64,7 @@ POLICY_VIOLATION, INTERNAL_ERROR = 1008, 1011
 """The codes with which an open websocket is closed."""
 
 MAX_REASON = 40
-"""In characters: the frame that closes a websocket has room for 123 bytes."""
+"""In characters. The frame that closes a websocket has room for 123 bytes."""
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -121,9 +121,9 @@ def is_outage(failure: Exception) -> bool:
 
 
 def _for_any_connection(handler: Handler) -> ExceptionHandler:
-    """Send the problem as the response, also to a websocket that is not open yet.
+    """Send the problem as the response, even to a websocket that is not open yet.
 
-    An open one is closed with a code and the same sentence.
+    An open websocket is closed with a code and the same text.
     """
 
     async def handle(connection: HTTPConnection, error: Exception) -> ProblemResponse | None:
@@ -135,7 +135,7 @@ def _for_any_connection(handler: Handler) -> ExceptionHandler:
             return None
         return response
 
-    # Starlette sends what is returned, also to a websocket, which its annotation leaves out.
+    # Starlette sends the result to a websocket, too, although its annotation does not allow it.
     return cast("ExceptionHandler", handle)
 
 

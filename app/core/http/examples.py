@@ -1,4 +1,4 @@
-"""Examples of request and response bodies, derived from the schemas and a table of values."""
+"""Examples of request and response bodies, from the schemas and a table of values."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -20,10 +20,10 @@ Schema = Mapping[str, Any]
 
 
 class Examples:
-    """Show one example per body.
+    """Adds one example per body.
 
-    The value of a field comes from its entry in the table, `Schema.field` or `field`; else from the
-    schema's own examples; else from its type and format, so a new field needs no entry.
+    The value of a field comes from its entry in the table, `Schema.field` or `field`, or else from
+    the schema's examples, or else from its type and format. So a new field needs no entry.
     """
 
     def __init__(self, values: Mapping[str, JsonValue]) -> None:

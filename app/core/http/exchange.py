@@ -1,11 +1,11 @@
-"""A request and its response, while they pass the edge."""
+"""A request and its response at the edge."""
 
 from collections.abc import Sequence
 
 from starlette.types import Message, Scope, Send
 
 EXCHANGE = "app.exchange"
-"""In the scope of every request."""
+"""The key of the exchange in the scope of a request."""
 
 Header = tuple[bytes, bytes]
 
@@ -14,7 +14,7 @@ SWITCHING_PROTOCOLS = 101
 
 
 class Exchange:
-    """Sends a response with the headers that every response has, and remembers its status."""
+    """Sends a response with the headers that every response has, and stores its status."""
 
     __slots__ = ("_headers", "_send", "_state", "is_stream", "request_id", "status")
 
@@ -39,14 +39,15 @@ class Exchange:
         await self._send(message)
 
     def end(self) -> None:
-        """Forget the server's part of the request.
+        """Drop the reference to the server's `send`.
 
-        It refers to the scope, which refers to this: only the garbage collector would free them.
+        It refers to the scope, which refers to this object. Only the garbage collector would free
+        such a cycle.
         """
         del self._send
 
     def _completed(self, given: Sequence[Header]) -> Sequence[Header]:
-        """Add what the response has not set itself: a page may need a policy of its own."""
+        """Add headers that the response has not set itself. A page may have its own policy."""
         completed, names = [*given, *self._id()], dict(given)
         completed += [header for header in self._headers if header[0] not in names]
         shutdown = self._state.get("shutdown")
@@ -59,12 +60,12 @@ class Exchange:
 
 
 def is_stream(scope: Scope) -> bool:
-    """Return whether the response is a stream of events, which has no end of its own."""
+    """Return whether the response is a stream of events, which does not end by itself."""
     exchange = scope.get(EXCHANGE)
     return isinstance(exchange, Exchange) and exchange.is_stream
 
 
 def status_of(scope: Scope) -> int | None:
-    """Return the status of the response, or None before it has begun."""
+    """Return the status of the response, or None before it has started."""
     exchange = scope.get(EXCHANGE)
     return exchange.status if isinstance(exchange, Exchange) else None

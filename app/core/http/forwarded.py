@@ -10,13 +10,13 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 TRUSTED = "app.trusted_proxy"
-"""In the scope of a request that came through a trusted proxy."""
+"""The key in the scope of a request that came through a trusted proxy."""
 
 
 def find_client(scope: Scope, proxies: Sequence[Network]) -> None:
-    """Put the address of the client into the scope, for `request.client.host` and the log.
+    """Store the address of the client in the scope, for `request.client.host` and the log.
 
-    `X-Forwarded-For` and `X-Forwarded-Proto` count only if a trusted proxy has sent them.
+    `X-Forwarded-For` and `X-Forwarded-Proto` are used only if a trusted proxy has sent them.
     """
     client = scope.get("client")
     if client and (peer := _address(client[0])) and _is_any_of(proxies, peer):
@@ -45,8 +45,8 @@ def client_address(
 ) -> Address:
     """Follow the proxies backward from the peer to the first address that is not trusted.
 
-    Each proxy appends the address of its client, so only entries of trusted proxies are true. The
-    first untrusted client may have written everything to the left of its own address.
+    Each proxy appends the address of its client, so only entries of trusted proxies are reliable.
+    The first untrusted client may have written everything to the left of its own address.
     """
     address = peer
     for hop in reversed(",".join(forwarded_for).split(",")):
@@ -64,9 +64,9 @@ def _is_any_of(networks: Sequence[Network], address: Address) -> bool:
 
 
 def _address(text: str) -> Address | None:
-    """Read `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1` or `[2001:db8::1]:4711`.
+    """Parse `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, or `[2001:db8::1]:4711`.
 
-    A zone, as in `fe80::1%eth0`, has a meaning on one machine only.
+    An address with a zone, such as `fe80::1%eth0`, is valid only on one machine.
     """
     text = text.strip()
     if text.startswith("["):

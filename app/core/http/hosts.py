@@ -1,4 +1,4 @@
-"""The host names that the service answers to."""
+"""The host names that the service accepts."""
 
 import re
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]{1,253})(?::\d{1,5})?", re.ASCII
 
 
 class TrustedHosts:
-    """Recognizes requests for other hosts: a forged name must not reach a link or a redirect.
+    """Rejects requests for other hosts, so that no link or redirect contains a forged name.
 
-    This also keeps a web page from reaching a service of the internal network under the page's own
-    host name (DNS rebinding). A host is a name, or `*.example.com` for all names below one. Health
-    checks pass: load balancers send them to an IP address.
+    This also prevents a web page from calling a service in the internal network under the page's
+    own host name (DNS rebinding). A host is a name, or `*.example.com` for all subdomains. Health
+    checks are accepted, because load balancers send them to an IP address.
     """
 
     def __init__(self, hosts: Sequence[str]) -> None:
@@ -26,7 +26,7 @@ class TrustedHosts:
         self.endings = tuple(host[1:] for host in hosts if host.startswith("*"))
 
     def serve(self, scope: Scope) -> bool:
-        """Return whether to answer a request. Log one that names another host."""
+        """Return whether to serve a request. Log requests for other hosts."""
         if is_health_check(scope) or self._trusts(scope):
             return True
         log.warning(
@@ -42,7 +42,7 @@ class TrustedHosts:
 
 
 def _requested_host(scope: Scope) -> str | None:
-    """Return the host without its port; None where it is missing, given twice, or malformed."""
+    """Return the host without its port, or None if it is missing, given twice, or malformed."""
     given = [value for name, value in scope["headers"] if name == b"host"]
     if len(given) != 1:
         return None

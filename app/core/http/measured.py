@@ -1,4 +1,4 @@
-"""Measures each request. Added only where METRICS_PORT is set."""
+"""Metrics of requests. The layer is added only if METRICS_PORT is set."""
 
 import time
 
@@ -25,5 +25,5 @@ class Measured:
             await self.app(scope, receive, send)
         finally:
             seconds = time.perf_counter() - began
-            if not is_stream(scope):  # it lasts as long as its client likes
+            if not is_stream(scope):  # the client decides how long a stream lasts
                 self.observe(scope["method"], route_template(scope), status_of(scope), seconds)

@@ -17,7 +17,7 @@ from app.core.http.tracing import TracedRequests
 def add_middleware(app: FastAPI, settings: Settings, admission: Admission) -> None:
     """Add the layers, the innermost first.
 
-    What the inner ones reject has security headers, an id, and a log line from the edge.
+    A rejection by an inner layer also has security headers, an id, and a log line from the edge.
     """
     app.add_middleware(CrashMiddleware)
     app.add_middleware(BodyLimits, max_size=settings.max_body_size, timeout=settings.body_timeout)
@@ -30,7 +30,7 @@ def add_middleware(app: FastAPI, settings: Settings, admission: Admission) -> No
 
 
 def _rejection(settings: Settings, admission: Admission) -> ASGIApp:
-    """Build the few layers that a rejection for overload needs: it must stay cheap."""
+    """Build the few layers for rejections in an overload, which must be cheap."""
     admission.prepare_rejection(security_headers(https_only=settings.https_only))
     limited = BodyLimits(
         TooBusy(admission), max_size=settings.max_body_size, timeout=settings.body_timeout
@@ -39,7 +39,7 @@ def _rejection(settings: Settings, admission: Admission) -> ASGIApp:
 
 
 def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:
-    """Let the listed front ends call from browsers."""
+    """Allow the listed front ends to call the API from browsers."""
     if not settings.cors_origins:
         return app
     return CORSMiddleware(

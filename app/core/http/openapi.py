@@ -1,4 +1,4 @@
-"""The OpenAPI document beyond what FastAPI writes: errors, examples, and names for clients."""
+"""Additions to FastAPI's OpenAPI document: errors, examples, and names for clients."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,10 +45,10 @@ class Application(FastAPI):
         self._examples = examples
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Put our layers around the routes, without those of FastAPI that ours replace.
+        """Put this project's layers around the routes, without FastAPI's layers that they replace.
 
-        CrashMiddleware answers 500, BodyLimits limits bodies, TracedRequests traces, and the routes
-        open what FastAPI's own endpoints need.
+        CrashMiddleware answers 500, BodyLimits limits bodies, TracedRequests traces requests, and
+        the routes open the exit stacks that FastAPI's endpoints need.
         """
         app: ASGIApp = ExceptionMiddleware(self.router, handlers=self.exception_handlers)
         for layer, args, options in reversed(self.user_middleware):
@@ -56,7 +56,7 @@ class Application(FastAPI):
         return app
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:  # noqa: ANN401  FastAPI's own
-        """Return the path of a route. Starlette would try all routes, and every miss raises."""
+        """Return the path of a route. Starlette would try all routes, each with an exception."""
         route = self._named.get(name)
         if route is None:
             return super().url_path_for(name, **path_params)
@@ -79,7 +79,7 @@ class Application(FastAPI):
 
 
 def _operation_id(route: APIRoute) -> str:
-    """Name an operation `tag-function`: generated clients derive their method names from it."""
+    """Name an operation `tag-function`, because generated clients use it for method names."""
     return f"{route.tags[0]}-{route.name}" if route.tags else generate_unique_id(route)
 
 
@@ -89,7 +89,7 @@ def _operations(document: Document) -> Iterator[Document]:
 
 
 def _add_errors(operation: Document, failures: Sequence[Exception]) -> None:
-    """Add the errors of a route, and those that follow from what it takes."""
+    """Add the errors of a route, and the errors that its parameters imply."""
     responses = operation["responses"]
     for failure in failures:
         _describe(responses, type(failure).__name__, response_to(failure))
@@ -130,7 +130,7 @@ def _describe(responses: dict[str, Document], name: str, problem: ProblemRespons
 
 
 def _with_readable_names(document: Document) -> Document:
-    """Give a generic schema the name of its model: `RolesPublic` in place of `Page_RolePublic_`."""
+    """Give a generic schema the name of its model: `RolesPublic` instead of `Page_RolePublic_`."""
     text = json.dumps(document)
     schemas = document["components"]["schemas"]
     for name, title in [(n, schema["title"]) for n, schema in schemas.items() if n.endswith("_")]:

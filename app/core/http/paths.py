@@ -1,9 +1,9 @@
-"""Paths as the routes know them, whatever prefix the service runs under."""
+"""Paths without the prefix under which the service runs."""
 
 from starlette.types import Scope
 
 HEALTH = "/health/"
-"""Load balancers and monitors ask here every few seconds, by IP address and under load."""
+"""Load balancers and monitors call these paths every few seconds, by IP address and under load."""
 
 
 def route_path(scope: Scope) -> str:
@@ -13,14 +13,14 @@ def route_path(scope: Scope) -> str:
 
 
 def is_health_check(scope: Scope) -> bool:
-    path: str = scope["path"]  # every layer asks: a call of `route_path` costs as much again
+    path: str = scope["path"]  # inlined, because every layer calls this
     return path.removeprefix(scope.get("root_path", "")).startswith(HEALTH)
 
 
 def route_template(scope: Scope) -> str | None:
     """Return the path as its route declares it, such as `/api/v1/users/{user_id}`.
 
-    None where no route matched. A path itself may contain an email address or a token.
+    Return None if no route matched. The path itself may contain an email address or a token.
     """
     template: str | None = getattr(scope.get("route"), "path_format", None)
     if template is None:
@@ -28,6 +28,6 @@ def route_template(scope: Scope) -> str | None:
     values: dict[str, object] = scope.get("path_params", {})
     if any("/" in str(value) or f"{{{name}}}" not in template for name, value in values.items()):
         return template
-    # The route does not know under which prefix its router was included.
+    # The route does not know the prefix with which its router was included.
     segments = route_path(scope).split("/")
     return "/".join(segments[: len(segments) - template.count("/")]) + template

@@ -25,7 +25,7 @@ MAX_DETAIL = 300
 MAX_MESSAGE = 200
 MAX_LOCATION = 5
 MAX_NAME = 64
-"""In characters. Names of fields and some messages contain what the client has sent."""
+"""In characters. Names of fields and some messages contain data of the client."""
 
 
 class FieldError(BaseModel):
@@ -123,7 +123,7 @@ async def handle_http_exception(_: HTTPConnection, error: Exception) -> ProblemR
 
 
 async def handle_invalid_request(_: HTTPConnection, error: Exception) -> ProblemResponse:
-    """Name the invalid fields. Their values are not sent back: one may be a password, or 60 MB."""
+    """Return the invalid fields without their values, which may be a password or very large."""
     assert isinstance(error, RequestValidationError)
     found = error.errors()
     errors = [*_within_size(map(_field_error, islice(found, MAX_ERRORS)))]
@@ -144,7 +144,7 @@ def _field_error(details: Mapping[str, Any]) -> FieldError:
 
 
 def _within_size(errors: Iterable[FieldError]) -> Iterator[FieldError]:
-    """Yield the first error, and the next ones while all together stay within the limit."""
+    """Yield the first error, and further ones as long as their total size is within the limit."""
     size = 0
     for number, error in enumerate(errors):
         size += len(error.model_dump_json().encode(errors="replace"))

@@ -1,7 +1,7 @@
-"""uvicorn's HTTP with limits for the head of a request.
+"""uvicorn's HTTP protocol with limits on the head of a request.
 
-uvicorn accepts a head of any size and waits for it forever, and the time of its parser grows with
-the square of a header's length. Start it with `--http app.core.http.protocol:BoundedHttp`.
+uvicorn accepts a head of any size and waits for it forever, and its parser takes quadratic time for
+a long header. Start it with `--http app.core.http.protocol:BoundedHttp`.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ REJECTION = (
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """Close connections whose request lines, headers, or chunk sizes are too large or too slow."""
+    """Closes connections whose request lines, headers, or chunk sizes are too large or too slow."""
 
     max_head_size: ClassVar[int] = 65_536
     """In bytes. Front ends and proxies send a few thousand; nginx accepts 32 KiB by default."""
@@ -74,7 +74,7 @@ class BoundedHttp(HttpToolsProtocol):
         )
 
     def _has_ended(self, cycle: RequestResponseCycle) -> bool:
-        """Return whether the request was read to its end, and answered."""
+        """Return whether the request was read completely and answered."""
         return cycle.response_complete and not cycle.more_body
 
     def _reject(self, rejection: bytes) -> None:
@@ -89,7 +89,7 @@ class BoundedHttp(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection.
 
-        A rejection does not renew the timer, which would be a tenth of its cost.
+        A rejection does not reset the timer, because that would take a tenth of its time.
         """
         left = self._rejected_at + self.timeout_keep_alive - self.loop.time()
         if left > 0:

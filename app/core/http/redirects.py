@@ -1,4 +1,4 @@
-"""Redirect a path with a missing or superfluous final slash."""
+"""Redirects of paths with a missing or an extra final slash."""
 
 from urllib.parse import quote
 
@@ -9,13 +9,13 @@ from starlette.types import Receive, Scope, Send
 from app.core.http.paths import route_path
 
 SAFE = "/!$&'()*+,;=:@"
-"""What a path may contain unescaped (RFC 3986, 3.3)."""
+"""The characters that a path may contain unescaped (RFC 3986, 3.3)."""
 
 
 def redirect_slashes(router: Router) -> None:
-    """Let a router redirect where only the final slash differs, and answer 404 otherwise.
+    """Let a router redirect if only the final slash differs, and answer 404 otherwise.
 
-    The redirect is relative. Starlette's own contains scheme and host, and those may be wrong
+    The redirect is relative. Starlette's own contains the scheme and the host, which may be wrong
     behind a proxy that terminates TLS.
     """
     not_found = router.default
@@ -33,10 +33,10 @@ def redirect_slashes(router: Router) -> None:
 
 
 def _path_of_a_route(router: Router, scope: Scope) -> str | None:
-    """Return the path with the final slash changed, if a route has it, as the client sees it.
+    """Return the path with the final slash changed, from the client's view, if a route has it.
 
-    A proxy may take off the prefix of `--root-path` or leave it on; the client needs it. A path
-    that begins with two slashes would lead to another host.
+    A proxy may remove the prefix of `--root-path` or keep it, but the client needs it. A path that
+    starts with two slashes would point to another host.
     """
     path = route_path(scope)
     changed = path.rstrip("/") if path.endswith("/") else f"{path}/"

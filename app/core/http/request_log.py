@@ -17,9 +17,9 @@ ACCEPTABLE_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 
 
 def request_id_of(scope: Scope) -> str:
-    """Return the id that a trusted proxy gave, so that one id spans several services.
+    """Return the id from a trusted proxy, which spans several services, or a new one.
 
-    A client that chose ids could hide its requests among those of others.
+    A client that could choose ids could hide its requests among those of others.
     """
     if not came_from_trusted_proxy(scope):
         return uuid7().hex
@@ -29,7 +29,7 @@ def request_id_of(scope: Scope) -> str:
 
 def log_request(scope: Scope, status: int | None, seconds: float) -> None:
     if status == 200 and is_health_check(scope):  # noqa: PLR2004
-        return  # machines ask every few seconds
+        return  # there is one every few seconds
     log.info(
         "request.finished",
         method=scope.get("method", "WEBSOCKET"),

@@ -1,11 +1,11 @@
-"""The security headers of every response, whatever its status."""
+"""The security headers of all responses."""
 
-NOTHING_RUNS = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-"""The policy of responses that are data: opened in a browser, they load, run, and send nothing."""
+DATA_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""The policy of data. A browser that opens such a response loads, runs, and sends nothing."""
 
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": NOTHING_RUNS,
+    "Content-Security-Policy": DATA_POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -13,10 +13,10 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-"""Cross-Origin-Resource-Policy does not affect CORS: listed front ends can read responses."""
+"""Cross-Origin-Resource-Policy does not affect CORS, so listed front ends can read responses."""
 
 HSTS = {"Strict-Transport-Security": "max-age=31536000"}
-"""HTTPS only, for a year. Without includeSubDomains: other hosts of the domain are not ours."""
+"""HTTPS only, for a year, without includeSubDomains, because subdomains may be other services."""
 
 
 def security_headers(*, https_only: bool) -> list[tuple[bytes, bytes]]:

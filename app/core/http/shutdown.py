@@ -1,4 +1,4 @@
-"""Announce the end of the process before its listener closes, and end with exit code 0."""
+"""Graceful shutdown: announce it before the listener closes, and end with exit code 0."""
 
 import asyncio
 import signal
@@ -17,10 +17,10 @@ Handler = Callable[[int, FrameType | None], object]
 
 
 class Shutdown:
-    """Whether SIGTERM has arrived.
+    """The state of the shutdown, which SIGTERM begins.
 
-    From then on, each response has `Connection: close`: clients open their next connection to
-    another process, instead of sending a request on a connection that closes at that moment.
+    From then on, each response has `Connection: close`, so that clients open their next connection
+    to another process instead of sending a request on a connection that is about to close.
     """
 
     def __init__(self) -> None:
@@ -28,9 +28,9 @@ class Shutdown:
         self._calls: list[Callable[[], None]] = []
 
     def on_begin(self, call: Callable[[], None]) -> None:
-        """Call something in the event loop as soon as the end is announced.
+        """Register a call that runs in the event loop when the shutdown begins.
 
-        The server waits for responses to end: those that would last have to know.
+        The server waits for responses to end, so long ones must be told to.
         """
         self._calls.append(call)
 
@@ -44,9 +44,9 @@ class Shutdown:
 def announced_shutdown(delay: float) -> Iterator[Shutdown]:
     """On SIGTERM, become unready at once, and stop the server `delay` seconds later.
 
-    Meanwhile load balancers see 503 and route elsewhere, and requests that still arrive are served.
-    A second signal ends the wait. Where no server handles SIGTERM (a test, a thread), nothing
-    changes.
+    In between, load balancers see 503 and route elsewhere, and requests that still arrive are
+    served. A second signal ends the wait. If no server handles SIGTERM, as in tests and threads,
+    this does nothing.
     """
     shutdown = Shutdown()
     server_handler = signal.getsignal(signal.SIGTERM)
@@ -61,7 +61,7 @@ def announced_shutdown(delay: float) -> Iterator[Shutdown]:
     def begin(signum: int, frame: FrameType | None) -> None:
         stop_now = shutdown.begun or not delay
         shutdown.begun = True
-        # In a context of its own: a signal interrupts a request, which has bound its id.
+        # In a new context, because the signal may interrupt a request, whose id is bound.
         loop.call_soon_threadsafe(shutdown.begin, context=Context())
         if stop_now:
             stop(signum, frame)
@@ -89,10 +89,10 @@ def announced_shutdown(delay: float) -> Iterator[Shutdown]:
 
 
 def _stopping(server_handler: Handler) -> Handler:
-    """Return what stops the server.
+    """Return a handler that stops the server.
 
-    uvicorn's own handler raises the signal again after a clean shutdown, and the process would end
-    with the status of a kill.
+    uvicorn's own handler raises the signal again after a clean shutdown, so the exit status would
+    be that of a killed process.
     """
     server = getattr(server_handler, "__self__", None)
     if not isinstance(server, Server):

@@ -1,4 +1,4 @@
-"""Long-lived responses: they idle most of the time, so they must not count as load."""
+"""Streams: they idle most of the time, so they do not count as load."""
 
 from starlette.types import Scope
 
@@ -8,9 +8,9 @@ from app.core.http.exchange import EXCHANGE, Exchange
 
 
 def begin_streaming(scope: Scope) -> None:
-    """Return the permit of a request, and its place among the requests in flight.
+    """Release the permit of a request, and stop counting it as in flight.
 
-    Streams have limits of their own.
+    Streams have their own limits.
     """
     exchange, permit = scope[EXCHANGE], scope.get(PERMIT)
     admission = scope["state"]["admission"]
@@ -20,4 +20,4 @@ def begin_streaming(scope: Scope) -> None:
         exchange.is_stream = True
         admission.in_flight -= 1
     if isinstance(permit, Permit):
-        permit.give_back()
+        permit.release()

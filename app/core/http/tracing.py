@@ -1,7 +1,7 @@
-"""One span for each request.
+"""One span per request.
 
-FastAPI can make one, too. Ours differs in what it leaves out: the path, the query, the host, and
-the baggage that a client sends, and what all of them cost where a request is not recorded.
+FastAPI's own span has the path, the query, the host, and the baggage of the client. This one leaves
+them out, and costs almost nothing for a request that is not sampled.
 """
 
 from starlette.datastructures import Headers
@@ -19,10 +19,11 @@ SERVER_ERROR = 500
 
 
 class TracedRequests:
-    """The first layer: the log line of the edge has the ids of the span.
+    """The outermost layer, so that the log line of the edge has the ids of the span.
 
-    A public client decides about nothing: it could make us record all of its requests, or join
-    the traces of others. `TRACES_FROM_PROXIES` says that proxies write the header.
+    A public client's `traceparent` is ignored. Otherwise, the client could have all of its requests
+    recorded, or join the traces of others. With `TRACES_FROM_PROXIES`, the header of trusted
+    proxies is used.
     """
 
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:

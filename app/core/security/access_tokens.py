@@ -1,4 +1,4 @@
-"""Access tokens: signed, so that clients can read them and we need not store them."""
+"""Access tokens. They are signed, so that the service does not have to store them."""
 
 import time
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ ACCESS_TOKEN = "access token"  # noqa: S105  a purpose
 CLAIMS = ["iss", "aud", "sub", "sid", "exp", "iat", "jti", "typ"]
 MAX_LENGTH = 2_048
 MAX_VERIFIED = 4_096
-"""Verified tokens that are remembered, about 1 kB each: a client sends its token many times."""
+"""The number of cached verified tokens, about 1 kB each. A client sends its token many times."""
 
 _HEADER = {"typ": "at+jwt"}
 _FIRST_PART = jwt.encode({}, bytes(32), ALGORITHM, headers=_HEADER).partition(".")[0] + "."
-"""All our tokens start with it. A token with another algorithm, key, or type is not ours."""
+"""The header with which all tokens of this service start. Others have another algorithm or type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedToken:
-    """An access token whose signature and claims are right, until it expires."""
+    """An access token whose signature and claims are valid until it expires."""
 
     token: AccessToken
     expires_at: float
@@ -65,7 +65,7 @@ def read_access_token(settings: Settings, token: str) -> AccessToken:
 
 
 def verify_access_token(settings: Settings, token: str) -> VerifiedToken:
-    """Do the same, and return also when the token expires. Raises Unauthenticated."""
+    """Verify a token, and return when it expires, too. Raises Unauthenticated."""
     if len(token) > MAX_LENGTH or not token.startswith(_FIRST_PART):
         raise Unauthenticated
     keys = Keys.of(settings, ACCESS_TOKEN)
@@ -77,7 +77,7 @@ def verify_access_token(settings: Settings, token: str) -> VerifiedToken:
 
 @lru_cache(MAX_VERIFIED)
 def _verified(token: str, keys: Keys, public_url: str, max_lifetime: int) -> VerifiedToken:
-    """Verify everything but the time that passes, once per token. Failures are not remembered."""
+    """Verify everything except that the token has not expired since. Failures are not cached."""
 
     def decode(key: bytes) -> dict[str, Any]:
         return jwt.decode(

@@ -1,4 +1,4 @@
-"""Attempts that are limited, and what each of them counts against."""
+"""Limited attempts, and the counters of each."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from app.core.configuration.types import AttemptLimits
 
 
 class Action(StrEnum):
-    """What is attempted. Every action has counters of its own."""
+    """The kind of an attempt. Each kind has its own counters."""
 
     LOGIN = "login"
     PASSWORD = "password"  # noqa: S105  an action
@@ -39,16 +39,16 @@ CODES = {Action.SECOND_FACTOR, Action.RESET, Action.VERIFY, Action.REPORT, Actio
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What is attempted, from which IP address, and on which accounts if some are known.
+    """An action from an IP address, on up to two known accounts.
 
-    An account is named by the user's id if there is one, else by a normalized email.
+    An account is named by the user's id if the user exists, or else by a normalized email.
     """
 
     action: Action
     ip_address: str
     account: str | None = None
     target: str | None = None
-    """Another account that the attempt reaches, such as the recipient of an email."""
+    """Another account that the attempt affects, such as the recipient of an email."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Counter:
 
 
 def counters_of(attempt: Attempt, settings: Settings) -> Iterator[Counter]:
-    """Yield the counters of an attempt: of its accounts, of its address, and of its network."""
+    """Yield the counters of an attempt: for its accounts, its IP address, and its network."""
     limits = limits_of(attempt.action, settings)
     address, network = sources(attempt.ip_address)
     for account in (attempt.account, attempt.target):
@@ -78,10 +78,10 @@ def limits_of(action: Action, settings: Settings) -> AttemptLimits:
 
 @lru_cache(maxsize=4096)
 def sources(client: str) -> tuple[str, str]:
-    """Return the address and the network that a client counts as.
+    """Return the address and the network under which a client is counted.
 
-    A subscriber of IPv6 has a /64 at least, and so 2^64 addresses: it counts as one. Many have a
-    /56 or a /48.
+    An IPv6 subscriber has at least a /64 network, whose 2^64 addresses count as one. Many have a
+    /56 or a /48 network.
     """
     try:
         address = ip_address(client.partition("%")[0])
@@ -95,6 +95,6 @@ def sources(client: str) -> tuple[str, str]:
 
 
 def counter_key(action: Action, kind: str, subject: str) -> str:
-    """Name a counter. The hash keeps email addresses out of Redis."""
+    """Return the key of a counter. The hash keeps email addresses out of Redis."""
     digest = sha256(subject.encode(errors="replace")).hexdigest()
     return f"throttle:{action}:{kind}:{digest}"

@@ -1,7 +1,7 @@
-"""Passwords that were found in data breaches, by a service that learns nothing about them.
+"""Passwords from data breaches, looked up in a service that does not learn the password.
 
-The service gets the first five digits of a hash and answers with all hashes that start so
-(k-anonymity): about a thousand, padded so that not even their number says anything.
+The service gets the first five digits of a hash, and returns all hashes with this prefix
+(k-anonymity). These are about a thousand, padded so that even their number reveals nothing.
 """
 
 import hashlib
@@ -15,13 +15,13 @@ from app.core.security.passwords import normalized
 
 PREFIX_LENGTH = 5
 TIMEOUT = 2.0
-"""In seconds. A user who chooses a password waits for the answer."""
+"""In seconds. A user who chooses a password waits for the response."""
 
 log = structlog.stdlib.get_logger(__name__)
 
 
 async def is_breached(settings: Settings, password: str) -> bool:
-    """Return whether BREACHED_PASSWORDS_URL knows a password. Without an answer, it does not."""
+    """Return whether BREACHED_PASSWORDS_URL knows a password. During an outage, return False."""
     if settings.breached_passwords_url is None:
         return False
     digest = hashlib.sha1(normalized(password).encode(), usedforsecurity=False).hexdigest().upper()
@@ -31,31 +31,31 @@ async def is_breached(settings: Settings, password: str) -> bool:
 
 
 async def _fetch(url: str) -> str:
-    # Most deployments never ask, and the library takes a while to import.
+    # Most deployments do not use the service, and the library is slow to import.
     import httpx2  # noqa: PLC0415
 
     try:
         async with httpx2.AsyncClient(timeout=TIMEOUT, verify=_certificates()) as client:
-            answer = await client.get(url, headers={"Add-Padding": "true"})
-            return answer.raise_for_status().text
+            response = await client.get(url, headers={"Add-Padding": "true"})
+            return response.raise_for_status().text
     except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
         log.warning(
             "breached_passwords.unavailable",
             error=f"{type(error).__name__}: {error}".replace(url, "…"),
-            consequence="the password was not compared with those of data breaches",
+            consequence="the password was not checked for data breaches",
         )
         return ""
 
 
 def _matches(line: str, suffix: str) -> bool:
-    """Return whether a line such as `0018A45C4D1DEF81644B54AB7F969B88D65:3` is about a hash."""
+    """Return whether a line such as `0018A45C4D1DEF81644B54AB7F969B88D65:3` has this suffix."""
     found, _, count = line.strip().partition(":")
-    return found.upper() == suffix and count != "0"  # what pads the answer was found 0 times
+    return found.upper() == suffix and count != "0"  # padding has a count of 0
 
 
 @cache
 def _certificates() -> SSLContext:
-    """Load the certificates of all authorities once: this is slow."""
+    """Load the certificates of all authorities once, because this is slow."""
     import httpx2  # noqa: PLC0415
 
     return httpx2.create_ssl_context()

@@ -1,4 +1,4 @@
-"""The one form in which email addresses are compared, in Python and in PostgreSQL."""
+"""The normalized form of email addresses, for comparisons in Python and in PostgreSQL."""
 
 import unicodedata
 
@@ -6,30 +6,29 @@ from pydantic import validate_email
 
 
 def normalized_email(email: str) -> str:
-    """Return the form in which an address is compared and counted.
+    """Return the form in which addresses are compared and counted.
 
-    It has no capitals, and no characters that only look different (NFKC): full-width letters are
-    letters. PostgreSQL computes the same with `lower(email COLLATE "C")`, which changes ASCII
-    letters only and so does not depend on its locale, because `storable_email` has changed the
-    others before.
+    It is in lower case, and in NFKC, which replaces characters such as full-width letters.
+    PostgreSQL computes the same with `lower(email COLLATE "C")`, which changes only ASCII letters
+    and does not depend on the locale. `storable_email` has already changed all other characters.
     """
     return _folded(_folded(email.strip()))
 
 
 def mailbox_of(email: str) -> str:
-    """Return the mailbox that an address probably leads to, for limits on emails.
+    """Return the probable mailbox of an address, for limits on emails.
 
-    Large providers deliver `a.da+news@` and `ada@` to one person. Where another does not, the two
-    share a limit, and nothing else: they remain different accounts.
+    Large providers deliver `a.da+news@` and `ada@` to the same mailbox. With other providers, the
+    two addresses share only their limits. They are different accounts.
     """
     name, at, domain = normalized_email(email).rpartition("@")
     return name.partition("+")[0].replace(".", "") + at + domain
 
 
 def storable_email(email: str) -> str:
-    """Return an address as it is stored: as the user writes it, if it is written in ASCII.
+    """Return an address as it is stored: unchanged if its name is ASCII, or else normalized.
 
-    Raise ValueError where its normalized form is no address.
+    Raise ValueError if the normalized form is not a valid address.
     """
     name, _, _ = email.rpartition("@")
     if name.isascii():
@@ -38,5 +37,5 @@ def storable_email(email: str) -> str:
 
 
 def _folded(text: str) -> str:
-    # Twice: lower case may need another composition, and a composition another lower case.
+    # Normalize twice, because the result of `lower` may not be in NFKC.
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower())

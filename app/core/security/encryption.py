@@ -18,14 +18,14 @@ class DecryptionFailed(Exception):
 
 
 class Decrypted(NamedTuple):
-    """A secret, and whether an earlier key encrypted it, so that it should be encrypted again."""
+    """A secret, and whether it should be re-encrypted, because an earlier key encrypted it."""
 
     secret: bytes
     is_outdated: bool
 
 
 def encrypt(settings: Settings, purpose: str, secret: bytes, *, owner: UUID) -> bytes:
-    """Encrypt a secret for one purpose and one owner: in another row, it cannot be decrypted."""
+    """Encrypt a secret for one purpose and owner. In the row of another owner, it is unreadable."""
     nonce = os.urandom(NONCE_SIZE)
     return nonce + AESGCM(Keys.of(settings, purpose).current).encrypt(nonce, secret, owner.bytes)
 

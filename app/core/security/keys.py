@@ -1,7 +1,7 @@
-"""The keys that sign and encrypt: one per purpose, derived from SECRET_KEY and from earlier keys.
+"""Keys for signatures and encryption, derived per purpose from SECRET_KEY and its fallbacks.
 
-Nothing else reads SECRET_KEY, so a new one can take its place while everything signed or encrypted
-before still works.
+Nothing else reads SECRET_KEY. So it can be replaced, and everything that was signed or encrypted
+before stays valid.
 """
 
 import hmac
@@ -17,9 +17,9 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The 256-bit keys for one purpose: what is signed for one purpose is invalid for another.
+    """The 256-bit keys for one purpose. A signature for one purpose is invalid for another.
 
-    `current` signs and encrypts. All of them verify and decrypt.
+    `current` signs and encrypts. All keys verify and decrypt.
     """
 
     current: bytes
@@ -40,9 +40,9 @@ class Keys:
     def try_each(
         self, attempt: Callable[[bytes], Result], *, wrong_key: type[Exception]
     ) -> tuple[Result, bool]:
-        """Return the first result, and whether the current key gave it.
+        """Return the result of the first matching key, and whether it is the current key.
 
-        Raise `wrong_key` as the last key raised it, and at once whatever else an attempt raises.
+        Raise `wrong_key` if no key matches. Other exceptions of an attempt are raised at once.
         """
         *others, last = self
         for key in others:

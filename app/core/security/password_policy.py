@@ -1,4 +1,4 @@
-"""The password policy: long, and not among those tried first (NIST SP 800-63B-4)."""
+"""The password policy: passwords must be long, and not easy to guess (NIST SP 800-63B-4)."""
 
 import re
 import string
@@ -12,7 +12,7 @@ from app.core.security.passwords import MAX_PASSWORD_LENGTH, normalized
 COMMON = Path(__file__).with_name("common_passwords.txt")
 DECORATION = string.digits + string.punctuation + " "
 MAX_DECORATION = 5
-"""Digits and signs that are ignored around a common word. More of them make it hard to guess."""
+"""Up to this many digits and signs around a common word are ignored. More are hard to guess."""
 
 MIN_WORD = 3
 
@@ -20,7 +20,7 @@ MIN_WORD = 3
 def check_password(
     password: str, *, min_length: int, about: Iterable[str | None] = (), field: str = "password"
 ) -> None:
-    """Check a password. `about` is known about its owner, such as a name and an email address.
+    """Check a password. `about` has facts about its owner, such as a name and an email address.
 
     Raises InvalidField, which names the field of the request.
     """
@@ -37,7 +37,7 @@ def check_password(
 
 
 def _forms(password: str) -> Iterator[str]:
-    """Yield a password as it is, and without the digits and signs around it."""
+    """Yield a password in lower case, with and without the digits and signs around it."""
     folded = password.casefold()
     yield folded
     core = folded.strip(DECORATION)

@@ -1,4 +1,4 @@
-"""Password hashes: Argon2id, computed off the event loop, no more at once than there are cores."""
+"""Password hashes (Argon2id), which are computed in one thread per core."""
 
 import asyncio
 import ctypes
@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 MAX_PASSWORD_LENGTH = 128
 
 BCRYPT_LENGTH = 72
-"""In bytes: bcrypt ignores what follows, and its library rejects longer passwords."""
+"""In bytes. bcrypt ignores further bytes, and its library rejects longer passwords."""
 
 NICENESS = 5
 
@@ -34,11 +34,11 @@ M_MMAP_THRESHOLD = -3
 """The number of the option in glibc's `malloc.h`."""
 
 MAPPED_SIZE = 1 << 20
-"""In bytes. A larger block, such as the memory of a hash, returns to the system once it is free."""
+"""In bytes. Larger blocks, such as the memory of a hash, return to the system when freed."""
 
 
 class ImportedBcrypt(HasherProtocol):
-    """Verify the bcrypt hashes of an imported user table. A login replaces them by Argon2id."""
+    """Verifies bcrypt hashes of an imported user table. A login replaces them with Argon2id."""
 
     def __init__(self) -> None:
         self._bcrypt = BcryptHasher()
@@ -59,29 +59,29 @@ class ImportedBcrypt(HasherProtocol):
 
 
 def _prepare_thread() -> None:
-    """Let the event loop run first where both need a core, and give memory back after each hash."""
+    """Give the event loop priority, and return memory to the system after each hash."""
     # On other systems, the niceness belongs to the whole process.
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-        # glibc keeps up to twice the size of the largest block that it has seen freed, per thread,
-        # unless the size of the blocks that it maps is given. Other C libraries lack the call.
+        # By default, glibc keeps up to twice the size of the largest freed block per thread. Other
+        # C libraries do not have this call.
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:
             mallopt(M_MMAP_THRESHOLD, MAPPED_SIZE)
 
 
-# More threads would only take the cores from the event loop, and 19 MiB each.
+# More threads would only compete with the event loop, and use 19 MiB each.
 _threads = ThreadPoolExecutor(
     max_workers=os.cpu_count() or 1, thread_name_prefix="passwords", initializer=_prepare_thread
 )
 
 
 MAX_WAITING = max(24, 12 * (os.cpu_count() or 1))
-"""How many passwords may wait for a thread: what the cores hash in about half a second."""
+"""How many passwords may wait for a thread: as many as the cores hash in about half a second."""
 
 
 class PasswordsBusy(Unavailable):
-    """Too many passwords wait to be hashed. An unlimited queue would let attackers fill it."""
+    """Too many passwords wait to be hashed. Attackers could fill a queue without a limit."""
 
     retry_after = 1
 
@@ -94,7 +94,7 @@ class PasswordsBusy(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a hash costs: memory in KiB, passes over it, and lanes."""
+    """The cost of a hash: memory in KiB, passes over it, and lanes."""
 
     memory: int
     passes: int
@@ -107,14 +107,14 @@ STANDARD_COST = Cost(memory=19_456, passes=2, lanes=1)
 
 @dataclass(frozen=True, slots=True)
 class PasswordCheck:
-    """Whether a password is right. If so, `new_hash` may be an upgrade of the stored hash."""
+    """Whether a password is correct. If so, `new_hash` may be an upgrade of the stored hash."""
 
     valid: bool
     new_hash: str | None = None
 
 
 class Passwords:
-    """Hash and verify passwords. Tests choose a lower cost than the standard."""
+    """Hashes and verifies passwords. Tests use a lower cost."""
 
     def __init__(self, cost: Cost = STANDARD_COST, *, max_waiting: int = MAX_WAITING) -> None:
         argon2 = Argon2Hasher(
@@ -126,21 +126,21 @@ class Passwords:
         self._pending = 0
 
     async def hash(self, password: str) -> str:
-        """Hash in a thread: 30 ms on the event loop would delay every other request.
+        """Hash in a thread, because 30 ms on the event loop would delay every other request.
 
         Raise PasswordsBusy.
         """
         return await self.run(self._hasher.hash, normalized(password))
 
     async def verify(self, password: str, stored: str | None) -> PasswordCheck:
-        """Compare with a stored hash. Without one, take as long and return an invalid check.
+        """Compare a password with a stored hash. Without one, return invalid after the same time.
 
         Raise PasswordsBusy.
         """
         return await self.run(self._verify, password, stored)
 
     async def run(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
-        """Run a call in a thread of passwords. Raise PasswordsBusy where too many others wait."""
+        """Run a call in a thread for passwords. Raise PasswordsBusy if too many others wait."""
         if self._pending >= self._max_waiting:
             raise PasswordsBusy
         self._pending += 1
@@ -155,7 +155,7 @@ class Passwords:
             # No stored password is that long, and hashing a megabyte would take more than 30 ms.
             password, stored = "", None
         stored = stored or self._dummy_hash
-        # Another service may have hashed what the keyboard sent.
+        # Another service may have hashed the password without normalizing it.
         as_typed = [password] if ImportedBcrypt.identify(stored) else []
         for form in dict.fromkeys([normalized(password), *as_typed]):
             try:
@@ -168,11 +168,11 @@ class Passwords:
 
 
 def normalized(password: str) -> str:
-    """Return a password in one form (NFC): keyboards differ in how they send `é`."""
+    """Return a password in NFC, because keyboards send `é` in different forms."""
     return unicodedata.normalize("NFC", password)
 
 
 def _dummy_hash(cost: Cost) -> str:
-    """Return a hash that no password has. Comparing with it takes as long as with a real one."""
+    """Return a hash that matches no password. Its verification takes as long as a real one."""
     salt, digest = (b64encode(bytes(size)).decode().rstrip("=") for size in (16, 32))
     return f"$argon2id$v=19$m={cost.memory},t={cost.passes},p={cost.lanes}${salt}${digest}"

@@ -1,4 +1,4 @@
-"""State that a client keeps for us for a while. It can read the state, but not write it."""
+"""Signed state that a client stores for the service. The client can read but not change it."""
 
 import time
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ MAX_LENGTH = 2_048
 def sign_state(
     settings: Settings, purpose: str, state: Mapping[str, JsonValue], *, lifetime: int
 ) -> str:
-    """Sign a state for one purpose and a number of seconds: only we can have issued it."""
+    """Sign a state for one purpose, valid for `lifetime` seconds."""
     claims = {**state, "aud": purpose, "exp": int(time.time()) + lifetime}
     return jwt.encode(claims, Keys.of(settings, purpose).current, ALGORITHM)
 
 
 def read_state(settings: Settings, purpose: str, signed: str) -> Mapping[str, JsonValue] | None:
-    """Return a state that was signed for a purpose; None if it is invalid in any way."""
+    """Return a state that was signed for a purpose, or None if it is invalid or has expired."""
     if len(signed) > MAX_LENGTH:
         return None
 

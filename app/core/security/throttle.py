@@ -1,4 +1,4 @@
-"""Limit attempts per account, per address, and per network, counted in Redis."""
+"""Limits on attempts per account, IP address, and network, which are counted in Redis."""
 
 import time
 from asyncio import Semaphore
@@ -18,11 +18,11 @@ from app.core.urls.redis import RedisAddress
 
 log = structlog.stdlib.get_logger(__name__)
 
-PAUSE = 5.0
-"""Seconds for which a failed Redis is not asked again: requests must not wait for it each time."""
+RETRY_AFTER = 5.0
+"""Seconds without a call after a failure of Redis, so that not every request waits for it."""
 
-TURNS = 2
-"""How many guesses at one account a process judges at once."""
+MAX_CONCURRENT = 2
+"""How many guesses at one account a process checks at once."""
 
 COUNT = """\
 local window, added = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -40,10 +40,10 @@ if added == 1 then
 end
 return 0
 """
-"""Count an attempt at all of its counters, or at none where one is at its limit: a blocked address
-cannot use up the attempts of accounts. Return the seconds until another attempt is allowed."""
+"""Increment all counters of an attempt, or none if one is at its limit, so that a blocked address
+cannot use up the attempts on accounts. Return the seconds until another attempt is allowed."""
 
-GIVE_BACK = """\
+REFUND = """\
 for _, key in ipairs(KEYS) do
     if tonumber(redis.call('GET', key) or '0') > 0 then
         redis.call('DECR', key)
@@ -53,64 +53,65 @@ end
 
 
 class Throttle:
-    """Count attempts within windows, in one round trip each.
+    """Counts attempts in fixed windows, with one round trip each.
 
     A window starts with its first attempt and lasts THROTTLE_WINDOW, so an attacker who keeps
     guessing cannot extend it for the owner of the account. While Redis is down, nothing is counted
     and every attempt is allowed.
 
-    Where only failures count, the attempt is the block of `async with throttle.guess(attempt)`.
+    If only failures count, wrap the attempt in `async with throttle.guess(attempt)`.
     """
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
         self._settings = settings
         self._redis = redis
         self._count = redis.register_script(COUNT)
-        self._give_back = redis.register_script(GIVE_BACK)
-        self._away_until = 0.0
-        self._turns: WeakValueDictionary[str, Semaphore] = WeakValueDictionary()
+        self._refund = redis.register_script(REFUND)
+        self._down_until = 0.0
+        self._semaphores: WeakValueDictionary[str, Semaphore] = WeakValueDictionary()
 
     async def check(self, attempt: Attempt) -> None:
         """Raise TooManyAttempts if no further attempt is allowed."""
-        await self._ask(attempt, added=0)
+        await self._run(attempt, added=0)
 
     async def count(self, attempt: Attempt) -> None:
         """Count an attempt. Raise TooManyAttempts beyond a limit."""
-        await self._ask(attempt, added=1)
+        await self._run(attempt, added=1)
 
     @asynccontextmanager
     async def guess(self, attempt: Attempt) -> AsyncIterator[None]:
-        """Count the attempt, unless the block succeeds or the service is too busy to judge it.
+        """Count the attempt, unless the block succeeds or raises Unavailable.
 
-        It is counted first: of many simultaneous guesses, none is judged beyond the limit.
+        The attempt is counted before the block runs, so that simultaneous guesses cannot exceed the
+        limit.
         """
-        async with self._turn(attempt):
+        async with self._semaphore(attempt):
             await self.count(attempt)
             try:
                 yield
             except Unavailable:
-                await self.give_back(attempt)
+                await self.refund(attempt)
                 raise
-            await self.give_back(attempt)
+            await self.refund(attempt)
 
-    async def give_back(self, attempt: Attempt) -> None:
-        """Undo the count of an attempt that succeeded. Failures alone count."""
-        if self._is_away:
+    async def refund(self, attempt: Attempt) -> None:
+        """Undo the count of an attempt that succeeded."""
+        if self._is_down:
             return
         try:
-            await self._give_back(keys=[counter.key for counter in self._counters(attempt)])
+            await self._refund(keys=[counter.key for counter in self._counters(attempt)])
         except (RedisError, OSError) as error:
-            self._stop_asking(error)
+            self._record_failure(error)
 
     async def reset(self, action: Action, account: str) -> None:
-        """Delete the attempts on an account, after its owner has proved the identity."""
+        """Delete the attempts on an account after its owner has proven who they are."""
         try:
             await self._redis.delete(counter_key(action, "account", account))
         except (RedisError, OSError) as error:
-            self._stop_asking(error)
+            self._record_failure(error)
 
-    async def _ask(self, attempt: Attempt, *, added: int) -> None:
-        if self._is_away:
+    async def _run(self, attempt: Attempt, *, added: int) -> None:
+        if self._is_down:
             return
         counters = self._counters(attempt)
         window = self._settings.throttle_window
@@ -120,33 +121,33 @@ class Throttle:
                 keys=[counter.key for counter in counters], args=[window, added, *limits]
             )
         except (RedisError, OSError) as error:
-            self._stop_asking(error)
+            self._record_failure(error)
             return
         if wait:
             raise TooManyAttempts(wait)
 
-    def _turn(self, attempt: Attempt) -> AbstractAsyncContextManager[None]:
-        """Let few guesses at an account be judged at once, and others wait.
+    def _semaphore(self, attempt: Attempt) -> AbstractAsyncContextManager[None]:
+        """Return the semaphore that limits concurrent guesses at an account.
 
-        Otherwise, many right logins at the same moment would look like many guesses.
+        Otherwise, many correct logins at the same time would exceed the limit before their refunds.
         """
         if attempt.account is None:
             return nullcontext()
         key = f"{attempt.action}:{attempt.account}"
-        turns = self._turns.get(key)
-        if turns is None:
-            turns = self._turns[key] = Semaphore(TURNS)
-        return turns
+        semaphore = self._semaphores.get(key)
+        if semaphore is None:
+            semaphore = self._semaphores[key] = Semaphore(MAX_CONCURRENT)
+        return semaphore
 
     @property
-    def _is_away(self) -> bool:
-        return time.monotonic() < self._away_until
+    def _is_down(self) -> bool:
+        return time.monotonic() < self._down_until
 
     def _counters(self, attempt: Attempt) -> Sequence[Counter]:
         return [*counters_of(attempt, self._settings)]
 
-    def _stop_asking(self, error: Exception) -> None:
-        self._away_until = time.monotonic() + PAUSE
+    def _record_failure(self, error: Exception) -> None:
+        self._down_until = time.monotonic() + RETRY_AFTER
         log.warning(
             "throttle.unavailable",
             error=f"{type(error).__name__}: {error}",

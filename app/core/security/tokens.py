@@ -1,4 +1,4 @@
-"""Opaque tokens, which are stored as hashes."""
+"""Opaque tokens, of which the database stores only hashes."""
 
 import hashlib
 import hmac
@@ -15,9 +15,10 @@ def new_token() -> str:
 
 
 def successors_of(settings: Settings, token: str) -> list[str]:
-    """Derive the opaque token that follows another one, under the current key and earlier keys.
+    """Derive the successor of a token with the current key and with each earlier key.
 
-    We can compute it again without storing it. Without our key, a token does not reveal the next.
+    The service can derive it again without storing it. Without the key, a token does not reveal
+    its successor.
     """
     return [
         urlsafe_b64encode(hmac.digest(key, token.encode(errors="replace"), "sha256"))

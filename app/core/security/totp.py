@@ -1,7 +1,7 @@
-"""Time-based one-time codes (RFC 6238), as authenticator apps create them.
+"""Time-based one-time codes (RFC 6238) of authenticator apps.
 
-A library would save one line of HMAC and hide the time step of a code. Without storing that step,
-a code would be accepted twice.
+A library would save one line of HMAC, but hide the time step of a code. That step must be stored so
+that a code is not accepted twice.
 """
 
 import hmac
@@ -15,7 +15,7 @@ STEP = 30
 
 DIGITS = 6
 DRIFT = 1
-"""How many steps a clock may be early or late."""
+"""The steps by which a client's clock may be early or late."""
 
 
 def new_secret() -> bytes:
@@ -24,7 +24,7 @@ def new_secret() -> bytes:
 
 
 def as_base32(secret: bytes) -> str:
-    """Return a secret in the form that users type into an app."""
+    """Return a secret in the form that users enter in an app."""
     return b32encode(secret).decode()
 
 
@@ -46,7 +46,7 @@ def current_step() -> int:
 
 
 def code_at(secret: bytes, step: int) -> str:
-    """Compute the code of a time step. Apps support SHA-1 only, which is secure inside an HMAC."""
+    """Compute the code of a time step. Apps support only SHA-1, which is secure in an HMAC."""
     digest = hmac.digest(secret, step.to_bytes(8, "big"), "sha1")
     offset = digest[-1] & 0xF
     number = int.from_bytes(digest[offset : offset + 4], "big") & 0x7FFF_FFFF

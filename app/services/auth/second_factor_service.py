@@ -68,7 +68,7 @@ class SecondFactorService:
         except IncorrectCode:
             self.uow.commit_on_refusal()
             raise
-        self.uow.after_commit(partial(self.scope.throttle.give_back, attempt))
+        self.uow.after_commit(partial(self.scope.throttle.refund, attempt))
         await end_credentials(
             self.scope, user.id, Event.FACTOR_SET_UP, except_for=principal.session_id
         )

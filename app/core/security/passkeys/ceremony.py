@@ -1,6 +1,6 @@
-"""A ceremony: the challenge that one use of a passkey signs, and what that use is for.
+"""Ceremonies: the challenge that a passkey signs, and its purpose.
 
-The client keeps it, signed by us, until the passkey has answered. It works once.
+The client keeps the signed ceremony until the passkey has responded. It can be used once.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from app.core.security.signed_state import read_state, sign_state
 
 AUDIENCE = "passkey ceremony"
 LIFETIME = 300
-"""Seconds that a user has for it: to unlock a phone, or to find a security key."""
+"""Seconds that a user has to unlock a phone, or to find a security key."""
 
 
 class CeremonyPurpose(StrEnum):
-    """What a ceremony is for. The answer to one is no answer to another."""
+    """The purpose of a ceremony. The response to one is invalid for another."""
 
     REGISTRATION = "registration"
     LOGIN = "login"
@@ -29,7 +29,7 @@ class CeremonyPurpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ceremony:
-    """`user_id` is None at a login: only the passkey says who the user is."""
+    """A ceremony. `user_id` is None at a login, in which the passkey identifies the user."""
 
     purpose: CeremonyPurpose
     challenge: Annotated[str, Field(min_length=32)]
@@ -45,7 +45,7 @@ def sign_ceremony(settings: Settings, ceremony: Ceremony) -> str:
 
 
 def read_ceremony(settings: Settings, signed: str) -> Ceremony | None:
-    """Return the ceremony; None if it is invalid or too old."""
+    """Return the ceremony, or None if it is invalid or has expired."""
     state = read_state(settings, AUDIENCE, signed)
     try:
         return None if state is None else _ceremony.validate_python(state.get("ceremony"))

@@ -3,8 +3,8 @@ from importlib import import_module
 
 
 async def load_verification() -> None:
-    """Import the library in a thread: on the event loop, it would delay other requests.
+    """Import the library in a thread, because an import on the event loop would delay requests.
 
-    Afterwards, a function imports `verification` at no cost.
+    Afterwards, the import of `verification` in a function is fast.
     """
     await asyncio.to_thread(import_module, "app.core.security.passkeys.verification")

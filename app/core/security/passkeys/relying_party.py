@@ -1,4 +1,4 @@
-"""The relying party: for which domain passkeys are made, and which pages may use them."""
+"""The relying party: the domain of passkeys, and the origins of the pages that may use them."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -8,9 +8,9 @@ from app.core.config import Settings
 
 @dataclass(frozen=True, slots=True)
 class RelyingParty:
-    """`id` is a domain. A browser uses its passkeys on pages of this domain and below it.
+    """`id` is a domain. Browsers use its passkeys on pages of this domain and its subdomains.
 
-    We accept them from the pages in `origins` only.
+    The service accepts them only from the pages in `origins`.
     """
 
     id: str
@@ -21,9 +21,9 @@ class RelyingParty:
 def relying_party(settings: Settings) -> RelyingParty:
     """Derive the relying party from PUBLIC_URL and FRONT_END_URL.
 
-    Where one host lies below the other, pages of both use the same passkeys, of the upper one.
-    Otherwise people are at FRONT_END_URL, so only its pages do: a common parent of both hosts may
-    be a domain such as co.uk, under which anyone has a host.
+    If one host is a subdomain of the other, the pages of both use passkeys of the parent.
+    Otherwise, only the pages of FRONT_END_URL use passkeys. A common parent domain may be a public
+    suffix such as co.uk, under which anyone can have a host.
     """
     origins = [settings.public_origin]
     hosts = [settings.public_url.host or ""]

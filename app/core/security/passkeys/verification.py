@@ -1,7 +1,7 @@
-"""What an authenticator is asked, and whether its answer is right.
+"""The options for authenticators, and the verification of their responses.
 
-Only this module imports the library, and services import it at its first use: it takes a quarter
-of a second to load, and workers never need it.
+Only this module imports the library. Services import this module at the first use, because the
+library takes a quarter of a second to load, and workers never need it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -39,12 +39,12 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class InvalidResponse(Exception):
-    """The response of an authenticator is malformed, or does not prove what it has to."""
+    """The response of an authenticator is malformed, or its verification failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownCredential:
-    """A passkey that a user has, and how a browser reaches it."""
+    """A passkey of a user, and how a browser connects to it."""
 
     id: bytes
     transports: Iterable[str]
@@ -73,7 +73,10 @@ def registration_options(
     user_name: str,
     existing: Iterable[KnownCredential],
 ) -> dict[str, Any]:
-    """Ask for a new passkey that can log in by itself, of an authenticator without an old one."""
+    """Return options for a new passkey, on an authenticator that has none of the existing ones.
+
+    The passkey can log in without a user name and a password.
+    """
     return options_to_json_dict(
         generate_registration_options(
             rp_id=party.id,
@@ -94,7 +97,7 @@ def registration_options(
 def assertion_options(
     party: RelyingParty, challenge: str, *, allowed: Iterable[KnownCredential]
 ) -> dict[str, Any]:
-    """Ask for a signature by one of these passkeys; without any, by one that the user chooses."""
+    """Return options for a signature of one of these passkeys, or of any if there are none."""
     return options_to_json_dict(
         generate_authentication_options(
             rp_id=party.id,
@@ -131,7 +134,7 @@ def verify_registration(
 def verify_assertion(
     party: RelyingParty, challenge: str, credential: Credential, *, public_key: bytes
 ) -> Assertion:
-    """Raise InvalidResponse. The caller compares the count of signatures with the earlier one."""
+    """Raise InvalidResponse. The caller compares the signature counter with the stored one."""
     verified = _attempt(
         lambda: verify_authentication_response(
             credential=dict(credential),
@@ -139,7 +142,8 @@ def verify_assertion(
             expected_rp_id=party.id,
             expected_origin=party.origins,
             credential_public_key=public_key,
-            # The library compares before it verifies the signature: anyone could report a clone.
+            # The library compares the counter before it verifies the signature, so that anyone
+            # could report a copied passkey. The caller compares it instead.
             credential_current_sign_count=0,
             require_user_verification=True,
         )
@@ -157,6 +161,6 @@ def _attempt(verify: Callable[[], Result]) -> Result:
     try:
         return verify()
     except Exception as error:
-        # The library parses what strangers send, and promises no particular kinds of errors.
+        # The library parses untrusted data, and does not document which errors it raises.
         log.info("passkey.rejected", error=type(error).__name__, reason=str(error))
         raise InvalidResponse from error

@@ -81,7 +81,7 @@ async def reject(resources: Resources, queue: Queue, claim: Claim, reason: Rejec
 
 
 def read_envelope(queue: Queue, claim: Claim) -> Envelope:
-    """Read a job as far as possible. Data that is not JSON, or an id that is no UUID, becomes text."""
+    """Read a job as far as possible. Invalid JSON, and an id that is no UUID, become text."""
     name, payload, options = _read(claim.payload or b"")
     try:
         job_id = UUID(claim.job_id)
