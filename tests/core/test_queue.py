@@ -121,5 +121,5 @@ def test_a_job_that_is_too_large_is_rejected_with_advice() -> None:
         text: str
 
     to_message(Archive(text="x" * 60_000))
-    with pytest.raises(match=r"Archive has 70011 bytes .* carry their id"):
+    with pytest.raises(match=r"Archive has 70011 bytes .* pass its id to the job"):
         to_message(Archive(text="x" * 70_000))

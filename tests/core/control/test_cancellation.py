@@ -284,7 +284,11 @@ async def test_a_job_that_has_ended_cannot_be_cancelled(resources: Resources) ->
     async with working(resources, paint):
         await wait_until(lambda: has_ended(resources, done))
 
-    for job_id, reason in ((done, "succeeded"), (dead, "dead letter"), (cancelled, "before")):
+    for job_id, reason in (
+        (done, "succeeded"),
+        (dead, "dead letter"),
+        (cancelled, "already cancelled"),
+    ):
         with pytest.raises(JobEnded, match=f"{job_id} .*{reason}"):
             await cancel(resources, job_id)
     assert await resources.queues[BASE].zcard(KEYS.abort) == 0

@@ -66,7 +66,7 @@ async def test_jobs_that_no_worker_knows_are_named(resources: Resources) -> None
     redis = resources.queues[BASE]
     await redis.hset(redis.queue_keys.postponed, "id", "0/Render")
 
-    assert "Jobs of the queue 'base' wait for a worker that knows them" in await warnings(
+    assert "Jobs of the queue 'base' wait for a worker that knows their class" in await warnings(
         resources, resources.queues
     )
 

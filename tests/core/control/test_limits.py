@@ -62,7 +62,7 @@ async def test_a_rate_is_above_zero(resources: Resources, rate: float) -> None:
 
 
 async def test_a_concurrency_is_at_least_one(resources: Resources) -> None:
-    with pytest.raises(ValueError, match="from 1"):
+    with pytest.raises(ValueError, match="at least 1 job"):
         await control.set_concurrency(resources.queues, BASE, 0)
 
 

@@ -117,7 +117,7 @@ async def test_a_relay_sends_the_jobs_of_its_queue_only(
 async def test_more_rows_than_one_page_are_sent(
     resources: Resources, queues: QueuePools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconciliation, "PAGE", 10)
+    monkeypatch.setattr(reconciliation, "PAGE_SIZE", 10)
     left = await leave_unsent_jobs(resources, jobs=35)
 
     # Transactions of other tests end some pages early.

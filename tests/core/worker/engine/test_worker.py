@@ -151,7 +151,7 @@ async def test_the_stock_command_of_arq_serves_the_same_queue(
 @pytest.fixture
 def redis_goes_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A worker tries often. redis-py leaves some sockets of a dead server to the collector."""
-    monkeypatch.setattr(outage, "PAUSE", 0.05)
+    monkeypatch.setattr(outage, "RETRY_INTERVAL", 0.05)
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
@@ -377,7 +377,7 @@ async def test_a_worker_whose_outcomes_redis_refuses_claims_no_more_jobs_meanwhi
     async def put_off(_: JobContext, job: Ping) -> None:
         raise Retry(defer=60 + job.number)
 
-    monkeypatch.setattr(outage, "PAUSE", 0.01)
+    monkeypatch.setattr(outage, "RETRY_INTERVAL", 0.01)
     await queues[BASE].set(KEYS.priority, "no hash")  # an outcome needs it, and a claim does not
     for number in range(100):
         await queues.send(Ping(number=number))
