@@ -24,7 +24,6 @@ from app.core.config import Settings
 from app.core.database import Database, open_database
 from app.core.gc import tune_garbage_collection
 from app.core.job_store.completions import Completions, completing
-from app.core.postgres.reader import Reader
 from app.core.queue import QueuePools
 from app.core.redis_connections.opening import open_connections
 from app.core.resources import Resources, open_resources
@@ -247,13 +246,13 @@ def resources(
     async def connect() -> AsyncIterator[AsyncConnection]:
         yield connection
 
-    reader = Reader(partial(fetch_in_turns, connection))
-    database = Database(session_resources.database.engine, reader, connect, sessions)
+    fetch = partial(fetch_in_turns, connection)
+    database = Database(session_resources.database.engine, fetch, connect, sessions)
     return replace(
         session_resources,
         database=database,
         throttle=throttle,
-        completions=Completions(sessions),
+        completions=Completions(fetch),
     )
 
 
@@ -263,7 +262,7 @@ async def committing_resources(
 ) -> AsyncIterator[Resources]:
     """What a process holds, with commits that other connections see; emptied after the test."""
     assert not [queue for queue in queues if await queues[queue].dbsize()]
-    async with completing(session_resources.sessions) as completions:
+    async with completing(session_resources.database.fetch) as completions:
         yield replace(session_resources, throttle=throttle, completions=completions)
     async with superuser.connect() as connection:
         driver = (await connection.get_raw_connection()).driver_connection

@@ -21,7 +21,7 @@ from app.core.postgres.driver import fetch_from, fetch_in_transactions_of
 from app.core.postgres.failures import repeat_outdated_statements, report_passing_failures
 from app.core.postgres.liveness import replace_dead_connections
 from app.core.postgres.pooler import NOTHING_PREPARED, set_in_each_transaction
-from app.core.postgres.reader import Reader
+from app.core.postgres.reader import Fetch, Reader
 from app.core.telemetry.postgres import trace_statements
 
 log = structlog.stdlib.get_logger(__name__)
@@ -50,18 +50,20 @@ DATABASE_ERRORS = (DatabaseUnavailable, SQLAlchemyError, OSError)
 class Database:
     """An engine, the sessions for its transactions, and the reader beside them.
 
-    `connect` opens a connection for reads, best without BEGIN and COMMIT around them.
+    `fetch` runs one statement on the driver, which commits by itself. `connect` opens a connection
+    for reads, best without BEGIN and COMMIT around them.
     """
 
     def __init__(
         self,
         engine: AsyncEngine,
-        reader: Reader,
+        fetch: Fetch,
         connect: Connect,
         sessions: Sessions | None = None,
     ) -> None:
         self.engine = engine
-        self.reader = reader
+        self.fetch = fetch
+        self.reader = Reader(fetch)
         self.connect = connect
         self.sessions = sessions or async_sessionmaker(engine, expire_on_commit=False)
 
@@ -136,9 +138,9 @@ def create_engine(settings: Settings) -> AsyncEngine:
 
 def _database_of(engine: AsyncEngine, *, pooled: bool) -> Database:
     if pooled:  # A pooler keeps the timeouts of a connection per transaction.
-        return Database(engine, Reader(fetch_in_transactions_of(engine)), engine.connect)
+        return Database(engine, fetch_in_transactions_of(engine), engine.connect)
     autocommitting = engine.execution_options(isolation_level="AUTOCOMMIT")
-    return Database(engine, Reader(fetch_from(engine)), autocommitting.connect)
+    return Database(engine, fetch_from(engine), autocommitting.connect)
 
 
 def _milliseconds(seconds: float) -> str:

@@ -55,7 +55,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         open_throttle(settings) as throttle,
         open_oidc_clients(settings) as oidc,
         open_database(settings) as database,
-        completing(database.sessions) as completions,
+        completing(database.fetch) as completions,
     ):
         yield Resources(
             settings,

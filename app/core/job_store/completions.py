@@ -1,12 +1,12 @@
-"""Deletes the rows of finished jobs, many in one transaction."""
+"""Deletes the rows of finished jobs, many in one statement."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from app.core.database import Sessions
 from app.core.job_store import outbox
+from app.core.postgres.reader import Fetch
 
 Waiting = dict[UUID, asyncio.Future[bool]]
 
@@ -14,12 +14,12 @@ Waiting = dict[UUID, asyncio.Future[bool]]
 class Completions:
     """Deletes the rows of jobs whose handlers have not completed them in their own transaction.
 
-    One transaction runs at a time, and deletes all rows that were requested during the previous
-    one. So a single row is deleted at once, and a hundred jobs that end together need one commit.
+    One statement runs at a time and deletes every row that was requested during the previous one.
+    A single row is deleted at once, and a hundred jobs that end together cost one commit.
     """
 
-    def __init__(self, sessions: Sessions) -> None:
-        self._sessions = sessions
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
         self._waiting: Waiting = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -35,7 +35,7 @@ class Completions:
         return await deleted
 
     async def finished(self) -> None:
-        """Wait until no transaction is running."""
+        """Wait until no statement is running."""
         if self._task is not None:
             await self._task
 
@@ -49,7 +49,7 @@ class Completions:
 
     async def _acknowledge(self, batch: Waiting) -> None:
         try:
-            deleted = await self._delete(batch)
+            deleted = await outbox.remove_all(self._fetch, batch)
         except Exception as error:  # noqa: BLE001  each waiting job gets it
             if len(batch) > 1:
                 # Another transaction may have locked one row, which must not fail the other jobs.
@@ -64,15 +64,11 @@ class Completions:
                 if not waiter.done():
                     waiter.set_result(job_id in deleted)
 
-    async def _delete(self, job_ids: Iterable[UUID]) -> set[UUID]:
-        async with self._sessions.begin() as session:
-            return await outbox.remove_all(session, job_ids)
-
 
 @asynccontextmanager
-async def completing(sessions: Sessions) -> AsyncIterator[Completions]:
-    """Provide completions, and wait for the last transaction before the database is closed."""
-    completions = Completions(sessions)
+async def completing(fetch: Fetch) -> AsyncIterator[Completions]:
+    """Provide completions, and wait for the last statement before the database is closed."""
+    completions = Completions(fetch)
     try:
         yield completions
     finally:

@@ -38,6 +38,8 @@ from app.core.broker.message import Envelope
 from app.core.database import metadata
 from app.core.exceptions import Conflict
 from app.core.job_store.record import JobRecord, JobState
+from app.core.postgres.reader import Fetch
+from app.core.postgres.statements import compiled
 
 BATCH = 50
 """Rows per statement, which blocks the process for about a millisecond."""
@@ -172,10 +174,11 @@ async def remove(session: AsyncSession, job_id: UUID) -> bool:
     return removed.scalar_one_or_none() is not None
 
 
-async def remove_all(session: AsyncSession, job_ids: Iterable[UUID]) -> set[UUID]:
+async def remove_all(fetch: Fetch, job_ids: Iterable[UUID]) -> set[UUID]:
     """Delete the rows of finished jobs. Return the ids of the rows that this call has deleted."""
-    removed = await session.execute(REMOVE_ALL, {"job_ids": list(job_ids)})
-    return set(removed.scalars())
+    query = compiled(REMOVE_ALL)
+    records = await fetch(query.text, query.arguments({"job_ids": [*job_ids]}))
+    return {record[0] for record in records}
 
 
 async def is_alive(session: AsyncSession, job_id: UUID) -> bool:

@@ -10,7 +10,7 @@ import asyncpg
 from sqlalchemy import Column, Float, Select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert
 from sqlalchemy.types import TypeEngine
 
 MAX_STATEMENTS = 500
@@ -19,6 +19,7 @@ MAX_STATEMENTS = 500
 Convert = Callable[[Any], object]
 Record = asyncpg.Record | Sequence[Any]
 Insert = ReturningInsert[*tuple[Any, ...]]
+Statement = Select[*tuple[Any, ...]] | Insert | ReturningDelete[*tuple[Any, ...]]
 
 OID_OF_FLOATS, OID_OF_NUMBERS = 701, 1700
 """How PostgreSQL numbers its types. SQLAlchemy asks only about numbers."""
@@ -65,9 +66,7 @@ class CompiledStatement:
 
 
 @lru_cache(MAX_STATEMENTS)
-def compiled(
-    statement: Select[*tuple[Any, ...]] | Insert, given: tuple[str, ...] | None = None
-) -> CompiledStatement:
+def compiled(statement: Statement, given: tuple[str, ...] | None = None) -> CompiledStatement:
     """Compile a statement, once as long as it is a constant.
 
     `given` names the columns that an INSERT has values for; the others have their defaults. Raise
@@ -108,9 +107,7 @@ def _default_of(column: Column[Any]) -> Callable[[], object]:
     return partial(copy, default.arg)
 
 
-def _column_conversions(
-    statement: Select[*tuple[Any, ...]] | Insert,
-) -> list[tuple[int, Convert]]:
+def _column_conversions(statement: Statement) -> list[tuple[int, Convert]]:
     found = [
         column.type.dialect_impl(_dialect).result_processor(_dialect, _oid(column.type))
         for column in statement.exported_columns

@@ -1,9 +1,10 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, select
+from asyncpg import Record
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from app.core.database import Database, open_database
@@ -34,15 +35,18 @@ async def rows(resources: Resources) -> list[UUID]:
 async def test_jobs_that_end_together_cost_one_commit(
     committing_resources: Resources, database: Database
 ) -> None:
-    first, *others = await jobs_stored(committing_resources, 30)
-    commits: list[object] = []
-    event.listen(database.engine.sync_engine, "commit", commits.append)
+    job_ids = await jobs_stored(committing_resources, 30)
+    statements: list[str] = []
 
-    async with completing(database.sessions) as completions:
-        removed = await asyncio.gather(*map(completions.remove, [first, *others]))
+    async def fetch(text: str, arguments: Sequence[object]) -> Sequence[Record]:
+        statements.append(text)
+        return await database.fetch(text, arguments)
+
+    async with completing(fetch) as completions:
+        removed = await asyncio.gather(*map(completions.remove, job_ids))
 
     assert all(removed)
-    assert len(commits) == 1
+    assert len(statements) == 1
     assert await rows(committing_resources) == []
 
 
@@ -53,7 +57,7 @@ async def test_a_job_that_another_worker_has_completed_is_reported_as_such(
     async with committing_resources.unit_of_work() as uow:
         await remove(uow.session, theirs)
 
-    async with completing(database.sessions) as completions:
+    async with completing(database.fetch) as completions:
         removed = await asyncio.gather(completions.remove(theirs), completions.remove(ours))
 
     assert [*removed] == [False, True]
@@ -66,7 +70,7 @@ async def test_a_locked_row_does_not_prevent_other_jobs_from_completing(
 
     async with (
         committing_resources.unit_of_work() as uow,
-        completing(database.sessions) as completions,
+        completing(database.fetch) as completions,
     ):
         await uow.session.execute(select(outbox).where(outbox.c.id == held).with_for_update())
         results = await asyncio.gather(
@@ -82,7 +86,7 @@ async def test_a_running_deletion_ends_before_the_database_is_closed(
 ) -> None:
     [job_id] = await jobs_stored(committing_resources, 1)
 
-    async with completing(database.sessions) as completions:
+    async with completing(database.fetch) as completions:
         removal = asyncio.create_task(completions.remove(job_id))
         await asyncio.sleep(0)
 
