@@ -20,9 +20,11 @@ NEVER_AT_THE_START = {
     "alembic",
     "attr",
     "authlib",
+    "cryptography.hazmat",
     "httpx2",
     "jinja2",
     "joserfc",
+    "jwt",
     "opentelemetry.sdk.metrics",
     "opentelemetry.sdk.trace",
     "prometheus_client",
@@ -32,7 +34,7 @@ NEVER_AT_THE_START = {
     "sentry_sdk",
     "webauthn",
 }
-ONLY_WITH_HTTP = {"anyio", "fastapi", "jwt", "python_multipart", "starlette", "uvicorn"}
+ONLY_WITH_HTTP = {"anyio", "fastapi", "python_multipart", "starlette", "uvicorn"}
 
 
 @pytest.fixture
