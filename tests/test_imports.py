@@ -10,10 +10,12 @@ from tests.support.processes import run_process
 
 LIST_MODULES = """
 import json, sys
-import app.__main__, run_base_worker, run_email_worker
+import run_base_worker, run_email_worker
+of_workers = sorted(sys.modules)
+import app.__main__
 without_http = sorted(sys.modules)
 import main
-print(json.dumps([without_http, sorted(sys.modules)]))
+print(json.dumps([of_workers, without_http, sorted(sys.modules)]))
 """
 
 NEVER_AT_THE_START = {
@@ -34,6 +36,7 @@ NEVER_AT_THE_START = {
     "sentry_sdk",
     "webauthn",
 }
+NEVER_IN_WORKERS = {"app.cli", "app.core.control", "app.core.security.password_policy"}
 ONLY_WITH_HTTP = {"anyio", "fastapi", "python_multipart", "starlette", "uvicorn"}
 
 
@@ -49,8 +52,9 @@ def settings(settings: Settings) -> Settings:
 async def test_a_process_loads_only_what_it_needs(settings: Settings) -> None:
     async with run_process(settings, "-c", LIST_MODULES) as process:
         assert await process.wait_for_exit() == 0, process.output
-    without_http, with_http = map(set, json.loads(process.output.splitlines()[-1]))
+    of_workers, without_http, with_http = map(set, json.loads(process.output.splitlines()[-1]))
 
+    assert of_workers & NEVER_IN_WORKERS == set()
     assert without_http & (NEVER_AT_THE_START | ONLY_WITH_HTTP) == set()
     assert with_http & NEVER_AT_THE_START == set()
     assert with_http >= ONLY_WITH_HTTP - {"python_multipart"}

@@ -12,7 +12,7 @@ from app.schemas.jobs import BuildSignupReport
 from app.schemas.report import SignupReportPublic
 from app.schemas.role import Permission
 from app.services.columns import select_as
-from app.services.job_service import require_own_job
+from app.services.job_access import require_own_job
 from app.services.scope import Scope
 
 ONE_DAY = timedelta(days=1)
