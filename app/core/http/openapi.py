@@ -39,7 +39,8 @@ class Application(FastAPI):
         super().__init__(
             **options,
             generate_unique_id_function=_operation_id,
-            responses={"default": {"model": Problem, "description": "Any other error"}},
+            # With a model, FastAPI would make it a field of every route, for the document alone.
+            responses={"default": {"description": "Any other error"}},
         )
         self._failures = {route.__name__: same for route, same in failures.items()}
         self._examples = examples
@@ -69,7 +70,9 @@ class Application(FastAPI):
 
     def openapi(self) -> Document:
         if self.openapi_schema is None:
-            document = self.openapi_schema = _with_readable_names(super().openapi())
+            document = super().openapi()
+            _add_problem(document)
+            document = self.openapi_schema = _with_readable_names(document)
             _show_secrets(document["components"]["schemas"])
             for operation in _operations(document):
                 route = operation["operationId"].rpartition("-")[2]
@@ -86,6 +89,16 @@ def _operation_id(route: APIRoute) -> str:
 def _operations(document: Document) -> Iterator[Document]:
     for path in document["paths"].values():
         yield from path.values()
+
+
+def _add_problem(document: Document) -> None:
+    """Add the schema of every error, and those that it refers to."""
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    for field in schema["properties"].values():
+        if "default" in field and field["default"] is None:
+            del field["default"]  # as FastAPI leaves out every null
+    schemas = document["components"]["schemas"] | schema.pop("$defs") | {Problem.__name__: schema}
+    document["components"]["schemas"] = dict(sorted(schemas.items()))
 
 
 def _add_errors(operation: Document, failures: Sequence[Exception]) -> None:
