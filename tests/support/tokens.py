@@ -1,4 +1,4 @@
-"""Access tokens that an attacker tampered with. A library signs them, and not the service itself."""
+"""Access tokens that an attacker tampered with. A library signs them, not the service itself."""
 
 import time
 from uuid import uuid4
