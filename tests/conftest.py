@@ -1,4 +1,4 @@
-"""What every test can ask for: real servers, and a database and Redis databases of its own."""
+"""The fixtures of all tests: real servers, with a database and Redis databases for each process."""
 
 import asyncio
 import logging
@@ -61,7 +61,7 @@ EMPTY_ALL_TABLES = "; ".join(
 )
 
 STARTS = {"run_process", "postgres", "valkey"}
-"""What a module of tests imports that starts processes or servers."""
+"""Modules that a test module imports if it starts processes or servers."""
 
 servers_key = pytest.StashKey[Servers]()
 stack_key = pytest.StashKey[ExitStack]()
@@ -104,7 +104,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with tests that start processes or servers: they wait for seconds, so none is last."""
+    """Run tests that start processes or servers first, because they wait for seconds."""
     items.sort(key=lambda item: not starts_something(item))
 
 
@@ -114,13 +114,13 @@ def starts_something(item: pytest.Item) -> bool:
 
 
 def pytest_collection_finish() -> None:
-    """Keep the garbage collector from visiting all modules again and again."""
+    """Exempt the imported modules from garbage collection."""
     tune_garbage_collection()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol() -> Generator[None, object, object]:
-    """Undo what a test does to the log: the stream that it chose may be closed afterwards."""
+    """Restore the log after each test, whose stream may be closed."""
     root = logging.getLogger()
     handlers = [*root.handlers]
     try:
@@ -177,14 +177,14 @@ def settings_without_database(servers: Servers, worker_id: str) -> Iterator[Sett
 
 @pytest.fixture(scope="session")
 async def session_resources(settings: Settings) -> AsyncIterator[Resources]:
-    """What a process holds, with password hashes that cost next to nothing."""
+    """The resources of a process, with cheap password hashes."""
     async with open_resources(settings) as resources:
         yield replace(resources, passwords=CHEAP_PASSWORDS)
 
 
 @pytest.fixture(scope="session")
 def superuser_settings(servers: Servers, settings: Settings) -> Settings:
-    """Settings with the role that may do what the service may not, such as ignore triggers."""
+    """Settings with a superuser role, which may ignore triggers."""
     database = make_url(settings.database_url).database
     url = make_url(servers.postgres).set(drivername="postgresql+asyncpg", database=database)
     return settings.model_copy(update={"database_url": url.render_as_string(hide_password=False)})
@@ -234,10 +234,10 @@ async def throttle(settings: Settings, session_counters: Redis) -> Throttle:
 def resources(
     session_resources: Resources,
     connection: AsyncConnection,
-    queues: QueuePools,  # noqa: ARG001  it empties them
+    queues: QueuePools,  # noqa: ARG001  the fixture empties the queues
     throttle: Throttle,
 ) -> Resources:
-    """What a process holds, on one connection: a commit only releases a savepoint."""
+    """The resources of a process on one connection. A commit only releases a savepoint."""
     sessions = async_sessionmaker(
         connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
     )
@@ -260,7 +260,7 @@ def resources(
 async def committing_resources(
     session_resources: Resources, superuser: AsyncEngine, queues: QueuePools, throttle: Throttle
 ) -> AsyncIterator[Resources]:
-    """What a process holds, with commits that other connections see; emptied after the test."""
+    """The resources of a process, with commits that other connections see. Empty after the test."""
     assert not [queue for queue in queues if await queues[queue].dbsize()]
     async with completing(session_resources.database.fetch) as completions:
         yield replace(session_resources, throttle=throttle, completions=completions)

@@ -1,4 +1,4 @@
-"""Jobs as their queue has them, without their rows."""
+"""Jobs in the Redis of their queue."""
 
 from asyncio import gather
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""The rules that no linter knows."""
+"""The architectural rules that no linter checks."""
 
 import importlib
 import inspect
@@ -32,7 +32,7 @@ FLOORS = {
     "starlette": "1.3.1",
     "uvicorn": "0.49",
 }
-"""Versions below these are known to be vulnerable."""
+"""The oldest versions without a known vulnerability."""
 
 AVOIDED = {"ecdsa", "passlib", "python-jose"}
 
@@ -134,7 +134,7 @@ def test_every_job_that_sends_an_email_has_a_function(job: type[EmailJob]) -> No
 def test_no_template_is_left_behind_without_its_email() -> None:
     names = {path.stem for path in TEMPLATES.iterdir()} - {"base"}
 
-    # To its owner, the email about a taken address looks like any other answer to a request.
+    # The function `email_change` uses this template if the address is taken.
     shared = {"address_taken"}
     assert names == {function.__name__ for function in FUNCTIONS.values()} | shared
 
@@ -161,7 +161,7 @@ def test_the_folder_of_migrations_does_not_shadow_the_library() -> None:
 
 
 def test_no_test_module_imports_another() -> None:
-    """What several need is in a module of its own: a test can then be moved or deleted."""
+    """Shared code has its own module, so that a test can be moved or deleted."""
     imports = re.compile(r"^ *(?:from|import) tests\.(?:\w+\.)*test_\w+", re.MULTILINE)
     importing = {
         str(path.relative_to(ROOT))
@@ -173,7 +173,7 @@ def test_no_test_module_imports_another() -> None:
 
 
 def test_only_one_module_reads_the_secret_key() -> None:
-    """So everything that signs or encrypts takes part in a change of the key."""
+    """So all signatures and encryption take part in a change of the key."""
     readers = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "app").rglob("*.py")
@@ -184,7 +184,7 @@ def test_only_one_module_reads_the_secret_key() -> None:
 
 
 def test_only_the_migration_knows_how_to_be_owner_or_administrator() -> None:
-    """All containers read one .env, so the others must not pass on what it has."""
+    """All containers read the same .env, so the others must not pass these passwords on."""
     secret = {"DATABASE_OWNER_URL", "DATABASE_ADMIN_URL", "POSTGRES_PASSWORD"}
     secret |= {"POSTGRES_OWNER_PASSWORD"}
     for name, service in compose().items():
@@ -207,8 +207,8 @@ def test_every_container_is_confined_and_shows_no_password_on_its_command_line()
         assert "PASSWORD}" not in str(service.get("command")), name
 
 
-def test_folders_in_memory_keep_their_owner_and_mode_when_a_container_starts_again() -> None:
-    """Without options, some runtimes give them another mode then, and PostgreSQL cannot start."""
+def test_folders_in_memory_keep_their_owner_and_mode_when_a_container_restarts() -> None:
+    """Without options, some runtimes change the mode, and PostgreSQL cannot start."""
     for name, service in compose().items():
         folders = service["tmpfs"]
         assert isinstance(folders, list)

@@ -1,4 +1,4 @@
-"""What a process loads when it starts: a library that it does not use costs time and memory."""
+"""The libraries that a process loads at its start. Unused ones cost time and memory."""
 
 import json
 

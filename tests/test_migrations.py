@@ -68,7 +68,7 @@ async def test_two_migrators_at_once_do_not_disturb_each_other(
 
 
 async def test_a_migration_waits_for_a_lock_in_short_steps(settings: Settings) -> None:
-    """A migration that queued for the lock would stop every later query of the table."""
+    """A migration that waits for the lock would block all later queries of the table."""
     engine = create_async_engine(settings.for_owner.database_url)
     async with engine.begin() as connection:
         await connection.execute(text("LOCK TABLE alembic_version"))

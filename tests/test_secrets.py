@@ -1,4 +1,4 @@
-"""What is secret stays so: no log, table or Redis holds it once all has been done with it."""
+"""After all uses of secrets, none of them is in a log, in a table, or in Redis."""
 
 import re
 import signal
@@ -34,7 +34,7 @@ READ = {
     b"zset": ["ZRANGE", "0", "-1"],
     b"stream": ["XRANGE", "-", "+"],
 }
-"""How to read all of a key, by its type."""
+"""The command that reads a whole key, by its type."""
 
 PLANTED = {
     "first password": "hunter of snarks",
@@ -122,7 +122,7 @@ async def service(
 
 
 async def live(client: httpx2.AsyncClient, mail_catcher: MailCatcher) -> dict[str, str]:
-    """Go through all that is done with secrets, rightly and wrongly; return those it brought."""
+    """Use secrets in all correct and wrong ways, and return them."""
     first, second, third = (PLANTED[f"{which} password"] for which in ("first", "second", "third"))
     wrong = PLANTED["mistyped password"]
     short = ADA | {"password": PLANTED["too short a password"]}
@@ -174,7 +174,7 @@ async def use_a_key(client: httpx2.AsyncClient, login: dict[str, str]) -> dict[s
 
 
 async def use_a_second_factor(client: httpx2.AsyncClient, login: dict[str, str]) -> dict[str, str]:
-    """Set it up, log in with a code and with a recovery code, and with a provider."""
+    """Set up a second factor, and log in with a code, with a recovery code, and with a provider."""
     factor, headers = f"{API}/users/me/second-factor", bearer(login["access_token"])
     password = PLANTED["third password"]
     begun = await client.post(factor, json={"current_password": password}, headers=headers)
@@ -202,7 +202,7 @@ async def use_a_second_factor(client: httpx2.AsyncClient, login: dict[str, str])
 
 
 async def log_in_with_acme(client: httpx2.AsyncClient) -> str:
-    """Go to the provider and back; return what the second step of the login would need."""
+    """Log in at the provider, and return the data for the second step of the login."""
     begun = await client.get(f"{API}/login/oidc/acme")
     there = await client.get(begun.headers["location"])
     back = urlsplit(there.headers["location"])
@@ -232,7 +232,7 @@ async def tables(resources: Resources) -> str:
 
 
 async def redis(settings: Settings) -> str:
-    """Read all that is in all of the service's Redis databases."""
+    """Read all keys in all Redis databases of the service."""
     found: list[object] = []
     for url in {settings.redis_url, *settings.queue_redis_urls.values()}:
         async with Redis.from_url(url) as client:

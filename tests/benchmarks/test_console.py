@@ -4,7 +4,7 @@ from benchmarks.console.__main__ import run
 
 
 @pytest.mark.checkout
-def test_the_console_is_measured_on_servers_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_benchmark_of_the_console_runs(capsys: pytest.CaptureFixture[str]) -> None:
     run(jobs=1_000, letters=100)
 
     printed = capsys.readouterr().out

@@ -61,7 +61,7 @@ async def test_no_request_costs_more_than_its_budget(committing_resources: Resou
     assert costs.keys() == read_budget().keys()
 
 
-def test_a_request_beyond_its_budget_is_named_with_what_it_costs() -> None:
+def test_a_request_over_its_budget_is_reported_with_its_cost() -> None:
     budget = {"read": {"calls": 700, "round_trips": 1}}
     costs = {"read": {"calls": 700, "round_trips": 2}, "new": {"calls": 1, "round_trips": 0}}
 
@@ -72,7 +72,7 @@ def test_a_request_beyond_its_budget_is_named_with_what_it_costs() -> None:
 
 
 @pytest.mark.parametrize("connections", [1, 3])
-async def test_our_own_client_counts_responses_and_failures(
+async def test_the_built_in_client_counts_responses_and_failures(
     tmp_path: Path, connections: int
 ) -> None:
     app = FastAPI()

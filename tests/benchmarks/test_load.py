@@ -21,7 +21,7 @@ async def test_an_overload_of_the_service_is_measured(servers: Servers, settings
     assert "503, p99" in table(figures)
 
 
-def test_the_recovery_ends_when_the_goodput_has_been_good_for_a_while() -> None:
+def test_the_recovery_ends_after_half_a_second_of_sufficient_goodput() -> None:
     rejected = [Response(503, 0.001, at / 100) for at in range(100)]
     succeeded = [Response(200, 0.1, 1 + at / 100) for at in range(100)]
 

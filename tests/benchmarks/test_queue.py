@@ -17,7 +17,7 @@ SMALLEST = Scale(rounds=1, share=0.0002)
 
 @pytest.fixture
 def apart(settings: Settings) -> Settings:
-    """Settings with a Redis database for each contender, away from those of other tests."""
+    """Settings with a separate Redis database for each contender."""
     shared, _, first = settings.redis_url.rpartition("/")
     own = {queue.name: f"{shared}/{int(first) + queue.redis_db}" for queue in (WIDE, STOCK)}
     urls = settings.queue_redis_urls | own

@@ -1,4 +1,4 @@
-"""A clock that the processes of a test believe in, and that can be put forward and back."""
+"""A clock for the processes of a test, which can be set forward and back."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,13 +12,13 @@ class Clock:
         self.show(0)
 
     def show(self, hours: int) -> None:
-        """Show the true time and so many hours more, from now on."""
+        """Show the true time plus some hours from now on."""
         beside = self._file.with_suffix(".new")
         beside.write_text(f"{hours * 3600:+d}\n")
         beside.replace(self._file)
 
     def variables(self) -> dict[str, str]:
-        """Return what makes a process look at this clock. Its naps stay as long as they are."""
+        """Return the variables with which a process reads this clock. Sleeps keep their length."""
         specification = find_spec("libfaketime")
         assert specification is not None
         assert specification.origin is not None

@@ -1,4 +1,4 @@
-"""What the chaos tests share: a seed, a deployment of their own, and a table at the end."""
+"""The fixtures of the chaos tests: a seed, a deployment, and a table at the end."""
 
 import gc
 import os
@@ -18,7 +18,7 @@ from tests.support.limits import limits
 from tests.support.reports import REPORTED, Report, reported_lines
 from tests.support.servers import Servers, copy_template, execute, settings_for
 
-# What puts clocks forward is installed on Linux only.
+# libfaketime, which changes the clocks, is available on Linux only.
 collect_ignore = [] if sys.platform == "linux" else ["test_clock.py"]
 
 
@@ -41,7 +41,7 @@ def report(record_property: Callable[[str, object], None]) -> Report:
 
 @pytest.fixture
 def sockets_left_to_gc() -> Iterator[None]:
-    """Ignore the warnings for sockets of a dead server: redis-py leaves some to the collector."""
+    """Ignore warnings for sockets of a dead server, which redis-py leaves to the collector."""
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)

@@ -1,4 +1,4 @@
-"""A worker with a clock that strikes every few seconds: `python -m tests.chaos.cron_worker`."""
+"""A worker with a cron that runs every few seconds: `python -m tests.chaos.cron_worker`."""
 
 from app.core.queue import BASE
 from app.core.worker import run, worker_settings

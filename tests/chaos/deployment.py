@@ -1,4 +1,4 @@
-"""What a test stands on: a database and a Redis of its own, and processes to mistreat."""
+"""The deployment of a chaos test: its own database and Redis, and processes to kill and freeze."""
 
 import random
 import sys
@@ -23,7 +23,7 @@ END_OF_LOG = 3_000
 
 @dataclass
 class Deployment:
-    """`variables` are given to every process beside its settings."""
+    """All processes get `variables` in addition to their settings."""
 
     settings: Settings
     resources: Resources
@@ -42,7 +42,7 @@ class Deployment:
     async def start(
         self, *arguments: str, settings: Settings | None = None, **variables: str
     ) -> Process:
-        """Start a process; it is ended with the test."""
+        """Start a process, which ends with the test."""
         log = self.folder / f"{len(self.processes)}.log"
         process = await start(
             settings or self.settings, log, *arguments, variables={**self.variables, **variables}
@@ -53,7 +53,7 @@ class Deployment:
     async def start_worker(
         self, *, concurrency: int = 20, settings: Settings | None = None, wait: bool = True
     ) -> Process:
-        """Start a worker of the jobs of these tests, and `wait` until it is at work."""
+        """Start a worker for the jobs of these tests, and `wait` until it takes jobs."""
         worker = await self.start(
             *self.engine.worker, settings=settings, **{CONCURRENCY: str(concurrency)}
         )
@@ -62,12 +62,12 @@ class Deployment:
         return worker
 
     async def send(self, jobs: Sequence[Job]) -> float:
-        """Enqueue jobs in one transaction, and return when it had committed, in Unix seconds."""
+        """Enqueue jobs in one transaction, and return the time of the commit in Unix seconds."""
         await self.engine.send(self.resources, jobs)
         return time()
 
     async def end(self) -> None:
-        """End all processes, and print the ends of what they wrote: pytest shows it on failure."""
+        """End all processes, and print the ends of their logs, which pytest shows on failure."""
         for process in self.processes:
             if process.is_running:
                 await process.kill()
@@ -90,7 +90,7 @@ async def open_deployment(  # noqa: PLR0913  what a test is made of
 ) -> AsyncIterator[Deployment]:
     """Prepare a deployment on a database that exists.
 
-    `variables` are given to all processes, Redis included, unless it has `redis_variables`.
+    All processes get `variables`. Redis gets `redis_variables` instead if they are given.
     """
     of_redis = variables if redis_variables is None else redis_variables
     with RedisServer(folder / "valkey", of_redis) as redis:

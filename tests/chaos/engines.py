@@ -1,4 +1,4 @@
-"""The two that are put to the same test: our engine, and arq as it comes."""
+"""The two engines that are tested: ours, and stock arq."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -12,7 +12,7 @@ from app.core.resources import Resources
 
 
 class Engine(Protocol):
-    """How its processes are started, the words of a worker that is at work, and how to send."""
+    """How to start its processes, what a ready worker prints, and how to send jobs."""
 
     @property
     def worker(self) -> Sequence[str]: ...

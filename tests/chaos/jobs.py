@@ -1,4 +1,4 @@
-"""The jobs of these tests and their handlers, which write down what they do."""
+"""The jobs of these tests and their handlers, which record their actions."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from tests.chaos.ledger import INSERTS
 
 
 class Work(Job, queue=BASE, timeout=120):
-    """Lasts so many `seconds`, of which `hold` are spent inside the transaction of its effect."""
+    """A job that takes `seconds`, of which `hold` are inside the transaction of its effect."""
 
     number: int
     seconds: float = 0
@@ -21,21 +21,21 @@ class Work(Job, queue=BASE, timeout=120):
 
 
 class Bomb(Job, queue=BASE):
-    """Kills its process after so many `seconds`."""
+    """A job that kills its process after `seconds`."""
 
     number: int
     seconds: float
 
 
 class Block(Job, queue=BASE, timeout=120):
-    """Keeps the event loop from turning for so many `seconds`."""
+    """A job that blocks the event loop for `seconds`."""
 
     number: int
     seconds: float
 
 
 class Fail(Job, queue=BASE, max_tries=1):
-    """Fails for good at its first try."""
+    """A job that fails for good at its first try."""
 
 
 class Tick(Job, queue=BASE):

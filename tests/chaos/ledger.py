@@ -1,6 +1,6 @@
-"""What the jobs of these tests did, in PostgreSQL: nothing is ever changed, so twice shows as two.
+"""The actions of the jobs in PostgreSQL. Rows are only added, so a repeated effect is visible.
 
-A start is written at once, an effect together with the end of its job.
+A start is written at once. An effect is written together with the end of its job.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ SELECTS = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a job did and when, in Unix seconds by PostgreSQL's clock."""
+    """An action of a job and its time, in Unix seconds of PostgreSQL's clock."""
 
     job_id: str
     number: int
@@ -68,7 +68,7 @@ class Ledger:
     async def wait_for(
         self, kind: Kind, numbers: Iterable[int], *, within: float = STALLED_AFTER
     ) -> list[Entry]:
-        """Return all entries once these numbers are among them, or after `within` seconds."""
+        """Return all entries as soon as they include these numbers, or after `within` seconds."""
         wanted, deadline = set(numbers), time.monotonic() + within
         while True:
             entries = await self._read(kind)
@@ -83,7 +83,7 @@ class Ledger:
 
 
 def assert_once_each(entries: Iterable[Entry], numbers: Iterable[int]) -> None:
-    """Describe which numbers are missing and which came more than once."""
+    """Raise AssertionError with the numbers that are missing or repeated."""
     counts, wanted = Counter(entry.number for entry in entries), set(numbers)
     missing = sorted(wanted - counts.keys())
     twice = {number: count for number, count in counts.items() if count > 1}

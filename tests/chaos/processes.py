@@ -1,4 +1,4 @@
-"""Processes that are started as users start them, and treated worse."""
+"""Processes that are started as users start them, then killed and frozen."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ CONCURRENCY = "CHAOS_CONCURRENCY"
 
 @dataclass(frozen=True)
 class Process:
-    """A running process whose output goes to a file, so that it never waits for its reader."""
+    """A running process. Its output goes to a file, so that it never waits for a reader."""
 
     process: asyncio.subprocess.Process
     log: Path
@@ -38,7 +38,7 @@ class Process:
         os.kill(self.pid, number)
 
     def lower_priority(self) -> None:
-        """Let all others go first: the tests beside this one have to be in time."""
+        """Lower the priority, because other tests that run at the same time must not be late."""
         os.setpriority(os.PRIO_PROCESS, self.pid, 5)
 
     async def kill(self) -> None:

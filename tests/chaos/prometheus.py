@@ -1,4 +1,4 @@
-"""A real Prometheus with the alerts of ops/, in a hurry: minutes are seconds to it."""
+"""A real Prometheus with the alerts in ops/, whose minutes are shortened to seconds."""
 
 import asyncio
 import re
@@ -21,12 +21,12 @@ ALERTS = ROOT / "ops/prometheus/alerts.yml"
 
 @dataclass
 class Prometheus:
-    """Knows which alerts fire. `client` asks it."""
+    """A running Prometheus. `client` queries it."""
 
     client: httpx2.AsyncClient
 
     async def series(self, expression: str) -> int:
-        """Return how many series an expression has. Raise ValueError for one that is wrong."""
+        """Return the number of series of an expression. Raise ValueError if it is invalid."""
         response = await self.client.get("/api/v1/query", params={"query": expression})
         answer = response.json()
         if answer["status"] != "success":
@@ -39,7 +39,7 @@ class Prometheus:
         return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
 
     async def until(self, names: Collection[str], *, fire: bool) -> dict[str, float]:
-        """Wait until alerts fire, or until none of them does; return the seconds until each."""
+        """Wait until alerts fire, or until none of them does. Return the seconds until each."""
         began, seconds = monotonic(), dict[str, float]()
         async with stall_limit(f"{sorted(names)} to {'fire' if fire else 'clear'}"):
             while True:
@@ -48,14 +48,14 @@ class Prometheus:
                     if (name in firing) is fire:
                         seconds.setdefault(name, monotonic() - began)
                     elif not fire:
-                        seconds.pop(name, None)  # it has flickered
+                        seconds.pop(name, None)  # the alert has stopped and fired again
                 if seconds.keys() == set(names):
                     return seconds
                 await asyncio.sleep(0.25)
 
 
 def hurried(rules: str) -> str:
-    """Shorten each period, and nothing else: the thresholds are those of production."""
+    """Shorten each period, but keep the thresholds of production."""
     return re.sub(r"for: \d+m", "for: 2s", re.sub(r"\[\d+m\]", "[15s]", rules))
 
 

@@ -1,4 +1,4 @@
-"""A Valkey of the test's own, durable as in production, that can be taken away and brought back."""
+"""A durable Valkey for one test, which can be stopped and started again."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from dev.valkey import valkey
 
 
 class RedisServer:
-    """Runs inside `with`; `url` stays the same over restarts."""
+    """A server that runs inside `with`. Its `url` stays the same after a restart."""
 
     def __init__(self, folder: Path, variables: Mapping[str, str]) -> None:
         self._folder = folder
@@ -34,7 +34,7 @@ class RedisServer:
         self._stack.close()
 
     def start(self) -> None:
-        """Start it on what its predecessor wrote; returns when it answers."""
+        """Start it with the data of its predecessor, and return when it answers."""
         with self._environment():
             server = valkey(self._folder, port=self._port)
             self.url = self._stack.enter_context(server)
@@ -48,12 +48,12 @@ class RedisServer:
         return redis.Redis.from_url(self.url)
 
     async def kill(self) -> None:
-        """End it as a failing machine would: at once, whether it is stopped or not."""
+        """Kill it as a failing machine would, even if it is frozen."""
         os.kill(self.pid, signal.SIGKILL)
         await asyncio.to_thread(self._stack.close)
 
     def stop(self) -> None:
-        """Let it keep its connections and say nothing."""
+        """Freeze it. It keeps its connections and does not answer."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def forget_everything(self) -> None:

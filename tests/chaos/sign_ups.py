@@ -1,4 +1,4 @@
-"""People who sign up over HTTP, at a real API that may be killed."""
+"""Sign-ups over HTTP at a real API, which may be killed."""
 
 import asyncio
 import time
@@ -16,16 +16,16 @@ from tests.chaos.processes import Process
 from tests.support.waiting import stall_limit
 
 PATIENCE = 20.0
-"""Seconds that a person waits for an answer."""
+"""Seconds that a client waits for an answer."""
 
 PEOPLE = "SELECT email FROM users"
 
 
 @dataclass
 class Api:
-    """The API of a ground, always on the same port.
+    """The API of a deployment, always on the same port.
 
-    `answers` holds what people were told, `seconds` how long the last of them waited.
+    `answers` has the results of the sign-ups, and `seconds` the duration of the last one.
     """
 
     deployment: Deployment
@@ -36,7 +36,7 @@ class Api:
     seconds: float = 0
 
     async def restart(self) -> None:
-        """Start it where it was, and return when it answers."""
+        """Start it on the same port, and return when it answers."""
         self.process = await _start(self.deployment, self.port)
         await self.until_it_answers()
 
@@ -49,7 +49,7 @@ class Api:
                 await asyncio.sleep(0.05)
 
     async def sign_up(self, email: str) -> int | str:
-        """Return the status of the answer, or what was wrong if none came."""
+        """Return the status of the answer, or the error if there was none."""
         person = {"email": email, "password": "correct horse", "full_name": "Ada"}
         asked_at = time.monotonic()
         try:
@@ -62,7 +62,7 @@ class Api:
         return self.answers[email]
 
     async def sign_up_until(self, stop: asyncio.Event, *, every: float) -> None:
-        """Sign people up, one every so many seconds, whether the last one is done or not."""
+        """Sign up a user every few seconds, without waiting for the answers."""
         async with asyncio.TaskGroup() as group:
             number = 0
             while not stop.is_set():
@@ -72,18 +72,18 @@ class Api:
                     await asyncio.wait_for(stop.wait(), every)
 
     def refused(self) -> dict[str, int | str]:
-        """Return the people who did not get the answer that an account was created."""
+        """Return the users who did not get the answer 201."""
         return {email: answer for email, answer in self.answers.items() if answer != 201}
 
     async def people(self) -> set[str]:
-        """Return the people whose sign-up was committed."""
+        """Return the users whose sign-up was committed."""
         async with self.deployment.resources.database.engine.connect() as connection:
             return {row.email for row in await connection.execute(text(PEOPLE))}
 
 
 @asynccontextmanager
 async def serving(deployment: Deployment) -> AsyncIterator[Api]:
-    """Start the API and give people a client."""
+    """Start the API, and yield it with a client."""
     port = free_port()
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
     async with httpx2.AsyncClient(
@@ -101,20 +101,20 @@ async def _start(deployment: Deployment, port: int) -> Process:
 
 
 def welcomed(deployment: Deployment) -> Counter[str]:
-    """Return how often each person was welcomed."""
+    """Return the number of welcome emails of each user."""
     emails = deployment.mail_catcher.messages()
     return Counter(email.to[0] for email in emails if email.subject == "Welcome")
 
 
 def arrivals(deployment: Deployment) -> list[float]:
-    """Return when the emails came, in Unix seconds."""
+    """Return the times of arrival of the emails, in Unix seconds."""
     return sorted(email.received_at.timestamp() for email in deployment.mail_catcher.messages())
 
 
 async def until_welcomed(
     deployment: Deployment, people: Iterable[str], *, within: float
 ) -> Counter[str]:
-    """Wait until all of these people have their email, or for so many seconds."""
+    """Wait until all of these users have their emails, or until the time is over."""
     wanted, deadline = set(people), time.monotonic() + within
     while not wanted <= welcomed(deployment).keys() and time.monotonic() < deadline:
         await asyncio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""Each alert fires when what it is for goes wrong, and clears when that has been mended."""
+"""Each alert fires for its problem and clears after the problem is solved."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ SCARCE = {
     "database_pool_timeout": 2,
     "max_requests_in_flight": 2,
 }
-"""An API that a few requests bring to its limits."""
+"""The settings of an API whose limits a few requests reach."""
 
 IMPATIENT_CLIENTS = 6
 LONG_AGO = timedelta(hours=1)
@@ -79,7 +79,7 @@ async def start_queues(deployment: Deployment, port: int) -> Process:
 
 
 async def neglect_a_job(deployment: Deployment) -> None:
-    """Leave a job where no worker is: it was due an hour ago."""
+    """Store a job that was due an hour ago on a queue without a worker."""
     async with deployment.resources.unit_of_work() as uow:
         job = SendEmailVerification(email="stranger@example.com")
         uow.enqueue(job, at=datetime.now(UTC) - LONG_AGO)
@@ -90,7 +90,7 @@ async def neglect_a_job(deployment: Deployment) -> None:
 
 
 async def trouble_the_worker(deployment: Deployment) -> None:
-    """Give it a job that another worker takes, one that fails, and one that blocks it."""
+    """Send a job that another worker takes, one that fails, and one that blocks the worker."""
     queues = deployment.resources.queues
     lost: UUID = await queues.send(Work(number=1, seconds=60))
     await deployment.ledger.wait_for("starts", [1])
@@ -101,7 +101,7 @@ async def trouble_the_worker(deployment: Deployment) -> None:
 
 @asynccontextmanager
 async def locked_users(deployment: Deployment) -> AsyncIterator[None]:
-    """Lock what each login reads."""
+    """Lock the rows that each login reads."""
     engine = create_async_engine(deployment.settings.for_owner.database_url)
     async with engine.begin() as connection:
         await connection.execute(text("LOCK TABLE users IN ACCESS EXCLUSIVE MODE"))
@@ -111,7 +111,7 @@ async def locked_users(deployment: Deployment) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def impatient_clients(port: int) -> AsyncIterator[None]:
-    """Let some clients try to log in again and again."""
+    """Run some clients that try to log in all the time."""
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(
             httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30)

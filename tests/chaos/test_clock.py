@@ -1,4 +1,4 @@
-"""The clocks of the machines are put right, by more than a day."""
+"""The clocks of the machines are corrected by more than a day."""
 
 import asyncio
 import itertools
@@ -19,7 +19,7 @@ STALLED = 10.0
 
 
 @pytest.mark.parametrize("everywhere", [True, False], ids=["everywhere", "redis-alone"])
-async def test_waiting_jobs_go_on_when_the_clock_jumps(
+async def test_waiting_jobs_run_although_the_clock_jumps(
     deploy: Deploy, tmp_path: Path, report: Report, everywhere: bool
 ) -> None:
     clock, numbers = Clock(tmp_path / "clock"), range(300)

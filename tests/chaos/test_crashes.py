@@ -1,4 +1,4 @@
-"""Workers that die, freeze or hang while they hold jobs."""
+"""Workers die, freeze, or hang while they hold jobs."""
 
 import asyncio
 import math
@@ -17,7 +17,7 @@ from tests.support.reports import Report
 pytestmark = pytest.mark.chaos
 
 BACK_WITHIN = 20.0
-"""Seconds after a crash in which the jobs of the dead must go on."""
+"""Seconds after a crash within which the jobs of a dead worker must run again."""
 
 LETTER = text("SELECT error, crashes FROM outbox WHERE failed_at IS NOT NULL")
 
@@ -47,7 +47,7 @@ async def test_two_hundred_jobs_survive_five_killed_workers(
     assert took <= bar
 
 
-async def test_a_job_that_kills_its_worker_takes_no_other_job_along(
+async def test_a_job_that_kills_its_worker_harms_no_other_job(
     each_engine: Deployment, report: Report
 ) -> None:
     deployment, bomb, innocent = each_engine, 0, range(1, 10)
@@ -65,7 +65,7 @@ async def test_a_job_that_kills_its_worker_takes_no_other_job_along(
         if letters and len(effects) >= len(innocent):
             break
         await asyncio.sleep(0.1)
-    # A worker that believes in a last try would have it now.
+    # A wrong worker would give the job a last try now.
     await asyncio.sleep(5)
 
     effects = await deployment.ledger.effects()
@@ -77,12 +77,12 @@ async def test_a_job_that_kills_its_worker_takes_no_other_job_along(
     assert "the worker died 3 times while this job ran" in letters[0]
 
 
-async def test_a_worker_that_freezes_for_three_leases_comes_too_late(
+async def test_a_worker_that_was_frozen_for_three_leases_has_lost_its_jobs(
     each_engine: Deployment, report: Report
 ) -> None:
     deployment, numbers = each_engine, range(10)
     frozen = await deployment.start_worker()
-    # Some are frozen in the middle of their work, others in the transaction of their effect.
+    # Some jobs are frozen during their work, others inside the transaction of their effect.
     await deployment.send([Work(number=n, seconds=4, hold=3.5 * (n % 2)) for n in numbers])
     await deployment.ledger.wait_for("starts", numbers)
     await asyncio.sleep(1 + deployment.rng.uniform(0, 1))
@@ -111,7 +111,7 @@ async def test_a_job_that_blocks_its_worker_for_two_leases_is_not_started_again(
         await deployment.start_worker()
     await deployment.send([Block(number=0, seconds=2 * LEASE)])
     effects = await deployment.ledger.wait_for("effects", [0], within=3 * LEASE)
-    # Until a worker that believed it dead would have begun.
+    # Wait until another worker would have started the job.
     await asyncio.sleep(3)
 
     starts = await deployment.ledger.starts()

@@ -1,4 +1,4 @@
-"""Several workers with the same clock, one of which dies as it strikes."""
+"""Several workers with the same cron, one of which dies at the time of a tick."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ AFTER_A_CRASH = 20.0
 
 
 @pytest.mark.chaos
-async def test_each_tick_comes_once_whichever_worker_dies(
+async def test_each_cron_tick_runs_once_whichever_worker_dies(
     deployment: Deployment, report: Report
 ) -> None:
     team = [await deployment.start(*CRON_WORKER) for _ in range(3)]
@@ -24,7 +24,7 @@ async def test_each_tick_comes_once_whichever_worker_dies(
         await worker.wait_for_output(deployment.engine.at_work)
     first = int(time.time() / EVERY) + 1
 
-    # Four ticks, then one dies about when the clock strikes; it comes back.
+    # Four ticks, then a worker dies at about the time of a tick and starts again.
     await asyncio.sleep(4 * EVERY)
     unlucky = deployment.rng.randrange(len(team))
     await asyncio.sleep(EVERY - time.time() % EVERY + deployment.rng.uniform(0, 0.15))

@@ -1,4 +1,4 @@
-"""Workers that are told to go while they have jobs."""
+"""Workers are told to stop while they have jobs."""
 
 import time
 from signal import SIGTERM
@@ -11,10 +11,10 @@ from tests.chaos.ledger import assert_once_each
 from tests.support.reports import Report
 
 IN_TIME = 3.0
-"""Seconds for an exit beyond a grace period that was not long enough."""
+"""Seconds that an exit may take after a grace period that is too short."""
 
 
-async def test_a_worker_that_is_told_to_go_lets_its_jobs_finish(
+async def test_a_worker_that_is_told_to_stop_lets_its_jobs_finish(
     deployment: Deployment, report: Report
 ) -> None:
     numbers = range(10)
@@ -34,7 +34,7 @@ async def test_a_worker_that_is_told_to_go_lets_its_jobs_finish(
 
 
 @pytest.mark.chaos
-async def test_a_worker_whose_grace_period_is_short_hands_its_jobs_over(
+async def test_a_worker_with_a_short_grace_period_hands_its_jobs_over(
     deployment: Deployment, report: Report
 ) -> None:
     numbers, grace = range(10), 2

@@ -1,4 +1,4 @@
-"""Strange programs write to the keys of a queue."""
+"""Other programs write garbage to the keys of a queue."""
 
 import json
 import pickle
@@ -24,11 +24,11 @@ KEYS = QueueKeys(BASE)
 LETTERS = text("SELECT count(*) FROM outbox WHERE failed_at IS NOT NULL")
 DONE_WITHIN = 2.0
 OF_ANOTHER_RELEASE = 3
-"""Jobs of a kind or with values that another release may accept. They wait for its workers."""
+"""Jobs whose class or values another release may accept. They wait for its workers."""
 
 
 class Touch(NamedTuple):
-    """A pickle that leaves a file behind wherever it is read."""
+    """A pickle that creates a file when it is loaded."""
 
     path: Path
 
@@ -44,7 +44,7 @@ def call(name: object, *arguments: object, **options: object) -> bytes:
 
 
 def garbage(evidence: Path) -> dict[bytes, bytes]:
-    """Return what is written, by job id."""
+    """Return the garbage by job id."""
     payloads = [
         pickle.dumps(Touch(evidence)),
         pickle.dumps({"t": 1, "f": "Work", "a": (Touch(evidence),), "k": {}, "et": 1}),
@@ -82,7 +82,7 @@ async def test_garbage_in_a_queue_does_not_delay_the_next_job(
 
 
 async def assert_garbage_is_rejected(deployment: Deployment, report: Report) -> float:
-    """Write garbage, then a good job, and return the seconds until the good job was done."""
+    """Write garbage and then a valid job. Return the seconds until the valid job was done."""
     evidence = deployment.folder / "evidence"
     worker = await deployment.start_worker()
     written = garbage(evidence)
@@ -116,7 +116,7 @@ async def assert_garbage_is_rejected(deployment: Deployment, report: Report) -> 
 
 
 async def count_declined(deployment: Deployment) -> tuple[int, int]:
-    """Return how many jobs are dead letters, and how many wait for a release that knows them."""
+    """Return the number of dead letters, and of jobs that wait for another release."""
     async with deployment.resources.database.engine.connect() as connection:
         letters = int(await connection.scalar(LETTERS) or 0)
     with deployment.redis.client() as client:

@@ -1,4 +1,4 @@
-"""Redis goes away while people sign up, or the API does."""
+"""Redis or the API fails while users sign up."""
 
 import asyncio
 import math
@@ -29,7 +29,7 @@ async def start_team(deployment: Deployment) -> list[Process]:
 
 @pytest.mark.parametrize("busy", [True, False], ids=["busy", "idle"])
 @pytest.mark.parametrize("seconds", [60, 10, 1])
-async def test_redis_is_killed_and_comes_back(
+async def test_sign_ups_survive_a_killed_redis(
     each_engine: Deployment, report: Report, seconds: int, busy: bool
 ) -> None:
     deployment, stop = each_engine, asyncio.Event()
@@ -73,7 +73,7 @@ async def test_redis_is_killed_and_comes_back(
     assert_once_each(effects, [*before, *during])
 
 
-async def test_redis_freezes_dies_and_forgets_everything(
+async def test_sign_ups_survive_a_redis_that_freezes_dies_and_loses_its_data(
     each_engine: Deployment, report: Report
 ) -> None:
     deployment, stop = each_engine, asyncio.Event()
@@ -109,7 +109,7 @@ async def test_redis_freezes_dies_and_forgets_everything(
     assert last <= ALL_WITHIN
 
 
-async def test_the_api_is_killed_at_twenty_moments_of_two_hundred_sign_ups(
+async def test_two_hundred_sign_ups_survive_twenty_crashes_of_the_api(
     each_engine: Deployment, report: Report
 ) -> None:
     deployment = each_engine

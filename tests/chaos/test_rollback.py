@@ -1,4 +1,4 @@
-"""Workers of arq as it comes can serve our queues at any time."""
+"""Stock arq workers can serve the queues at any time."""
 
 import time
 
@@ -14,7 +14,7 @@ JOBS, BATCH = 10_000, 500
 
 
 @pytest.mark.chaos
-async def test_ten_thousand_jobs_are_shared_with_a_worker_of_stock_arq(
+async def test_our_workers_share_ten_thousand_jobs_with_a_stock_arq_worker(
     deployment: Deployment, report: Report
 ) -> None:
     numbers = range(JOBS)

@@ -1,4 +1,4 @@
-"""What a command of the CLI leaves behind."""
+"""The result of a command."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class CommandResult:
     errors: str
 
     @property
-    def json(self) -> Any:  # noqa: ANN401  its shape depends on the command
+    def json(self) -> Any:  # noqa: ANN401  the JSON depends on the command
         return pydantic_core.from_json(self.output)
 
 

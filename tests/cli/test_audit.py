@@ -1,4 +1,4 @@
-"""What operators change on the command line is in the audit trail, with who did it and why."""
+"""The audit trail records the changes of operators on the command line, with their reasons."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -97,7 +97,7 @@ async def test_a_cron_that_is_run_by_hand_is_recorded(
     assert recorded.details == {"operator": operator(), "reason": WHY[1], "cron": "nightly"}
 
 
-async def test_what_cannot_be_done_leaves_no_event(
+async def test_a_failed_command_leaves_no_event(
     resources: Resources, run_command: RunCommand
 ) -> None:
     assert (await run_command("queues", "pause", "media")).code == 1
@@ -105,7 +105,7 @@ async def test_what_cannot_be_done_leaves_no_event(
     assert await events_of(resources) == []
 
 
-async def test_a_queue_is_paused_even_while_no_event_can_be_kept(run_command: RunCommand) -> None:
+async def test_a_queue_is_paused_even_if_no_event_can_be_stored(run_command: RunCommand) -> None:
     down = f"postgresql://u:p@127.0.0.1:{CLOSED_PORT}/db"
     paused = await run_command("queues", "pause", "base", DATABASE_URL=down)
 
@@ -114,7 +114,7 @@ async def test_a_queue_is_paused_even_while_no_event_can_be_kept(run_command: Ru
     assert paused.code == 1
 
 
-async def test_a_reason_is_one_line_of_some_length(run_command: RunCommand) -> None:
+async def test_a_reason_is_one_line_of_limited_length(run_command: RunCommand) -> None:
     refused = await run_command("queues", "pause", "base", "--reason", "x" * 201)
 
     assert refused.code == 2

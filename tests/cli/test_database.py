@@ -18,7 +18,7 @@ async def test_the_roles_are_created_and_named(
     )
 
 
-async def test_the_roles_can_be_read_by_a_program(run_command: RunCommand) -> None:
+async def test_the_roles_are_printed_as_json(run_command: RunCommand) -> None:
     result = await run_command("database", "roles", "--json")
 
     assert (result.json["owner"], result.json["service"]) == (OWNER, SERVICE)
@@ -35,7 +35,7 @@ async def test_an_administrator_who_may_not_create_roles_is_named_with_the_cure(
     assert "Set DATABASE_ADMIN_URL" in result.errors
 
 
-async def test_a_single_role_is_a_clear_sentence(
+async def test_settings_with_a_single_role_are_refused_with_a_clear_sentence(
     run_command: RunCommand, resources: Resources
 ) -> None:
     result = await run_command(

@@ -40,7 +40,7 @@ async def test_job_classes_are_shown(run_command: RunCommand) -> None:
     [("list", "somewhere"), ("list", "dead", "--since", "yesterday"), ("list",)],
     ids=" ".join,
 )
-async def test_an_invalid_filter_is_exit_code_2(
+async def test_an_invalid_filter_exits_with_code_2(
     run_command: RunCommand, arguments: tuple[str, ...]
 ) -> None:
     assert (await run_command("jobs", *arguments)).code == 2

@@ -55,7 +55,7 @@ async def test_dead_letters_are_listed_by_queue_kind_and_page(
     assert (await run_command("jobs", "dead", "letters")).code == 1
 
 
-async def test_no_dead_letters_is_not_a_failure(run_command: RunCommand) -> None:
+async def test_an_empty_list_of_dead_letters_is_no_failure(run_command: RunCommand) -> None:
     answer = await run_command("jobs", "dead")
 
     assert (answer.code, answer.output) == (0, "There are no dead letters.\n")
@@ -95,7 +95,7 @@ async def test_a_waiting_job_is_shown(resources: Resources, run_command: RunComm
 
 
 @pytest.mark.parametrize("action", ["show", "retry", "discard", "cancel"])
-async def test_an_unknown_job_is_one_sentence_and_exit_code_1(
+async def test_an_unknown_job_exits_with_code_1_and_one_sentence(
     run_command: RunCommand, action: str
 ) -> None:
     job_id = str(uuid4())
@@ -117,7 +117,7 @@ async def test_an_unknown_job_is_one_sentence_and_exit_code_1(
         (),
     ],
 )
-async def test_an_invalid_command_line_is_exit_code_2(
+async def test_an_invalid_command_line_exits_with_code_2(
     run_command: RunCommand, arguments: tuple[str, ...]
 ) -> None:
     answer = await run_command("jobs", *arguments)
@@ -163,7 +163,7 @@ async def test_dead_letters_are_discarded_and_counted(
     assert (await control.list_dead_letters(resources.sessions)).count == 0
 
 
-async def test_a_kind_without_dead_letters_is_answered_with_the_kinds_that_have_some(
+async def test_for_a_class_without_dead_letters_the_classes_that_have_some_are_named(
     resources: Resources, run_command: RunCommand
 ) -> None:
     await add_dead_letter(resources, SendWelcomeEmail(user_id=USER))

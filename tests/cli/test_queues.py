@@ -93,7 +93,7 @@ async def test_limits_are_set_shown_and_removed(run_command: RunCommand) -> None
         ("explode", "email"),
     ],
 )
-async def test_an_invalid_command_line_is_exit_code_2(
+async def test_an_invalid_command_line_exits_with_code_2(
     run_command: RunCommand, arguments: tuple[str, ...]
 ) -> None:
     answer = await run_command("queues", *arguments)
@@ -102,7 +102,7 @@ async def test_an_invalid_command_line_is_exit_code_2(
     assert "usage: python -m app queues" in answer.errors
 
 
-async def test_an_unknown_queue_is_answered_with_the_list_of_queues(
+async def test_for_an_unknown_queue_the_known_queues_are_named(
     run_command: RunCommand,
 ) -> None:
     answer = await run_command("queues", "pause", "post")
@@ -135,7 +135,7 @@ async def test_a_database_that_is_down_is_named(run_command: RunCommand) -> None
     assert complaint.startswith(f"PostgreSQL at 127.0.0.1:{CLOSED_PORT} does not answer")
 
 
-async def test_a_database_without_its_tables_is_answered_with_the_cure(
+async def test_for_a_database_without_tables_the_cure_is_named(
     resources: Resources, run_command: RunCommand
 ) -> None:
     empty = resources.settings.database_url.rpartition("/")[0] + "/postgres"

@@ -14,7 +14,7 @@ async def add_factors(resources: Resources, key: str, *names: str) -> None:
         await enroll_authenticator(rotated, await create_user(rotated, name))
 
 
-async def test_a_rotation_shows_its_progress_and_when_the_old_key_can_go(
+async def test_a_rotation_shows_its_progress_and_when_the_old_key_can_be_removed(
     run_command: RunCommand, resources: Resources
 ) -> None:
     await add_factors(resources, STRONG_SECRET, "ada", "bob")

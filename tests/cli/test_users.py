@@ -40,7 +40,7 @@ async def test_the_first_superuser_logs_in(resources: Resources, run_command: Ru
         ("ada@example.com", PASSWORD, "The user with this email already exists in the system"),
     ],
 )
-async def test_an_invalid_user_is_one_sentence_and_exit_code_1(
+async def test_an_invalid_user_exits_with_code_1_and_one_sentence(
     resources: Resources, run_command: RunCommand, email: str, password: str, reason: str
 ) -> None:
     await create_user(resources)
@@ -83,7 +83,7 @@ async def test_users_are_listed_deactivated_and_activated(
     assert (listed.code, user["email"], user["is_active"]) == (0, ada.email, True)
 
 
-async def test_a_user_who_has_signed_up_becomes_a_superuser(
+async def test_a_signed_up_user_becomes_a_superuser(
     resources: Resources, run_command: RunCommand
 ) -> None:
     ada = await create_user(resources)
@@ -107,13 +107,13 @@ async def test_a_user_is_logged_out_everywhere(
         assert (await client.get(f"{API}/users/me", headers=ada.headers)).status_code == 401
 
 
-async def test_an_unknown_user_is_exit_code_1(run_command: RunCommand) -> None:
+async def test_an_unknown_user_exits_with_code_1(run_command: RunCommand) -> None:
     answer = await run_command("users", "deactivate", "unknown@example.com")
 
     assert answer == CommandResult(1, "", "User not found\n")
 
 
-async def test_a_database_that_is_down_is_one_sentence(run_command: RunCommand) -> None:
+async def test_a_database_that_is_down_is_reported_in_one_sentence(run_command: RunCommand) -> None:
     url = f"postgresql+asyncpg://a:b@127.0.0.1:{CLOSED_PORT}/x"
     answer = await run_command("users", "list", DATABASE_URL=url)
 
@@ -122,5 +122,5 @@ async def test_a_database_that_is_down_is_one_sentence(run_command: RunCommand) 
     assert "Traceback" not in answer.errors
 
 
-async def test_a_command_that_does_not_exist_is_exit_code_2(run_command: RunCommand) -> None:
+async def test_an_unknown_command_exits_with_code_2(run_command: RunCommand) -> None:
     assert (await run_command("users", "promote")).code == 2

@@ -23,6 +23,8 @@ async def test_workers_are_shown_with_their_jobs(
     assert [each["running"][0]["id"] for each in listed] == [str(job_id)]
 
 
-async def test_no_live_worker_is_one_sentence(run_command: RunCommand) -> None:
+async def test_without_a_live_worker_the_command_prints_one_sentence(
+    run_command: RunCommand,
+) -> None:
     assert (await run_command("workers")).output == "No worker is alive.\n"
     assert (await run_command("workers", "--json")).json == []

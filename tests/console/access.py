@@ -1,11 +1,11 @@
-"""Who may open which page of the console."""
+"""The users that may open each page of the console."""
 
 from collections.abc import Mapping
 
 READERS, SUPERUSERS, OPERATORS = (200, 200, 200), (403, 403, 200), (403, 200, 200)
 ACCESS = {
-    # page: what a user gets who may read the console, one with all permissions, and a superuser.
-    # A form that is sent empty changes nothing, and shows who may send it.
+    # page: the statuses for a user with console:read, one with all permissions, and a superuser.
+    # An empty form changes nothing, but its status shows who may send it.
     "GET /console": READERS,
     "GET /console/queues/{name}/{action}": OPERATORS,
     "POST /console/queues/{name}/{action}": (403, 422, 422),

@@ -18,7 +18,7 @@ EVERYTHING += [Permission.MANAGE_QUEUES]
 
 @pytest.fixture
 async def open_browser(resources: Resources) -> AsyncIterator[OpenBrowser]:
-    """Open browsers without JavaScript: of a person who has just logged in, or of a stranger."""
+    """Open browsers without JavaScript, for a user who has just logged in or for a visitor."""
     async with AsyncExitStack() as stack:
 
         async def open_browser(person: Person | None) -> PageBrowser:

@@ -1,4 +1,4 @@
-"""Who may open which page of the console: each page for each kind of user."""
+"""Each page of the console is open to the right kinds of users."""
 
 from datetime import timedelta
 
@@ -19,8 +19,8 @@ from tests.support.service import serve, with_settings
 FRONT_END = "https://front.example.com"
 
 PROVEN = {
-    # What concerns many jobs, the accounts of others, and the whole trail. Of the actions on one
-    # job, tests/console/test_jobs.py has those that are destructive.
+    # Actions on many jobs, on the accounts of others, and on the whole trail. For actions on one
+    # job, tests/console/test_jobs.py has the destructive ones.
     *("GET /console/dead-letters/{action}", "POST /console/dead-letters/{action}"),
     *("GET /console/users/{user_id}/do/{action}", "POST /console/users/{user_id}/do/{action}"),
     *("GET /console/users/{user_id}/roles", "POST /console/users/{user_id}/roles"),
@@ -32,7 +32,7 @@ PROVEN = {
 
 @pytest.fixture
 async def parts(resources: Resources, ada: Person) -> dict[str, object]:
-    """What the paths name: a user with a session, and a dead letter."""
+    """The objects in the paths: a user with a session, and a dead letter."""
     job_id = await add_dead_letter(resources, Paint())
     return {"user_id": ada.id, "id": ada.session_id, "job_id": job_id}
 
@@ -87,7 +87,7 @@ async def test_the_console_asks_a_stranger_to_log_in_and_leads_back(
 
 
 @pytest.mark.parametrize("page", ACCESS)
-async def test_a_page_asks_for_a_recent_proof_where_much_is_at_stake(
+async def test_a_sensitive_action_asks_for_a_recent_proof(
     open_browser: OpenBrowser,
     resources: Resources,
     root: Person,

@@ -1,4 +1,4 @@
-"""The audit trail on a page and in a file."""
+"""The audit trail in the console and in its export."""
 
 import csv
 from io import StringIO
@@ -36,7 +36,7 @@ async def test_the_trail_shows_who_did_what_and_can_be_filtered(
     assert "No event matches." in nothing.text
 
 
-async def test_a_filter_that_cannot_be_read_says_so_next_to_its_field(
+async def test_an_invalid_filter_shows_an_error_next_to_its_field(
     console: PageBrowser,
 ) -> None:
     page = await console.open("/console/audit?since=yesterday")
@@ -78,7 +78,7 @@ async def test_an_export_has_every_event_that_matches_and_is_itself_recorded(
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "  =1", "\uff1d1"])
-def test_a_spreadsheet_takes_no_cell_for_a_formula(text: str) -> None:
+def test_no_cell_of_the_export_is_a_formula_in_a_spreadsheet(text: str) -> None:
     [[cell]] = csv.reader(StringIO(csv_line([text]), newline=""))
 
     assert cell == f"'{text}"

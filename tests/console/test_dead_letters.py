@@ -1,4 +1,4 @@
-"""Dead letters in groups: a job changes all that match, and its page says what became of them."""
+"""A job changes a group of dead letters, and its page shows the result."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def resources(committing_resources: Resources) -> Resources:
 
 
 @pytest.mark.parametrize(("action", "done"), [("retry", "retried"), ("discard", "discarded")])
-async def test_an_operator_changes_a_group_of_dead_letters_and_sees_what_became_of_it(
+async def test_an_operator_changes_a_group_of_dead_letters_and_sees_the_result(
     console: PageBrowser, resources: Resources, run_worker: RunWorker, action: str, done: str
 ) -> None:
     for error in ("OSError: no paint", "OSError: no brush", "ValueError: no wall"):

@@ -1,4 +1,4 @@
-"""Any job can be enqueued with a form that is made from its class."""
+"""Operators can enqueue any job with a form that is generated from its class."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -92,7 +92,7 @@ async def test_a_job_is_enqueued_with_the_arguments_of_its_form(
     assert "4000" not in str(details)
 
 
-async def test_what_a_job_does_not_accept_is_said_next_to_its_field(console: PageBrowser) -> None:
+async def test_an_invalid_argument_shows_an_error_next_to_its_field(console: PageBrowser) -> None:
     await console.open(FORM)
     page = await console.submit(
         "Enqueue",
@@ -113,7 +113,9 @@ async def test_what_a_job_does_not_accept_is_said_next_to_its_field(console: Pag
     assert "4000-0000" not in page.response.text
 
 
-async def test_a_list_that_is_no_json_is_said_next_to_its_field(console: PageBrowser) -> None:
+async def test_a_list_that_is_not_json_shows_an_error_next_to_its_field(
+    console: PageBrowser,
+) -> None:
     await console.open(FORM)
     values = {"field-user_id": USER, "field-title": "Hello", "field-tags": "a, b"}
     page = await console.submit("Enqueue", reason="asked by phone", **values)
@@ -121,7 +123,7 @@ async def test_a_list_that_is_no_json_is_said_next_to_its_field(console: PageBro
     assert page.error("field-tags") == "This is not JSON."
 
 
-async def test_a_sensitive_argument_is_typed_unseen(console: PageBrowser) -> None:
+async def test_a_sensitive_argument_is_hidden_while_it_is_typed(console: PageBrowser) -> None:
     page = await console.open(FORM)
 
     assert 'name="field-pin" type="password"' in page.response.text

@@ -1,4 +1,4 @@
-"""What operators do with jobs and queues, and what the audit trail keeps of it."""
+"""The actions of operators on jobs and queues, and their events in the audit trail."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -25,7 +25,7 @@ async def last_event(resources: Resources) -> AuditEvent:
     return event
 
 
-async def test_an_operator_retries_a_dead_letter_and_says_why(
+async def test_an_operator_retries_a_dead_letter_and_gives_a_reason(
     console: PageBrowser, resources: Resources, root: Person
 ) -> None:
     job_id = await add_dead_letter(resources, Paint(color="blue"), error="OSError: no paint")
@@ -136,7 +136,7 @@ async def test_an_operator_pauses_limits_and_resumes_a_queue(
     assert (await last_event(resources)).details == {"reason": "over", "queue": "base"}
 
 
-async def test_a_filter_of_jobs_that_cannot_be_read_says_so_next_to_its_field(
+async def test_an_invalid_filter_of_jobs_shows_an_error_next_to_its_field(
     console: PageBrowser,
 ) -> None:
     page = await console.open("/console/jobs?since=yesterday")

@@ -1,4 +1,4 @@
-"""The live parts of pages: one look per process, whatever the number of tabs."""
+"""The live parts of pages are read once per process, whatever the number of tabs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -30,7 +30,7 @@ PART = "/console/live/dead-letters"
 
 
 class Versions:
-    """Produces the versions of a part, and counts how often it was asked."""
+    """A source of versions of a part, which counts its calls."""
 
     def __init__(self) -> None:
         self.html = "<p>one</p>"
@@ -70,14 +70,14 @@ async def open_tab(parts: LiveParts, versions: Versions) -> AsyncIterator[AsyncI
 
 
 async def next_of(events: AsyncIterator[str]) -> str:
-    """Return the next version. A busy machine may be silent for so long that a comment comes."""
+    """Return the next version. On a busy machine, a comment may come first."""
     async with stall_limit("a version"):
         while (event := await anext(events)) == ":\n\n":
             pass
         return event
 
 
-async def test_all_tabs_get_each_version_and_only_one_look_is_taken_at_a_time(
+async def test_all_tabs_get_each_version_and_only_one_is_produced_at_a_time(
     versions: Versions,
 ) -> None:
     shared = LiveParts()
@@ -102,7 +102,7 @@ async def test_nothing_is_sent_while_nothing_changes(versions: Versions) -> None
         assert await waiting == "data: <p>two</p>\n\n"
 
 
-async def test_nothing_is_read_while_no_tab_looks(versions: Versions) -> None:
+async def test_nothing_is_read_while_no_tab_is_open(versions: Versions) -> None:
     async with open_tab(LiveParts(), versions) as events:
         await next_of(events)
     await asyncio.sleep(0)
@@ -132,7 +132,7 @@ def resources(committing_resources: Resources) -> Resources:
 async def client(
     resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of a service that looks often at who may still read."""
+    """A client of a service that often checks who may still read."""
     monkeypatch.setattr(open_streams, "RECHECK_INTERVAL", 0.1)
     app = create_application(resources.settings, open_resources=already_open(resources))
     async with listening(app) as port, client_of(port) as client:
@@ -159,7 +159,7 @@ async def test_a_dead_letter_appears_on_an_open_page(
         assert "Paint" in await next_of(chunks)
 
 
-async def test_a_list_of_jobs_is_told_that_it_has_changed_and_only_then(
+async def test_only_a_list_of_jobs_that_has_changed_learns_of_a_change(
     client: httpx2.AsyncClient, resources: Resources, reader: Person
 ) -> None:
     headers, path = cookie_of(reader), "/console/live/jobs"
@@ -186,7 +186,7 @@ async def test_a_list_of_jobs_that_does_not_exist_has_no_stream(
     assert (await client.get(path, headers=headers)).status_code == 404
 
 
-async def test_tabs_of_all_operators_share_one_look(
+async def test_tabs_of_all_operators_share_one_read(
     client: httpx2.AsyncClient,
     resources: Resources,
     reader: Person,
@@ -205,7 +205,9 @@ async def test_tabs_of_all_operators_share_one_look(
         client.stream("GET", path, headers=cookie_of(reader)) as first,
         client.stream("GET", path, headers=cookie_of(other)) as second,
     ):
-        tabs = [each.aiter_text() for each in (first, second)]  # kept: without it, a tab is closed
+        tabs = [
+            each.aiter_text() for each in (first, second)
+        ]  # without a reference, the tab would be closed
         for tab in tabs:
             await next_of(tab)
         versions.most_at_once = 0
@@ -214,7 +216,7 @@ async def test_tabs_of_all_operators_share_one_look(
     assert versions.most_at_once == 1
 
 
-async def test_a_tab_shows_no_action_that_its_reader_may_not_take(
+async def test_a_tab_shows_only_actions_that_its_reader_may_take(
     client: httpx2.AsyncClient, resources: Resources, reader: Person
 ) -> None:
     operator = await create_operator(resources, "operator", *EVERYTHING)
@@ -230,7 +232,7 @@ async def test_a_tab_shows_no_action_that_its_reader_may_not_take(
     assert "base" in of_reader
 
 
-def test_a_change_is_looked_for_at_least_once_a_second() -> None:
+def test_live_parts_are_read_at_least_once_a_second() -> None:
     assert live.INTERVAL < 1
 
 
@@ -248,7 +250,7 @@ async def test_a_stream_ends_with_the_session_and_with_the_permission(
             assert [chunk async for chunk in chunks if chunk != ":\n\n"] == []
 
 
-async def test_a_stream_is_no_request_in_flight(
+async def test_a_stream_does_not_count_as_a_request_in_flight(
     resources: Resources, reader: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[Admission] = []

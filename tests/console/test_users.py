@@ -1,4 +1,4 @@
-"""What superusers do with the accounts of others in the console."""
+"""The actions of superusers on other accounts in the console."""
 
 from sqlalchemy import select
 
@@ -25,7 +25,7 @@ async def test_a_user_is_found_by_the_start_of_the_address_or_by_the_id(
     assert "No user has this id" in nothing.text
 
 
-async def test_a_deactivated_user_is_logged_out_and_the_trail_says_why(
+async def test_a_deactivated_user_is_logged_out_and_the_trail_has_the_reason(
     console: PageBrowser, open_browser: OpenBrowser, resources: Resources, ada: Person, root: Person
 ) -> None:
     user = await open_browser(ada)

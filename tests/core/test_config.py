@@ -187,7 +187,7 @@ def test_no_secret_of_the_documents_and_examples_can_be_used_in_production() -> 
         ({"LOG_LEVEL": "debug"}, "LOG_LEVEL"),
     ],
 )
-def test_what_some_productions_need_is_a_warning_with_its_reason(
+def test_a_value_that_only_some_deployments_need_causes_a_warning_with_its_reason(
     start: Start, change: dict[str, str], variable: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure_logging(start(**SAFE | {"MAIL_FROM": "noreply@shop.dev"} | change))

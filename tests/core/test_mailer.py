@@ -18,9 +18,7 @@ def mailer(settings: Settings) -> Mailer:
     return Mailer(settings)
 
 
-async def test_an_email_has_a_plain_and_a_rich_form(
-    mailer: Mailer, mail_catcher: MailCatcher
-) -> None:
+async def test_an_email_has_plain_text_and_html(mailer: Mailer, mail_catcher: MailCatcher) -> None:
     await mailer.send(MESSAGE, key="some-job")
 
     email = await mail_catcher.anext()

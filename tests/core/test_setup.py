@@ -37,7 +37,7 @@ async def connections(resources: Resources) -> tuple[int, int]:
 
 
 async def connections_are_back_to(before: tuple[int, int], resources: Resources) -> bool:
-    """PostgreSQL's processes end a moment after their clients."""
+    """Wait, because PostgreSQL's processes end shortly after their clients."""
     now = await connections(resources)
     return now[0] <= before[0] and now[1] <= before[1]
 

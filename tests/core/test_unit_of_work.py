@@ -97,7 +97,7 @@ async def test_nothing_leaves_when_the_commit_fails(
 
 
 async def test_a_redis_that_is_down_does_not_fail_a_commit(resources: Resources) -> None:
-    """Redis is asked once: a request with many jobs must not wait for each of them."""
+    """Redis is asked once, so that a request with many jobs waits only once."""
     down = resources.settings.model_copy(
         update={"queue_redis_urls": {}, "redis_url": f"redis://127.0.0.1:{CLOSED_PORT}"}
     )
@@ -115,7 +115,7 @@ async def test_a_redis_that_is_down_does_not_fail_a_commit(resources: Resources)
 
 
 async def test_a_unit_of_work_that_has_ended_accepts_no_job(resources: Resources) -> None:
-    """A background task or a streaming body runs after the transaction of its request."""
+    """A background task or a streaming response runs after the transaction of its request."""
     async with resources.unit_of_work() as committed:
         pass
     with pytest.raises(KeyError):
@@ -132,7 +132,7 @@ async def test_an_inserted_row_has_what_was_given_and_what_its_model_adds(
 ) -> None:
     async with resources.unit_of_work() as uow:
         user = create_user()
-        uow.session.add(user)  # the row refers to it before anything has been flushed
+        uow.session.add(user)  # the row refers to the user before the flush
         user.id = uuid7()
         item = await uow.insert(ItemPublic, NEW_ITEM, title="A title", owner_id=user.id)
         stored = await uow.session.get_one(Item, item.id)

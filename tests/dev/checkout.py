@@ -1,4 +1,4 @@
-"""A checkout of its own for bin/dev, so that no test comes near the developer's `.dev/`."""
+"""A separate checkout for bin/dev, so that no test touches the developer's `.dev/`."""
 
 import os
 import queue
@@ -15,7 +15,7 @@ from tests.support.waiting import STALLED_AFTER
 
 
 class DevServer:
-    """A bin/dev: what it says, and what is left of it."""
+    """A running bin/dev, its output, and its remaining processes."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -24,7 +24,7 @@ class DevServer:
         threading.Thread(target=self._read, daemon=True).start()
 
     def wait_for(self, text: str) -> str:
-        """Read on to the next line that holds the text."""
+        """Read until the next line with the text."""
         while (line := self._lines.get(timeout=STALLED_AFTER)) is not None:
             self.said.append(line)
             if text in line:
@@ -32,7 +32,7 @@ class DevServer:
         raise AssertionError(f"it ended without {text!r}:\n{''.join(self.said)}")
 
     def end(self, signum: signal.Signals) -> tuple[int, list[int]]:
-        """Send a signal; return the exit code and the processes that are left in the end."""
+        """Send a signal. Return the exit code and the remaining processes."""
         family = descendants(self.process.pid)
         assert len(family) >= 2
         self.process.send_signal(signum)
@@ -46,7 +46,7 @@ class DevServer:
 
 
 def make_checkout(path: Path, *names: str) -> Path:
-    """Link what is named, and what every bin/dev needs. `app/` is a folder that may change."""
+    """Create a checkout with links to the project. `app/` is a folder that a test may change."""
     (path / "app").mkdir(parents=True)
     for source in (ROOT / "app").iterdir():
         (path / "app" / source.name).symlink_to(source)
@@ -58,7 +58,7 @@ def make_checkout(path: Path, *names: str) -> Path:
 
 @contextmanager
 def run_bin_dev(checkout: Path, *arguments: str, **variables: str) -> Iterator[DevServer]:
-    """Run bin/dev there, and stop it at the end, if it is still there."""
+    """Run bin/dev in a checkout, and stop it at the end."""
     with subprocess.Popen(  # noqa: S603  our own
         [checkout / "bin/dev", *arguments],
         env={**os.environ, **variables},

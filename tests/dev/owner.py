@@ -1,4 +1,4 @@
-"""Processes to kill: an owner of servers in a process of its own, and who is still alive."""
+"""An owner of servers in a separate process, which tests kill, and its remaining processes."""
 
 import os
 import select
@@ -37,7 +37,7 @@ def first_line(stream: IO[str] | None) -> str:
 
 
 def descendants(pid: int) -> list[int]:
-    """Return the ids of all processes below one, as they are now."""
+    """Return the ids of all present descendants of a process."""
     parents = dict(_processes())
     family = [pid]
     for member in family:
@@ -53,12 +53,12 @@ def _processes() -> Iterator[tuple[int, int]]:
         )
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
-            # The name in parentheses may hold anything; the parent is the second field behind it.
+            # The name in parentheses may contain anything. The parent is the second field after it.
             yield int(stat.parent.name), int(stat.read_text().rpartition(")")[2].split()[1])
 
 
 def wait_until_gone(pids: Iterable[int]) -> list[int]:
-    """Wait for processes to end, children or not, and return those that are stuck."""
+    """Wait for processes to end, and return those that do not."""
     deadline = time.monotonic() + STALLED_AFTER
     return [pid for pid in pids if not _gone(pid, deadline)]
 

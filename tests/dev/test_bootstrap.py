@@ -1,4 +1,4 @@
-"""What every command does before anything else, tried without a network."""
+"""The bootstrap of the commands, tested without a network."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ esac
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project that has nothing but a command and a uv that makes an environment at once."""
+    """A project with only a command and a fake uv that creates an environment at once."""
     bin_folder = tmp_path / "before" / "bin"
     bin_folder.mkdir(parents=True)
     (bin_folder / ".bootstrap").write_text((ROOT / "bin/.bootstrap").read_text())

@@ -1,4 +1,4 @@
-"""bin/check from inside: what it says, and what it answers."""
+"""The output and the exit code of bin/check."""
 
 import io
 
@@ -8,7 +8,7 @@ from tests.dev.owner import ROOT
 
 
 def python(name: str, *lines: str, environment: Environment = no_server) -> Check:
-    """Make a check of Python lines, none of which holds a space."""
+    """Return a check that runs lines of Python without spaces."""
     return Check(name, [f"python -c {line}" for line in lines], environment)
 
 

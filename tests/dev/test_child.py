@@ -1,4 +1,4 @@
-"""A process ends with the one that started it, however that one ends."""
+"""A process ends when its owner ends, however the owner ends."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""bin/dev from outside: what a developer types, sees, and is left with."""
+"""bin/dev as a developer uses it."""
 
 import json
 import signal
@@ -33,7 +33,7 @@ YOURS = {
 
 @pytest.fixture
 def small_checkout(tmp_path: Path) -> Path:
-    """A checkout with an application that does nothing, and starts at once."""
+    """A checkout with an application that does nothing and starts quickly."""
     checkout = make_checkout(tmp_path / "a checkout")
     (checkout / "main.py").write_text(API)
     (checkout / "alembic").mkdir()
@@ -82,7 +82,9 @@ def test_a_newcomer_signs_up_and_reads_the_email_also_after_a_crash(
 
 
 @pytest.mark.timing
-def test_everything_is_gone_five_seconds_after_ctrl_c(small_checkout: Path, port: str) -> None:
+def test_all_processes_have_ended_five_seconds_after_ctrl_c(
+    small_checkout: Path, port: str
+) -> None:
     with run_bin_dev(small_checkout, PORT=port) as dev_server:
         dev_server.wait_for("Ready.")
         began = time.monotonic()
@@ -91,7 +93,7 @@ def test_everything_is_gone_five_seconds_after_ctrl_c(small_checkout: Path, port
     assert time.monotonic() - began < 5
 
 
-def test_fresh_starts_from_empty_and_ctrl_c_takes_its_addresses_back(
+def test_fresh_starts_without_data_and_ctrl_c_removes_the_addresses(
     small_checkout: Path, port: str
 ) -> None:
     old = [
@@ -114,7 +116,7 @@ def test_fresh_starts_from_empty_and_ctrl_c_takes_its_addresses_back(
         assert not told.exists()
 
 
-def test_a_busy_port_is_named_with_its_holder_and_the_way_out(small_checkout: Path) -> None:
+def test_a_taken_port_is_reported_with_its_process_and_the_cure(small_checkout: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with run_bin_dev(small_checkout, PORT=str(port)) as dev_server:

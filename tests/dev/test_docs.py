@@ -1,4 +1,4 @@
-"""The generated pages: what they say, and that they cannot fall behind the code."""
+"""The content of the generated pages, and the check that they are up to date."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ SMTP_PORT=1025
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """The parts of a project that the generated pages are made from."""
+    """The sources of the generated pages."""
     (tmp_path / "docs").mkdir()
     for folder in ("app", "alembic"):
         (tmp_path / folder).symlink_to(ROOT / folder)

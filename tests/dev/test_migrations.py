@@ -1,4 +1,4 @@
-"""The check of migrations, tried on migrations that are made up."""
+"""The check of migrations, tested on invented migrations."""
 
 import shutil
 from pathlib import Path
@@ -32,7 +32,7 @@ NEEDS = "require-concurrent-index-creation"
 
 
 def problems_of(folder: Path, statement: str, comment: str = "") -> list[str]:
-    """Add a migration to a copy of ours, and return what the check says about it."""
+    """Add a migration to a copy of the migrations, and return the findings of the check."""
     copy = folder / "alembic"
     shutil.copytree(ROOT / "alembic", copy, ignore=shutil.ignore_patterns("__pycache__"))
     config = Config(ROOT / "alembic.ini")
@@ -66,7 +66,7 @@ def test_our_migrations_pass() -> None:
         ),
     ],
 )
-def test_what_locks_a_table_or_breaks_the_previous_version_is_rejected(
+def test_a_migration_that_locks_a_table_or_breaks_the_previous_version_is_rejected(
     tmp_path: Path, rule: str, statement: str
 ) -> None:
     assert any(f": {rule}: " in problem for problem in problems_of(tmp_path, statement))
@@ -79,7 +79,7 @@ def test_what_locks_a_table_or_breaks_the_previous_version_is_rejected(
         'op.create_table("notes", sa.Column("id", sa.Uuid, primary_key=True))',
     ],
 )
-def test_what_the_previous_version_does_not_notice_is_accepted(
+def test_a_migration_that_the_previous_version_does_not_notice_is_accepted(
     tmp_path: Path, statement: str
 ) -> None:
     assert problems_of(tmp_path, statement) == []

@@ -1,4 +1,4 @@
-"""PostgreSQL and Valkey of our own: what bin/dev and every other test stand on."""
+"""The PostgreSQL and Valkey servers that bin/dev and all other tests use."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ from tests.dev.owner import descendants, kill, owner, wait_until_gone
 
 
 class Start(Protocol):
-    """What `postgres` and `valkey` have in common."""
+    """The common signature of `postgres` and `valkey`."""
 
     __name__: str
 
@@ -48,7 +48,7 @@ with {module}(Path(sys.argv[1])) as url:
 
 
 def possible_identities() -> list[Identity]:
-    """Return who may start servers: another user needs access to the folder of the programs."""
+    """Return the identities that can start servers. Another user needs access to the programs."""
     if os.geteuid():
         return ["self"]
     folders = find_programs().parents
@@ -61,7 +61,7 @@ both = pytest.mark.parametrize("start", [postgres, valkey])
 
 @pytest.fixture(scope="module")
 def postgres_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cluster for all tests of this file: making it takes longer than each of them."""
+    """One cluster for all tests of this file, because its creation takes longer than each test."""
     return tmp_path_factory.mktemp("postgres")
 
 
@@ -153,7 +153,9 @@ def test_postgres_requires_the_password(postgres_data: Path) -> None:
         query(re.sub(":[^:@]+@", ":guess@", url), "select 1")
 
 
-def test_a_pid_file_that_names_a_stranger_by_now_is_survived(postgres_data: Path) -> None:
+def test_a_pid_file_that_names_another_process_does_not_prevent_the_start(
+    postgres_data: Path,
+) -> None:
     with postgres(postgres_data):
         pass
     [cluster] = postgres_data.glob("*/cluster")
@@ -162,7 +164,7 @@ def test_a_pid_file_that_names_a_stranger_by_now_is_survived(postgres_data: Path
         pass
 
 
-def test_a_server_started_by_hand_on_our_data_is_left_alone(postgres_data: Path) -> None:
+def test_a_server_that_was_started_by_hand_keeps_running(postgres_data: Path) -> None:
     with postgres(postgres_data):
         pass
     [cluster] = postgres_data.glob("*/cluster")
@@ -220,7 +222,7 @@ def test_a_port_lost_in_a_race_is_replaced(tmp_path: Path) -> None:
         assert port != rivals[0].getsockname()[1]
 
 
-def test_a_failed_start_shows_what_the_server_said_last(tmp_path: Path) -> None:
+def test_a_failed_start_shows_the_end_of_the_log(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     server = Server("Crash", lambda _: [sys.executable, "-c", "exit('disk full')"], lambda _: False)
     says_why = pytest.raises(StartError, match=r"(?s)Crash did not start.*disk full")
@@ -228,7 +230,7 @@ def test_a_failed_start_shows_what_the_server_said_last(tmp_path: Path) -> None:
         pass
 
 
-def test_a_machine_without_servers_is_told_the_cure(
+def test_without_a_server_program_the_error_names_the_cure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

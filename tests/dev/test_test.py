@@ -1,4 +1,4 @@
-"""bin/test from inside: which tests a command line runs."""
+"""The tests that a command line of bin/test runs."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def options(*command_line: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("command_line", [(), ("-x", "-k", "email"), ("tests/routes",)])
-def test_measurements_and_checkouts_are_left_out_every_day(command_line: tuple[str, ...]) -> None:
+def test_tests_of_durations_and_checkouts_need_an_option(command_line: tuple[str, ...]) -> None:
     assert runs(*command_line) == [EVERYDAY]
     [[markers, *rest]] = options(*command_line)
     assert "timing" in markers

@@ -1,4 +1,4 @@
-"""docs/first-hour.md, typed block by block, as a newcomer does."""
+"""Every block of docs/first-hour.md works as a newcomer types it."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ CLONE = "git clone https://github.com/example/fastapi-boilerplate shop\ncd shop\
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A Git repository of the project as it is, with the installed packages."""
+    """A Git repository with the present project and the installed packages."""
     clone = tmp_path / "shop"
     copy_the_project(clone)
     (clone / ".venv").symlink_to(sys.prefix)
@@ -58,7 +58,7 @@ def test_every_command_of_the_first_hour_does_what_the_page_shows(clone: Path) -
 
 
 def wait_for_line_like(dev: DevServer, expected: str) -> None:
-    """Read on to the line of bin/dev that a document shows. Raise AssertionError without one."""
+    """Read until the line of bin/dev that a document shows. Raise AssertionError without one."""
     constant = max(expected.split("…"), key=len).strip()
     while not looks_like(dev.wait_for(constant), expected):
         pass

@@ -1,4 +1,4 @@
-"""The documents are true: the pages, files, commands, settings, routes, and events exist."""
+"""The pages, files, commands, settings, routes, and events in the documents exist."""
 
 import importlib.util
 import re
@@ -21,13 +21,13 @@ from tests.support.pages import Page, page, pages, words_of_code
 from tests.support.servers import ROOT
 
 HISTORY = {"steps-i-to.md", "CHANGELOG.md"}
-"""These describe the past, with names that no longer exist."""
+"""Documents about the past, whose names may no longer exist."""
 
 PRESENT = [page for page in pages() if page.name not in HISTORY]
 FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()}
 MADE_LATER = {".env", ".dev/env", ".venv/bin/uvicorn", "uv.lock", ".upstream"}
 ELSEWHERE = COMPOSE | {"NO_COLOR", "OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_RESOURCE_ATTRIBUTES"}
-"""Variables that only docker-compose.yml, a terminal, or the library of OpenTelemetry reads."""
+"""Variables that docker-compose.yml, a terminal, or the OpenTelemetry library reads."""
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What the requests that are made up stand on, and a line at the end that counts them."""
+"""The fixtures of generated requests, and a line at the end with their number."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +15,7 @@ from tests.support.limits import UNLIMITED, limits
 ANSWERED = "answered"
 
 ENOUGH = 4_000
-"""Requests that a whole run makes up at least."""
+"""The minimum number of requests in a whole run."""
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ async def people(resources: Resources) -> People:
 
 @pytest.fixture
 async def throttle(settings: Settings) -> AsyncIterator[Throttle]:
-    """No client is told to come back later: the routes behind the throttle are tested here."""
+    """Never limit a client, because the routes behind the throttle are tested."""
     generous = limits(account=UNLIMITED)
     async with open_throttle(settings.model_copy(update=generous)) as throttle:
         yield throttle
@@ -38,7 +38,7 @@ def record_status(record_property: Callable[[str, object], None]) -> RecordStatu
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Report how many requests were made, and what became of them."""
+    """Report the number of requests and their statuses."""
     statuses = _statuses(terminalreporter)
     told = ", ".join(f"{count} with {status}" for status, count in sorted(statuses.items()))
     terminalreporter.section(f"{statuses.total()} requests made up")
@@ -46,7 +46,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a whole run that made up less than is promised."""
+    """Fail a whole run with too few requests."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     options = session.config.option
     whole = options.markexpr == "fuzz" and not (options.keyword or options.collectonly)

@@ -1,4 +1,4 @@
-"""Requests that no developer thought of, generated from the OpenAPI document.
+"""Requests that are generated from the OpenAPI document.
 
 Only tests that need them import this module: Schemathesis takes a second to load.
 """
@@ -61,15 +61,15 @@ class GeneratedRequest:
         )
 
     def check(self, response: httpx2.Response, headers: Mapping[str, str]) -> None:
-        """Raise AssertionError when the response is not as the OpenAPI document says."""
+        """Raise AssertionError if the response does not match the OpenAPI document."""
         try:
             self.case.validate_response(response, checks=self._checks, headers=dict(headers))
-        except FailureGroup as found:  # as it is, it would end the event loop
+        except FailureGroup as found:  # unchanged, the exception would end the event loop
             raise AssertionError(f"as {self.sender}: {found}") from None
 
     @property
     def _checks(self) -> list[CheckFunction]:
-        """A server reads of an invalid cookie what the syntax allows, which may be valid."""
+        """A server reads the valid part of an invalid cookie, so the request may be valid."""
         meta = self.case.meta
         if meta is not None and meta.is_negative_at(ParameterLocation.COOKIE):
             return [check for check in CHECKS if check is not checks.negative_data_rejection]
@@ -77,16 +77,16 @@ class GeneratedRequest:
 
     @property
     def _path_is_invalid(self) -> bool:
-        """An invalid path stays as it is: with valid ids, the request might be a valid one."""
+        """Keep an invalid path, because valid ids could make the request valid."""
         meta = self.case.meta
         return meta is not None and meta.is_negative_at(ParameterLocation.PATH)
 
 
 def generate_requests(operation: Operation, number: int) -> list[GeneratedRequest]:
-    """Generate requests, fewer where there are not that many; the same for the same seed.
+    """Generate up to `number` requests, which are the same for the same seed.
 
-    They are generated beforehand: Hypothesis ends an example with an exception that asyncio does
-    not handle.
+    They are generated in advance, because Hypothesis ends an example with an exception that asyncio
+    does not handle.
     """
     found: list[GeneratedRequest] = []
 

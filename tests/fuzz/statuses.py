@@ -1,4 +1,4 @@
-"""The statuses of responses, which a run counts."""
+"""The counted statuses of the responses."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Every route, also a new one, survives requests that no developer thought of."""
+"""Every route survives generated requests."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.fuzz.generated import GeneratedRequest
 
 FEW, MANY = 3, 100
-"""Requests for each operation; many are at least 4,000 in all."""
+"""Requests for each operation. Many are at least 4,000 in total."""
 
 CheckResponse = Callable[["GeneratedRequest"], Awaitable[None]]
 
@@ -38,7 +38,7 @@ def check_response(
         headers = logins[request.sender]
         try:
             sent = request.prepare(str(client.base_url), headers, people.ids)
-        except httpx2.InvalidURL:  # over 64 KiB: no client sends it, and no server reads it
+        except httpx2.InvalidURL:  # over 64 KiB, which no client sends and no server reads
             return
         before = await connection.begin_nested()
         try:
@@ -60,7 +60,7 @@ def generate(label: str, number: int) -> "list[GeneratedRequest]":
 
 @pytest.fixture
 def few() -> "list[GeneratedRequest]":
-    """Comes before all else: a transaction must not be idle while requests are generated."""
+    """Generate requests first, because a transaction must not be idle meanwhile."""
     return [request for operation in DOCUMENTED for request in generate(str(operation), FEW)]
 
 

@@ -1,4 +1,4 @@
-"""The containers are limited, know no password that they do not need, and run what the docs pin."""
+"""The containers have limits, only the passwords that they need, and images that can be pinned."""
 
 import re
 from pathlib import Path

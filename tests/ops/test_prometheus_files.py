@@ -1,4 +1,4 @@
-"""The alerts and the dashboards name what real processes export, and each alert has a runbook."""
+"""Alerts and dashboards use metrics that real processes export, and each alert has a runbook."""
 
 import json
 import re
@@ -29,7 +29,7 @@ MANUAL = Page(ROOT / "docs/operating.md")
 
 ERRORS = 'http_server_request_duration_seconds_count{status=~"5.."}'
 IN_TROUBLE = {f"topk(10, sum by (method, route) (rate({ERRORS}[5m])))"}
-"""The queries of the dashboards that show nothing while all is well."""
+"""Queries of the dashboards without a result while there is no problem."""
 
 OF_THE_LIBRARY = {
     "process_cpu_seconds_total",
@@ -46,7 +46,7 @@ SIGNS_OF_LIFE = {
     "worker": "job_pickup_seconds_count",
     "queues": "queue_due_jobs",
 }
-"""What a process exports as soon as it has done something."""
+"""Metrics that a process exports after its first request or job."""
 
 
 def rules() -> list[dict[str, object]]:
@@ -70,7 +70,7 @@ def resources(committing_resources: Resources) -> Resources:
 
 @pytest.fixture
 async def ports(resources: Resources) -> AsyncIterator[dict[str, int]]:
-    """The ports of the API, a worker, and the process for the queues, which have done something."""
+    """The ports of the API, a worker, and the process for the queues, after some work."""
     ports = {role: free_port() for role in SIGNS_OF_LIFE}
     public = free_port()
     await resources.queues.send(SendEmailVerification(email="stranger@example.com"))
@@ -103,7 +103,7 @@ async def ports(resources: Resources) -> AsyncIterator[dict[str, int]]:
 
 @pytest.fixture
 async def scrapes(ports: dict[str, int]) -> list[Scrape]:
-    """What these processes export."""
+    """The metrics of these processes."""
     return [await scrape(port) for port in ports.values()]
 
 
@@ -188,13 +188,13 @@ async def test_every_query_of_the_dashboards_has_an_answer(
                     empty.remove(query)
             return empty == IN_TROUBLE
 
-        with suppress(AssertionError):  # the next one names the queries
+        with suppress(AssertionError):  # the assertion below names the queries
             await wait_until(everything_is_answered)
     assert empty == IN_TROUBLE
 
 
 def for_all(query: str) -> str:
-    """Return a query for all queues and processes, also for figures that are hidden while 0."""
+    """Return a query for all queues and processes, including figures that are hidden while 0."""
     return re.sub(r"\$\w+", ".*", query).replace(" > 0", "")
 
 

@@ -18,7 +18,7 @@ LINK = re.compile(r"https://service\.example\.com/([\w/-]+)\?token=[\w-]+")
 
 
 class Inbox:
-    """The user's emails, which a worker sends first."""
+    """The user's emails. A worker sends them first."""
 
     def __init__(self, run_worker: RunWorker, catcher: MailCatcher) -> None:
         self._run_worker = run_worker

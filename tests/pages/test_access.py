@@ -1,6 +1,6 @@
-"""Who may see and send what: a new page must be added to one of the two lists.
+"""Each page is open or guarded. A new page must be added to one of the two lists.
 
-Those of the console are in tests/console/test_access.py.
+The pages of the console are in tests/console/test_access.py.
 """
 
 from uuid import uuid4
@@ -125,7 +125,7 @@ async def test_a_form_of_another_site_is_refused(visitor: PageBrowser, page: str
 async def test_not_even_a_listed_front_end_reads_a_page_or_sends_its_form(
     resources: Resources, ada: Person, page: str
 ) -> None:
-    """Otherwise, a script that an attacker planted there would act in the pages and the console."""
+    """Otherwise, an attacker's script in the front end could act in the pages and the console."""
     method, path = page.split()
     allowed = {"cors_origins": [FRONT_END], "cors_credentials": True}
     async with serve(with_settings(resources, **allowed), SERVICE) as client:

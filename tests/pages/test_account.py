@@ -1,4 +1,4 @@
-"""What users do with their own account, without JavaScript."""
+"""Users manage their accounts without JavaScript."""
 
 import re
 
@@ -82,10 +82,10 @@ async def test_an_invited_user_chooses_a_password(
     assert page.path == "/account"
 
 
-async def test_a_link_that_opens_a_page_is_not_used_up_by_that(
+async def test_opening_the_page_of_a_link_does_not_use_the_link_up(
     visitor: PageBrowser, inbox: Inbox
 ) -> None:
-    """Mail servers open the links of emails to check them."""
+    """Some mail servers open the links in emails to check them."""
     await visitor.open("/signup")
     await visitor.submit("Create account", email="ada@example.com", password=PASSWORD)
     link = await inbox.link("verify-email")
@@ -198,7 +198,7 @@ async def test_a_user_deletes_the_account(user: PageBrowser) -> None:
     assert (await user.open("/account")).path == "/login"
 
 
-async def test_what_is_no_longer_there_is_said_on_a_page(user: PageBrowser) -> None:
+async def test_a_page_explains_that_a_thing_no_longer_exists(user: PageBrowser) -> None:
     page = await user.open("/account/sessions")
     [form] = [form for form in page.forms if form.button.startswith("End")]
     await user.submit(form.button)
@@ -219,7 +219,7 @@ async def test_a_change_of_address_is_withdrawn(user: PageBrowser, ada: Person) 
 async def test_the_owner_takes_the_account_back_with_the_link_of_an_alert(
     user: PageBrowser, inbox: Inbox, ada: Person
 ) -> None:
-    """Here, an attacker in a stolen session asks for another address."""
+    """In this test, an attacker in a stolen session requests another address."""
     await user.open("/account/email")
     await user.submit("Send the link", email="eve@example.com")
 

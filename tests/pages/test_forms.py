@@ -1,4 +1,4 @@
-"""What a form says about what was typed, and what it keeps of it."""
+"""The errors of a form, and the values that it keeps."""
 
 from tests.support.accounts import PASSWORD, Person
 from tests.support.page_browser import PageBrowser
@@ -39,7 +39,7 @@ async def test_an_empty_field_is_named(visitor: PageBrowser) -> None:
     assert page.error("email") == "Fill in this field."
 
 
-async def test_what_was_typed_is_text_and_never_markup(visitor: PageBrowser) -> None:
+async def test_typed_text_is_never_markup(visitor: PageBrowser) -> None:
     evil = '"><script>alert(1)</script>'
     await visitor.open("/login")
     page = await visitor.submit("Log in", email=evil, password=PASSWORD)

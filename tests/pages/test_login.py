@@ -72,13 +72,13 @@ async def test_a_recovery_code_replaces_the_app_once(
         visitor.client.cookies.clear()
 
 
-async def test_the_second_step_of_no_login_leads_to_the_first(visitor: PageBrowser) -> None:
+async def test_a_second_step_without_a_first_leads_to_the_login(visitor: PageBrowser) -> None:
     page = await visitor.open("/login/second-factor")
 
     assert (page.path, page.alert) == ("/login", "That took too long. Log in again.")
 
 
-async def test_a_user_who_is_logged_in_need_not_log_in(user: PageBrowser) -> None:
+async def test_a_logged_in_user_is_not_asked_to_log_in(user: PageBrowser) -> None:
     assert (await user.open("/login")).path == "/account"
     assert (await user.open("/signup")).path == "/account"
 
@@ -147,7 +147,7 @@ async def test_a_superuser_who_needs_a_second_factor_is_led_to_set_it_up(
 async def test_a_thief_who_exchanges_the_cookie_of_a_page_ends_the_session(
     user: PageBrowser, resources: Resources, ada: Person
 ) -> None:
-    """Pages never exchange their cookie, so a copy of it is in other hands."""
+    """Pages never exchange their cookie, so only a thief would."""
     cookie = user.client.cookies[f"__Host-{SESSION}"]
     stolen = (
         await user.client.post(f"{API}/login/refresh", json={"refresh_token": cookie})

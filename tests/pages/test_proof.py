@@ -1,4 +1,4 @@
-"""A session alone is not enough for what would let a thief stay in or destroy something."""
+"""A session alone is not enough for sensitive changes."""
 
 from datetime import timedelta
 

@@ -102,7 +102,7 @@ async def test_a_login_that_failed_at_the_provider_is_explained(
     assert "acme does not vouch for your email address" in page.text
 
 
-async def test_an_answer_for_no_login_leads_to_the_login(sites: TwoSites) -> None:
+async def test_an_answer_without_a_login_leads_to_the_login_page(sites: TwoSites) -> None:
     page = await sites.ours.open("/api/v1/login/oidc/acme/callback?state=x&code=y")
 
     assert (page.path, page.alert) == ("/login", "That took too long. Log in again.")

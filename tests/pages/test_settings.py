@@ -1,4 +1,4 @@
-"""What the settings do to the pages."""
+"""The effects of settings on the pages."""
 
 import httpx2
 import pytest

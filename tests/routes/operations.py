@@ -1,4 +1,4 @@
-"""Every route of the service, and an example of its request."""
+"""Every route of the service with an example request."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -107,7 +107,7 @@ class Operation:
 _APPLICATION = create_application(Settings(_env_file=None, environment="test"))
 
 DOCUMENT = _APPLICATION.openapi()
-"""The OpenAPI document. It takes a while to generate, so this is the only place that does it."""
+"""The OpenAPI document, which is generated only here because that takes long."""
 
 
 def _documented_operations() -> Iterator[Operation]:

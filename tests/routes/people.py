@@ -1,4 +1,4 @@
-"""The users that call every route, and the objects that one of them owns."""
+"""The users that call every route, and the objects of one of them."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -38,7 +38,7 @@ async def create_people(resources: Resources) -> People:
         for person in (stranger, owner, root):
             await add_authenticator(scope, person)
         ids = await _add_one_of_each(scope, owner)
-    async with resources.unit_of_work() as uow:  # it has failed for good: its stream of events ends
+    async with resources.unit_of_work() as uow:  # a dead letter, so its stream of events ends
         failed = outbox.update().where(outbox.c.id == ids["job_id"])
         await uow.session.execute(failed.values(failed_at=func.now(), attempts=3, error="OSError"))
     return People(stranger, owner, root, ids)

@@ -1,4 +1,4 @@
-"""Who may use which route: each route for each kind of user."""
+"""Each route is open to the right kinds of users."""
 
 from uuid import UUID
 
@@ -53,7 +53,7 @@ async def test_each_route_answers_a_stranger_the_owner_and_a_superuser_as_listed
     ]
     expected = ACCESS[operation.id]
     if operation.method == "DELETE" and expected == OWN:
-        expected = (403, 200, 404)  # the owner was first
+        expected = (403, 200, 404)  # the owner has already changed it
 
     assert tuple(answer.status_code for answer in answers) == expected
 
@@ -87,6 +87,6 @@ async def test_only_the_listed_routes_need_no_login(
     answers = {op: await ask(client, op, {}, people.ids) for op in OPERATIONS}
 
     without_login = {str(op) for op, answer in answers.items() if answer.status_code != 401}
-    # A refresh token is a login of its own.
+    # A refresh token is its own authentication.
     assert without_login == OPEN - {"POST /api/v1/login/refresh"}
     assert len(OPERATIONS) == len(OPEN) + len(ACCESS)

@@ -162,7 +162,7 @@ async def test_the_last_use_is_stored_once_per_minute(
     assert await status_of(client, key) == 200
     assert (await last_use(resources, key_id))[0] is not None
 
-    # As if the minute had only begun, so that it does not end on a machine that stands still.
+    # As at the start of the minute, so that it does not end during the test on a slow machine.
     await set_last_use(resources, timedelta(hours=1))
     recent = await last_use(resources, key_id)
     assert [await status_of(client, key) for _ in range(3)] == [200] * 3
@@ -254,7 +254,7 @@ async def test_a_user_has_a_limited_number_of_keys_that_work(
     assert again.status_code == 201
 
 
-async def test_of_many_keys_created_at_once_no_more_than_the_limit_exist(
+async def test_simultaneous_requests_for_keys_do_not_exceed_the_limit(
     committing_resources: Resources,
 ) -> None:
     ada = await create_user(

@@ -1,4 +1,4 @@
-"""A page of another site makes a browser send requests. None of them changes who is logged in."""
+"""Requests from pages of other sites do not change the login of a browser."""
 
 import httpx2
 import pytest
@@ -24,7 +24,7 @@ async def test_a_form_of_another_site_does_not_log_a_browser_into_the_attackers_
     assert (ours.status_code, "set-cookie" in ours.headers) == (200, True)
 
 
-async def test_nor_does_the_second_step_of_a_login(
+async def test_the_second_step_from_another_site_does_not_log_a_browser_in(
     client: httpx2.AsyncClient, resources: Resources, ada: Person
 ) -> None:
     app = await enroll_authenticator(resources, ada)

@@ -1,4 +1,4 @@
-"""The life of an account, through the emails that it causes."""
+"""The emails of an account, from the sign-up to the deletion."""
 
 import re
 from collections.abc import AsyncIterator
@@ -49,7 +49,7 @@ def resources(committing_resources: Resources) -> Resources:
 
 
 class Post:
-    """Sends the emails that are waiting, and reads them."""
+    """A mailbox that first sends the waiting emails."""
 
     def __init__(self, run_worker: RunWorker, mail_catcher: MailCatcher) -> None:
         self._run_worker = run_worker
@@ -194,7 +194,7 @@ async def test_a_forgotten_password_is_reset_by_email_and_all_sessions_end(
     answer = await reset(client, token)
     assert answer.json() == {"message": "Password updated successfully"}
     assert (await client.get(f"{API}/users/me", headers=ada.headers)).status_code == 401
-    # The owner has shown up: what others guessed does not keep them out.
+    # After the reset, earlier guesses no longer keep the owner out.
     assert (await log_in(client, password=NEW)).status_code == 200
     assert (await reset(client, token)).json()["detail"] == "Invalid token"
 
@@ -436,7 +436,7 @@ async def test_no_secret_is_stored_in_plain_text(
     post: Post,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Plant secrets in every request that can carry one, and search everything that is stored."""
+    """Send secrets in all requests that can contain one, and search all stored data."""
     caplog.set_level("DEBUG")
     caplog.set_level("INFO", logger="email.log")  # the email server that the tests run
     planted = [f"{word}-{uuid4().hex[:12]}" for word in ("first", "second", "third", "wrong")]
@@ -467,7 +467,7 @@ async def test_no_secret_is_stored_in_plain_text(
     )
     assert len(planted) == 24
     assert [secret for secret in planted if secret in kept] == []
-    assert ADA["email"] in kept  # it has looked
+    assert ADA["email"] in kept  # the test has read the email
 
 
 async def secrets_of_a_second_factor_and_a_key(

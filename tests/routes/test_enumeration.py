@@ -1,4 +1,4 @@
-"""A response does not reveal whether an address has an account, neither by words nor by time."""
+"""A response reveals neither by its text nor by its time whether an address has an account."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -21,11 +21,11 @@ Request = Callable[[int], Awaitable[httpx2.Response]]
 Clock = Callable[[], float]
 
 CLOCKS: tuple[Clock, ...] = (time.perf_counter, time.process_time)
-"""Wall time, and the time of the processor, which other work on the machine does not disturb."""
+"""Wall time and processor time. Other work on the machine hardly affects processor time."""
 
 
 async def medians(requests: Mapping[str, Request]) -> list[dict[str, float]]:
-    """Measure the requests in turns by each clock, so that other work slows them all equally."""
+    """Measure the requests in turns with each clock, so that other work affects all of them."""
     times: list[dict[str, list[float]]] = [{name: [] for name in requests} for _ in CLOCKS]
     for number in range(ROUNDS):
         for name, request in requests.items():
@@ -37,7 +37,7 @@ async def medians(requests: Mapping[str, Request]) -> list[dict[str, float]]:
 
 
 async def assert_alike(requests: Mapping[str, Request]) -> None:
-    """Compare medians. Other work may spoil one measurement, but a leak spoils all of them."""
+    """Compare medians. Other work may spoil one measurement, but a leak shows in all of them."""
     ratios: list[dict[str, float]] = []
     for _ in range(TRIES):
         for measured in await medians(requests):

@@ -1,4 +1,4 @@
-"""Access tokens that others made, or that we made for something else: 401 each."""
+"""Forged access tokens, and valid tokens for another purpose, are answered with 401."""
 
 import base64
 import json
@@ -30,12 +30,12 @@ def unsigned(algorithm: object) -> Forgery:
 
 
 def with_claims(**changes: object) -> Forgery:
-    """Our own signature under claims that we would not make."""
+    """Sign claims that the service never makes, with its own key."""
     return lambda settings, person: signed(settings, claims_of(settings, person, **changes))
 
 
 def with_header(**changes: object) -> Forgery:
-    """Our own signature under a header that we would not make."""
+    """Sign with a header that the service never makes, with its own key."""
     return lambda settings, person: signed(settings, claims_of(settings, person), header=changes)
 
 

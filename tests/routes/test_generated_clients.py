@@ -1,4 +1,4 @@
-"""A client generated from the OpenAPI has the names that the reference template's has."""
+"""A client that is generated from the OpenAPI document has the names of the reference template."""
 
 import httpx2
 

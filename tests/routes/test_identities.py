@@ -176,7 +176,7 @@ async def test_with_a_passkey_the_last_provider_may_go_but_then_the_passkey_stay
     assert (unlinked.status_code, removed.status_code) == (200, 409)
 
 
-async def test_of_a_provider_and_a_passkey_removed_at_once_one_stays(
+async def test_a_provider_and_a_passkey_cannot_both_be_removed_at_once(
     committing_resources: Resources, acme: TestProvider
 ) -> None:
     async with open_browser(committing_resources, acme=acme) as browser:
@@ -195,7 +195,7 @@ async def test_of_a_provider_and_a_passkey_removed_at_once_one_stays(
     assert sorted(answer.status_code for answer in answers) == [200, 409]
 
 
-async def test_of_two_identities_unlinked_at_once_one_stays(
+async def test_two_identities_cannot_both_be_unlinked_at_once(
     committing_resources: Resources, acme: TestProvider, other: TestProvider
 ) -> None:
     other.person["email"] = acme.person["email"]

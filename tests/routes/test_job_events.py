@@ -56,7 +56,7 @@ def resources(committing_resources: Resources) -> Resources:
 async def client(
     resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of a service that looks often at who may still read."""
+    """A client of a service that often checks who may still read."""
     monkeypatch.setattr(open_streams, "RECHECK_INTERVAL", 0.1)
     app = create_application(resources.settings, open_resources=already_open(resources))
     async with listening(app) as port, client_of(port) as client:
@@ -158,7 +158,7 @@ async def test_a_canceled_job_ends_its_stream(
         assert [event.state for event in await stream.rest()] == ["cancelled"]
 
 
-async def test_a_job_that_has_finished_is_one_event_and_then_nothing_to_reconnect_for(
+async def test_a_finished_job_is_a_single_event_and_the_client_does_not_reconnect(
     resources: Resources, run_worker: RunWorker, client: httpx2.AsyncClient, ada: Person
 ) -> None:
     async def paint(_: JobContext, __: Paint) -> None:
@@ -176,7 +176,7 @@ async def test_a_job_that_has_finished_is_one_event_and_then_nothing_to_reconnec
     assert (again.status_code, again.content) == (204, b"")
 
 
-async def test_a_job_that_was_never_sent_is_watched_from_its_row_on(
+async def test_a_stream_shows_a_job_that_was_never_sent(
     resources: Resources, run_worker: RunWorker, watch: Watch, ada: Person
 ) -> None:
     async def paint(_: JobContext, __: Paint) -> None:
@@ -239,7 +239,7 @@ async def test_a_stream_ends_when_the_access_token_expires(
         assert [event.state for event in await stream.rest()] == ["queued"]
 
 
-async def test_a_stream_is_for_those_who_may_read_the_job(
+async def test_a_stream_is_only_for_users_who_may_read_the_job(
     resources: Resources, client: httpx2.AsyncClient, ada: Person
 ) -> None:
     job_id = await enqueue(resources, ada)
@@ -249,7 +249,7 @@ async def test_a_stream_is_for_those_who_may_read_the_job(
     assert (await client.get(path_of(job_id), headers=stranger.headers)).status_code == 403
 
 
-async def test_a_user_has_a_few_streams_and_a_process_has_more(
+async def test_the_streams_of_a_user_and_of_a_process_are_limited(
     resources: Resources, client: httpx2.AsyncClient, watch: Watch, ada: Person
 ) -> None:
     job_id = await enqueue(resources, ada)
@@ -266,7 +266,7 @@ async def test_a_user_has_a_few_streams_and_a_process_has_more(
     assert (fourth.status_code, fourth.headers["Retry-After"]) == (503, "5")
 
 
-async def test_a_deploy_does_not_wait_for_streams(resources: Resources, ada: Person) -> None:
+async def test_a_deploy_does_not_wait_for_open_streams(resources: Resources, ada: Person) -> None:
     job_id = await enqueue(resources, ada)
     port = free_port()
     api = ("-m", "uvicorn", "main:app", "--no-proxy-headers", "--port", str(port))

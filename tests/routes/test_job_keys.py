@@ -1,4 +1,4 @@
-"""A key that many requests want for their job at the same time."""
+"""Many simultaneous requests use the same key for their jobs."""
 
 import asyncio
 from collections import Counter
@@ -14,7 +14,7 @@ from app.schemas.jobs import BuildSignupReport
 from tests.support.service import already_open, serve
 
 REQUESTS = 60
-"""More than the pool has connections."""
+"""More requests than connections in the pool."""
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-async def test_of_many_simultaneous_requests_for_one_job_one_gets_it_and_the_others_a_conflict(
+async def test_one_of_many_simultaneous_requests_gets_the_job_and_the_others_a_conflict(
     client: httpx2.AsyncClient,
 ) -> None:
     responses = await asyncio.gather(*(client.post("/reports") for _ in range(REQUESTS)))

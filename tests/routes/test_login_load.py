@@ -1,4 +1,4 @@
-"""Logins keep the processor busy, but other requests do not wait for them."""
+"""Logins keep the processor busy without delaying other requests."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ TRIES = 3
 
 FLOOD = 100
 LONGEST_DELAY = 1.5
-"""Seconds that a flood of wrong logins may add to a right one."""
+"""Seconds by which a flood of wrong logins may delay a correct one."""
 
 
 @pytest.mark.timing

@@ -107,7 +107,7 @@ async def test_a_code_works_once(client: httpx2.AsyncClient, app: Authenticator)
     assert (await both_steps(client, app.code(later=1))).status_code == 200
 
 
-async def test_of_the_same_code_sent_several_times_at_once_one_works(
+async def test_a_code_that_is_sent_several_times_at_once_works_once(
     committing_resources: Resources,
 ) -> None:
     ada = await create_user(committing_resources, password_hash=await hash_password(PASSWORD))
@@ -131,7 +131,7 @@ async def test_one_challenge_opens_one_session(committing_resources: Resources) 
     assert [answer.status_code for answer in answers].count(200) == 1
     async with committing_resources.unit_of_work() as uow:
         count = await uow.session.scalar(select(func.count()).select_from(UserSession))
-    assert count == 2  # the one that she has had before, and this
+    assert count == 2  # her earlier session and this one
 
 
 @pytest.mark.usefixtures("app")
@@ -224,7 +224,7 @@ async def test_after_ten_wrong_codes_even_a_right_one_has_to_wait(
     assert 0 < int(refused.headers["retry-after"]) <= 900
 
 
-async def test_of_codes_guessed_at_once_at_most_ten_are_compared(
+async def test_at_most_ten_of_many_simultaneous_codes_are_compared(
     committing_resources: Resources,
 ) -> None:
     ada = await create_user(committing_resources, password_hash=await hash_password(PASSWORD))
@@ -240,7 +240,7 @@ async def test_of_codes_guessed_at_once_at_most_ten_are_compared(
     assert late.status_code == 429
 
 
-async def test_of_many_codes_sent_at_once_a_late_right_one_is_refused(
+async def test_a_right_code_behind_many_wrong_ones_is_refused(
     committing_resources: Resources,
 ) -> None:
     ada = await create_user(committing_resources, password_hash=await hash_password(PASSWORD))
@@ -282,7 +282,7 @@ async def test_guesses_of_a_challenge_are_counted(resources: Resources) -> None:
 async def test_after_a_hundred_wrong_codes_in_a_row_only_a_recovery_code_helps(
     client: httpx2.AsyncClient, resources: Resources, app: Authenticator
 ) -> None:
-    """Also while Redis is down and the throttle does not count."""
+    """Even if Redis is down and the throttle does not count."""
     async with resources.unit_of_work() as uow:
         await uow.session.execute(update(TotpFactor).values(failures=MAX_FAILURES - 1))
     assert (await both_steps(client, app.wrong_code)).status_code == 400

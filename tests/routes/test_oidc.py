@@ -1,4 +1,4 @@
-"""Logging in with an OpenID Connect provider, and the account that it leads to."""
+"""Logins with an OpenID Connect provider, and the resulting accounts."""
 
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit

@@ -1,4 +1,4 @@
-"""Forged and misplaced responses to the callback: none of them logs in."""
+"""Forged and misplaced responses to the callback do not log in."""
 
 from functools import partial
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit

@@ -1,4 +1,4 @@
-"""The OpenAPI document introduces the service: /docs can be used without the manual."""
+"""The OpenAPI document describes the service so well that /docs needs no manual."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +27,7 @@ OPERATIONS = operations()
 
 
 def contents(operation: Operation) -> Iterator[dict[str, Any]]:
-    """Yield what the request and the responses of an operation may consist of."""
+    """Yield the contents of the request and the responses of an operation."""
     if "requestBody" in operation:
         yield from operation["requestBody"]["content"].values()
     for response in operation["responses"].values():
@@ -106,7 +106,7 @@ def test_everything_that_a_client_sends_has_a_largest_size(operation_id: str) ->
     body = operation.get("requestBody", {"content": {}})["content"]
     schemas += [content["schema"] for content in body.values()]
 
-    # A wrong login gets the same answer whatever its length; MAX_BODY_SIZE limits it.
+    # A wrong login gets the same answer at any length, and MAX_BODY_SIZE limits it.
     if operation_id != "login-login_access_token":
         assert [*unlimited(*schemas)] == []
 

@@ -1,4 +1,4 @@
-"""Registering, naming, and removing passkeys, and logging in with one alone."""
+"""Users register, rename, and remove passkeys, and log in with a passkey alone."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -47,7 +47,7 @@ Problem = tuple[int, str]
 
 @dataclass(frozen=True)
 class Device:
-    """A device of a user, at the service."""
+    """A device of a user that uses the service."""
 
     client: httpx2.AsyncClient
     authenticator: SoftwareAuthenticator
@@ -238,7 +238,7 @@ async def test_an_answer_for_another_site_or_without_its_user_is_refused(
     phone: Device, resources: Resources, ada: Person, changed: dict[str, Any]
 ) -> None:
     await phone.register(ada)
-    # It has the registered passkey, and does everything else right.
+    # The device has the registered passkey and does everything else correctly.
     evil = replace(phone, authenticator=replace(phone.authenticator, **changed))
     answer = await evil.log_in()
     registered = await evil.register(ada)
@@ -397,7 +397,7 @@ async def test_a_login_with_the_password_asks_for_the_passkey(phone: Device, ada
     assert answer.status_code == 200, answer.text
 
 
-async def test_the_passkey_of_another_user_is_no_second_factor(
+async def test_the_passkey_of_another_user_is_not_accepted_as_a_second_factor(
     phone: Device, resources: Resources, ada: Person
 ) -> None:
     eve = await create_user(resources, "eve")
@@ -416,7 +416,9 @@ async def test_the_passkey_of_another_user_is_no_second_factor(
     assert problem(await phone.client.post(path, json=own_login)) == EXPIRED
 
 
-async def test_a_signature_that_is_a_proof_is_no_second_factor(phone: Device, ada: Person) -> None:
+async def test_the_signature_of_a_proof_is_not_accepted_as_a_second_factor(
+    phone: Device, ada: Person
+) -> None:
     await phone.register(ada)
     token = {"token": (await begin_second_step(phone))["token"]}
     begun = await phone.begin(f"{API}/login/reauthenticate", headers=ada.headers)
@@ -442,7 +444,7 @@ async def test_the_first_second_factor_brings_recovery_codes_and_ends_other_sess
     assert me.status_code == 401
 
 
-async def test_beside_an_authenticator_app_either_is_enough(
+async def test_a_passkey_or_an_authenticator_app_is_enough_for_the_second_step(
     phone: Device, resources: Resources, ada: Person
 ) -> None:
     app = await enroll_authenticator(resources, ada)
@@ -543,10 +545,10 @@ async def use_as_second_factor(phone: Device, ada: Person, password: str) -> htt
     return await phone.client.post(f"{API}/login/second-factor", json=body)
 
 
-async def test_an_attackers_passkey_is_worth_nothing_once_the_owner_has_reset_the_password(
+async def test_after_a_reset_a_passkey_of_the_attacker_does_not_log_in(
     phone: Device, resources: Resources, ada: Person
 ) -> None:
-    """And a thief of the mailbox cannot get rid of the owner's passkey either."""
+    """A thief of the mailbox cannot remove the owner's passkey, either."""
     await phone.register(ada)
     await reset_password(phone, resources, ada, "a fresh battery")
     alone = await phone.log_in()
@@ -559,7 +561,7 @@ async def test_an_attackers_passkey_is_worth_nothing_once_the_owner_has_reset_th
     )
 
 
-async def test_after_a_reset_a_passkey_is_enough_again_once_it_was_used_beside_the_password(
+async def test_after_a_reset_a_passkey_works_alone_once_it_was_used_with_the_password(
     phone: Device, resources: Resources, ada: Person
 ) -> None:
     await phone.register(ada)

@@ -1,4 +1,4 @@
-"""Operating queues and jobs over HTTP: the same as on the command line, with an audit trail."""
+"""Operators manage queues and jobs over HTTP as on the command line, with an audit trail."""
 
 import httpx2
 import pytest
@@ -55,7 +55,7 @@ async def test_a_queue_is_paused_limited_and_resumed_for_a_reason(
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 201, "two\nlines"])
-async def test_a_reason_says_something_in_one_line(
+async def test_a_reason_is_one_line_and_not_empty(
     client: httpx2.AsyncClient, operator: Person, reason: str
 ) -> None:
     answer = await client.post(
@@ -107,7 +107,7 @@ async def test_jobs_are_listed_by_state_and_argument(
     ],
     ids=["argument", "cursor", "finished"],
 )
-async def test_a_filter_that_makes_no_sense_is_explained(
+async def test_an_invalid_filter_is_explained(
     client: httpx2.AsyncClient, operator: Person, query: dict[str, str]
 ) -> None:
     answer = await client.get("/api/v1/jobs/", headers=operator.headers, params=query)

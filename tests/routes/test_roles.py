@@ -77,7 +77,7 @@ async def test_one_permission_is_not_another(
     assert (await client.get(f"{API}/audit-events/", headers=ada.headers)).status_code == 403
 
 
-def test_a_route_cannot_require_a_permission_that_does_not_exist() -> None:
+def test_a_route_cannot_require_an_unknown_permission() -> None:
     with pytest.raises(ValueError, match="reports:raed"):
         requires("reports:raed")
 

@@ -13,7 +13,7 @@ FOREIGN = "https://evil.example.com"
 async def ask_to_refresh(
     resources: Resources, headers: dict[str, str], **changes: object
 ) -> httpx2.Response:
-    """Call a route that acts on a cookie, without one, of a service with changed settings."""
+    """Call a route that reads a cookie, without a cookie, in a service with changed settings."""
     async with serve(with_settings(resources, **changes)) as client:
         return await client.post(f"{API}/login/refresh", headers=headers)
 

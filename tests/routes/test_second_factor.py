@@ -106,7 +106,7 @@ async def test_sessions_that_started_without_the_factor_end_when_it_is_confirmed
 async def test_a_session_that_starts_while_the_factor_is_confirmed_ends(
     committing_resources: Resources,
 ) -> None:
-    """A login has found no second factor, and is about to start a session without it."""
+    """A login has found no second factor and is about to start a session without it."""
     ada = await create_user(committing_resources, password_hash=await hash_password(PASSWORD))
     async with serve(committing_resources) as client:
         app = await begin(client, ada)
@@ -125,7 +125,7 @@ async def test_a_session_that_starts_while_the_factor_is_confirmed_ends(
 async def test_a_login_that_waits_while_the_factor_is_confirmed_needs_it(
     committing_resources: Resources,
 ) -> None:
-    """A statement that waits for a lock sees other tables as they were before."""
+    """A statement that waits for a lock sees an earlier state of the other tables."""
     ada = await create_user(committing_resources, password_hash=await hash_password(PASSWORD))
     async with serve(committing_resources) as client:
         async with open_anonymous_scope(committing_resources) as confirming:
@@ -155,7 +155,7 @@ async def test_changing_the_second_factor_needs_the_password(
     assert await status(client, ada) == ((True, 10) if app else (False, 0))
 
 
-async def test_of_recovery_codes_renewed_twice_at_once_ten_work(
+async def test_two_simultaneous_renewals_leave_ten_recovery_codes(
     committing_resources: Resources,
 ) -> None:
     ada = await create_user(committing_resources, password_hash=await hash_password(PASSWORD))

@@ -31,7 +31,7 @@ async def count_sessions(resources: Resources) -> int:
         return await uow.session.scalar(select(func.count()).select_from(UserSession)) or 0
 
 
-async def test_a_refresh_token_buys_the_next_access_token(
+async def test_a_refresh_token_returns_the_next_access_token(
     client: httpx2.AsyncClient, ada: Person
 ) -> None:
     answer = await refresh(client, ada.refresh_token)
@@ -44,7 +44,7 @@ async def test_a_refresh_token_buys_the_next_access_token(
 
 
 async def use_long_ago(resources: Resources, *, seconds: int) -> None:
-    """Let some time pass since the last use of every refresh token."""
+    """Make the last use of all refresh tokens earlier."""
     async with resources.unit_of_work() as uow:
         earlier = RefreshToken.used_at - timedelta(seconds=seconds)
         await uow.session.execute(update(RefreshToken).values(used_at=earlier))
@@ -62,7 +62,7 @@ async def assert_session_has_ended(
 async def test_two_tabs_that_refresh_at_the_same_moment_stay_logged_in(
     committing_resources: Resources,
 ) -> None:
-    """They share one cookie: after each of 50 rounds, both have the same successor."""
+    """They share a cookie. After each of 50 rounds, both have the same successor."""
     ada = await create_user(committing_resources)
     token = ada.refresh_token
     async with serve(committing_resources) as client:
@@ -80,7 +80,7 @@ async def test_two_tabs_that_refresh_at_the_same_moment_stay_logged_in(
 async def test_a_stolen_token_that_is_used_after_its_successor_ends_the_session(
     client: httpx2.AsyncClient, resources: Resources, ada: Person
 ) -> None:
-    """At once, and however recently it was used."""
+    """At once, however recently the token was used."""
     second = (await refresh(client, ada.refresh_token)).json()
     third = (await refresh(client, second["refresh_token"])).json()
     stolen = await refresh(client, ada.refresh_token)
@@ -159,7 +159,7 @@ async def session_end(resources: Resources) -> timedelta:
 
 
 async def let_pass(resources: Resources, since_seen: timedelta, age: timedelta) -> None:
-    """Set how long ago the only session was seen last, and began."""
+    """Set the age of the only session, and the time since it was last seen."""
     async with resources.unit_of_work() as uow:
         seen_at = func.now() - since_seen
         idle = timedelta(seconds=resources.settings.session_idle_lifetime)
@@ -297,10 +297,10 @@ async def test_logging_out_ends_the_session_at_once_and_deletes_the_cookie(
 
 
 async def test_the_cookie_alone_logs_out(client: httpx2.AsyncClient, ada: Person) -> None:
-    """The access token of a page that was opened yesterday has expired."""
+    """The access token of yesterday's page has expired."""
     cookie = await cookie_of(client, ada)
     tokens = (await client.post(REFRESH, headers=cookie)).json()
-    # The cookie has been replaced meanwhile, as by another tab.
+    # The cookie has been replaced meanwhile, as another tab does.
     answer = await client.post(f"{API}/logout", headers=cookie | bearer("expired"))
 
     assert (answer.status_code, answer.json()) == (200, {"message": "Logged out"})
@@ -308,7 +308,7 @@ async def test_the_cookie_alone_logs_out(client: httpx2.AsyncClient, ada: Person
     assert await is_good(client, ada.access_token)
 
 
-async def test_logging_out_twice_is_no_error(client: httpx2.AsyncClient, ada: Person) -> None:
+async def test_logging_out_twice_is_not_an_error(client: httpx2.AsyncClient, ada: Person) -> None:
     cookie = await cookie_of(client, ada)
     for _ in range(2):
         assert (await client.post(f"{API}/logout", headers=cookie)).status_code == 200
@@ -424,7 +424,7 @@ async def test_the_database_stores_no_token_in_plain_text(
 async def test_a_session_that_starts_while_the_password_changes_ends(
     committing_resources: Resources,
 ) -> None:
-    """The old password is right when it is checked, and wrong when the session starts."""
+    """The old password is correct when it is checked, but wrong when the session starts."""
     ada = await create_user(committing_resources, password_hash=await hash_password(PASSWORD))
     async with serve(committing_resources) as client:
         async with committing_resources.unit_of_work() as uow:

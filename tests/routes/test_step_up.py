@@ -48,13 +48,13 @@ NEED_A_RECENT_PROOF = {
     "dead_letters-retry_dead_letters",
     "dead_letters-discard_dead_letters",
 }
-"""Whatever would let a thief stay in, or destroy something. A new route of this kind belongs here,
+"""Routes that would let a thief keep access or destroy data. A new route of this kind belongs here
 and needs `dependencies=[Depends(requires_recent(minutes=5))]`.
 """
 
 
 async def let_pass(resources: Resources, *, minutes: int, person: Person | None = None) -> None:
-    """Let some time pass since users have proven who they are."""
+    """Make the last proof of users earlier."""
     sessions = update(UserSession)
     if person is not None:
         sessions = sessions.where(UserSession.id == person.session_id)
@@ -93,7 +93,7 @@ async def test_with_a_stolen_access_token_each_route_asks_for_a_proof_as_listed(
 
 
 def is_proof_required(answer: httpx2.Response) -> bool:
-    """Return the answer's verdict. Some answers of another status are no JSON."""
+    """Return whether the answer asks for a proof. Answers with another status may not be JSON."""
     if answer.status_code != 403:
         return False
     return bool(answer.json()["type"] == "urn:problem:recent-proof-required")
@@ -154,7 +154,7 @@ async def test_the_second_factor_is_a_proof(
     assert event == ({"method": "totp" if kind == "code" else "recovery_code"},)
 
 
-async def test_a_login_is_a_proof_and_refreshing_is_none(
+async def test_a_login_is_a_proof_but_a_refresh_is_not(
     client: httpx2.AsyncClient, resources: Resources, ada: Person
 ) -> None:
     await let_pass(resources, minutes=5)
@@ -241,7 +241,7 @@ async def test_users_may_work_without_a_recent_proof(
     assert await resources.reader.scalar(select(func.count()).select_from(Item)) == 1
 
 
-async def test_an_api_key_cannot_prove_anything_and_needs_not(
+async def test_an_api_key_needs_no_proof_and_cannot_give_one(
     client: httpx2.AsyncClient, resources: Resources
 ) -> None:
     root = await create_user(resources, "root", superuser=True)

@@ -1,4 +1,4 @@
-"""A second factor as a duty: SUPERUSERS_NEED_SECOND_FACTOR."""
+"""Superusers must have a second factor with SUPERUSERS_NEED_SECOND_FACTOR."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -63,7 +63,7 @@ async def test_a_superuser_without_the_factor_may_only_set_it_up(
     assert {str(operation) for operation in GUARDED} >= ALLOWED
 
 
-async def test_once_it_is_set_up_a_superuser_may_do_everything_at_once(
+async def test_a_superuser_may_do_everything_right_after_the_factor_is_set_up(
     client: httpx2.AsyncClient, root: Person
 ) -> None:
     proof = {"current_password": PASSWORD}
@@ -77,7 +77,7 @@ async def test_once_it_is_set_up_a_superuser_may_do_everything_at_once(
     assert (await client.get(f"{API}/users/", headers=root.headers)).status_code == 403
 
 
-async def test_others_need_no_second_factor(
+async def test_other_users_need_no_second_factor(
     client: httpx2.AsyncClient, resources: Resources
 ) -> None:
     ada = await create_user(resources)

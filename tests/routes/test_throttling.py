@@ -64,7 +64,7 @@ async def test_fifty_wrong_passwords_at_once_are_ten_guesses(
     assert (codes.count(400), codes.count(429)) == (10, 40)
 
 
-async def test_of_many_guesses_at_once_none_is_looked_at_beyond_the_limit(
+async def test_simultaneous_guesses_beyond_the_limit_are_not_checked(
     committing_resources: Resources,
 ) -> None:
     ada = await create_user(committing_resources, password_hash=await hash_password(PASSWORD))
@@ -86,7 +86,7 @@ async def test_an_unknown_email_is_limited_like_a_known_one(
     assert await statuses(client, "nobody@example.com", 11) == [400] * 10 + [429]
 
 
-async def test_right_passwords_are_not_counted(committing_resources: Resources) -> None:
+async def test_correct_passwords_are_not_counted(committing_resources: Resources) -> None:
     ada = await create_user(committing_resources, password_hash=await hash_password(PASSWORD))
     async with service(committing_resources, limits(address=10)) as client:
         answers = [await log_in(client, ada.email) for _ in range(15)]
@@ -110,7 +110,7 @@ async def test_an_ip_address_is_limited_whatever_accounts_it_tries(resources: Re
     assert tries == [400] * 10 + [429]
 
 
-async def test_guesses_lock_the_owner_out_no_longer_than_the_window(
+async def test_guesses_lock_the_owner_out_for_at_most_one_window(
     resources: Resources, ada: Person
 ) -> None:
     async with service(resources, {"throttle_window": 2} | limits(account=1)) as client:
@@ -181,7 +181,7 @@ async def test_guesses_of_the_password_within_a_session_are_counted(
     assert [answer.status_code for answer in answers] == [400] * 10 + [429]
 
 
-async def test_of_many_guesses_within_a_session_none_is_looked_at_beyond_the_limit(
+async def test_simultaneous_guesses_within_a_session_are_not_checked_beyond_the_limit(
     committing_resources: Resources,
 ) -> None:
     ada = await create_user(committing_resources, password_hash=await hash_password(PASSWORD))

@@ -1,4 +1,4 @@
-"""Superusers see what gives access to the account of another user, and end it."""
+"""Superusers see and end the access to the account of another user."""
 
 import httpx2
 import pytest

@@ -63,7 +63,7 @@ async def test_an_email_is_taken_whatever_its_case(
     assert len(await queues[EMAIL].queued_jobs()) == 1
 
 
-async def test_of_simultaneous_sign_ups_with_one_email_one_succeeds(
+async def test_one_of_several_simultaneous_sign_ups_with_an_email_succeeds(
     committing_resources: Resources, queues: QueuePools
 ) -> None:
     async with serve(committing_resources) as client:

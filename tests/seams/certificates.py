@@ -1,4 +1,4 @@
-"""A certificate authority of our own, as companies have one."""
+"""A private certificate authority, like those of companies."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ class Certificates:
 
 
 def issue_certificates(folder: Path, *names: str) -> Certificates:
-    """Found an authority, and issue a certificate for 127.0.0.1 and names."""
+    """Create an authority, and issue a certificate for 127.0.0.1 and names."""
     authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority_name = _name("Private authority")
     authority = (

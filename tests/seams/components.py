@@ -1,4 +1,4 @@
-"""Programs that these tests need and that no Python package brings."""
+"""Programs that these tests need and that no Python package contains."""
 
 import os
 import re
@@ -14,7 +14,7 @@ SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin"
 def find_component(name: str, package: str) -> Path:
     """Return a program's path.
 
-    Without it, the test counts as not run and says what to install; in CI it fails.
+    Without the program, the test is skipped with the name of its package. In CI, it fails.
     """
     path = ":".join([os.environ.get("PATH", os.defpath), SYSTEM_FOLDERS, *_newest_postgres()])
     if found := shutil.which(name, path=path):
@@ -32,7 +32,7 @@ def _newest_postgres() -> list[str]:
 
 
 def version_of(program: Path) -> tuple[int, ...]:
-    shown = subprocess.run(  # noqa: S603  a component that is about to be run
+    shown = subprocess.run(  # noqa: S603  a component of this test
         [program, "--version"], capture_output=True, text=True, check=True
     )
     number = re.search(r"(\d+)\.(\d+)", shown.stdout)

@@ -1,4 +1,4 @@
-"""What the tests of seams share: settings, an inbox, and a table at the end."""
+"""The fixtures of the seam tests: settings, an inbox, and a table at the end."""
 
 import asyncio
 import gc
@@ -24,7 +24,7 @@ def report(record_property: Callable[[str, object], None]) -> Report:
 
 @pytest.fixture(autouse=True)
 def sockets_left_to_gc() -> Iterator[None]:
-    """Ignore the warnings for sockets of a dead server: redis-py leaves some to the collector."""
+    """Ignore warnings for sockets of a dead server, which redis-py leaves to the collector."""
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
@@ -33,7 +33,7 @@ def sockets_left_to_gc() -> Iterator[None]:
 
 @pytest.fixture
 def inbox(tmp_path: Path) -> Iterator[MailCatcher]:
-    """A mail server of the test's own."""
+    """A mail server for this test."""
     with MailCatcher(tmp_path / "mails") as catcher:
         yield catcher
 
@@ -48,7 +48,7 @@ def redis_number(worker_id: str) -> int:
 def own_settings(
     servers: Servers, worker_id: str, redis_number: int, inbox: MailCatcher
 ) -> Iterator[Settings]:
-    """Settings with a database of the test's own on the servers that all tests share."""
+    """Settings with a separate database on the servers that all tests share."""
     name = f"seams_{worker_id}_{os.getpid()}"
     asyncio.run(copy_template(servers, name))
     yield settings_for(servers, name, redis_number, **under_load(inbox))

@@ -1,4 +1,4 @@
-"""The service's processes on servers that a test brings."""
+"""The processes of the service on the servers of a test."""
 
 import asyncio
 import sys
@@ -61,7 +61,7 @@ class Deployment:
         return process
 
     async def end(self) -> None:
-        """End all processes, and print what they wrote last: pytest shows it on failure."""
+        """End all processes, and print the ends of their logs, which pytest shows on failure."""
         for process in self.processes:
             if process.is_running:
                 await process.kill()
@@ -70,7 +70,7 @@ class Deployment:
 
 @asynccontextmanager
 async def deployed(settings: Settings, folder: Path) -> AsyncIterator[Deployment]:
-    """Yield a deployment without processes, and end what is started in it."""
+    """Yield a deployment without processes. End all processes that a test starts in it."""
     deployment = Deployment(settings, folder)
     try:
         yield deployment

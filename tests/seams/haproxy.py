@@ -10,7 +10,7 @@ from dev.server import Server, running
 from tests.seams.components import find_component
 
 SERVERS_PATH = "/haproxy/servers"
-"""Where HAProxy says how many servers it can use."""
+"""The page where HAProxy shows the number of usable servers."""
 
 CONFIGURATION = """\
 global
@@ -38,9 +38,9 @@ backend api
 
 @contextmanager
 def haproxy(folder: Path, ports: Sequence[int], *, prefix: str = "") -> Iterator[int]:
-    """Run HAProxy before processes of the API; yield the port where clients come in.
+    """Run HAProxy in front of processes of the API, and yield the port for clients.
 
-    With a prefix, clients see the service below it, and the service does not see it.
+    With a prefix, clients use the service below it, and HAProxy removes it.
     """
     program = find_component("haproxy", "haproxy")
     place = Folder(folder)
@@ -63,7 +63,7 @@ def haproxy(folder: Path, ports: Sequence[int], *, prefix: str = "") -> Iterator
 
 
 def _answers(port: int) -> bool:
-    """Return whether a request comes through: HAProxy answers 503 while no process is ready."""
+    """Return whether a request succeeds. HAProxy answers 503 while no process is ready."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/health/live")

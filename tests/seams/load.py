@@ -1,4 +1,4 @@
-"""People who sign up without a pause, and what became of them."""
+"""Users who sign up without a pause, and the results."""
 
 import asyncio
 import time
@@ -15,19 +15,19 @@ from dev.mail_catcher import MailCatcher
 from tests.seams.deployment import Deployment
 
 RATE = 0.25
-"""Seconds between two sign-ups: what a busy machine can do, since each hashes a password."""
+"""Seconds between two sign-ups. Even a busy machine can hash a password in this time."""
 
 PATIENCE = 60
-"""Seconds that a person waits for an answer."""
+"""Seconds that a client waits for an answer."""
 
 PEOPLE = text("SELECT email FROM users")
 
 
 @dataclass
 class Load:
-    """`accepted` says when a person's sign-up was answered with 201, in Unix seconds.
+    """`accepted` has the time when a sign-up was answered with 201, in Unix seconds.
 
-    `slowest` is the longest that a person has waited for an answer, in seconds.
+    `slowest` is the longest wait for an answer, in seconds.
     """
 
     client: httpx2.AsyncClient
@@ -53,7 +53,7 @@ class Load:
             self.asked_again_after.append(float(answer.headers["Retry-After"]))
 
     def first_accepted_after(self, moment: float) -> float:
-        """Return how many seconds after a moment a sign-up worked that had begun to fail."""
+        """Return the seconds from a moment until the next successful sign-up."""
         later = sorted(at for at in self.accepted.values() if at > moment)
         gaps = [
             (following - at, following)
@@ -64,7 +64,7 @@ class Load:
 
 @asynccontextmanager
 async def signing_up(deployment: Deployment, *, every: float) -> AsyncIterator[Load]:
-    """Sign up one person after the other while the block lasts, on kept-alive connections."""
+    """Sign up users one after another until the block ends, on keep-alive connections."""
     stop = asyncio.Event()
     async with httpx2.AsyncClient(base_url=deployment.api_url, timeout=PATIENCE) as client:
         load = Load(client)
@@ -87,14 +87,14 @@ async def signing_up(deployment: Deployment, *, every: float) -> AsyncIterator[L
 
 
 def welcomed(catcher: MailCatcher) -> Counter[str]:
-    """Return how many welcome emails each person has got."""
+    """Return the number of welcome emails of each user."""
     return Counter(email.to[0] for email in catcher.messages() if email.subject == "Welcome")
 
 
 async def wait_until_welcomed(
     catcher: MailCatcher, people: set[str], *, within: float
 ) -> Counter[str]:
-    """Wait until all people have their email, or for so many seconds."""
+    """Wait until all users have their emails, or until the time is over."""
     deadline = time.monotonic() + within
     while not people <= welcomed(catcher).keys() and time.monotonic() < deadline:
         await asyncio.sleep(0.1)

@@ -23,7 +23,7 @@ def pgbouncer_supports_prepared_statements() -> bool:
 def pgbouncer(
     folder: Path, target: str, *, pool_size: int, prepared_statements: int = 0
 ) -> Iterator[str]:
-    """Run PgBouncer with transaction pooling before a database; yield the URL that leads there."""
+    """Run PgBouncer with transaction pooling in front of a database, and yield its URL."""
     program = find_component("pgbouncer", "pgbouncer")
     url = make_url(target)
     place = Folder(folder)

@@ -1,4 +1,4 @@
-"""Two PostgreSQL servers, of which one follows the other until it is promoted."""
+"""Two PostgreSQL servers, a primary and a standby that can be promoted."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ APPLICATION = "standby"
 
 @dataclass
 class PostgresServer:
-    """A server that can be killed. `settings` are given to it on its command line."""
+    """A server that can be killed. Its command line has the `settings`."""
 
     cluster: Cluster
     settings: Mapping[str, str]
@@ -50,7 +50,7 @@ class PostgresServer:
         self.stack.enter_context(running(server, self.cluster.folder, lock, self.port))
 
     def kill(self) -> None:
-        """End it as a failing machine would."""
+        """Kill the server as a failing machine would."""
         pid = int((self.cluster.path / "postmaster.pid").read_text().partition("\n")[0])
         os.kill(pid, signal.SIGKILL)
 
@@ -62,7 +62,7 @@ class PostgresServer:
 def postgres_server(
     folder: Path, settings: Mapping[str, str], programs: Path | None = None
 ) -> Iterator[PostgresServer]:
-    """Run a PostgreSQL with settings of its own."""
+    """Run a PostgreSQL with its own settings."""
     identity = choose()
     cluster = Cluster(programs or find_programs(), Folder(folder), identity)
     password = cluster.folder.password()
@@ -75,7 +75,7 @@ def postgres_server(
 
 @contextmanager
 def standby_of(primary: PostgresServer, folder: Path) -> Iterator[PostgresServer]:
-    """Run a server that follows another, and that the other waits for before it commits."""
+    """Run a synchronous standby of another server."""
     place = Folder(folder)
     (place.path / "password").write_text(primary.password)
     cluster = Cluster(primary.cluster.programs, place, primary.cluster.identity)
@@ -110,7 +110,7 @@ def _copy(primary: PostgresServer, cluster: Cluster) -> None:
 def _run(identity: Identity, folder: Path, command: Sequence[str]) -> None:
     if identity == "nobody":
         os.chown(folder, *nobody())
-    done = subprocess.run(  # noqa: S603  PostgreSQL's own programs
+    done = subprocess.run(  # noqa: S603  programs of PostgreSQL
         [*prefix(identity), *command], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr

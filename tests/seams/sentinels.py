@@ -22,7 +22,7 @@ SERVICE, PASSWORD, SENTINEL_PASSWORD = "primary", "password-of-redis", "password
 DOWN_AFTER_MS = 2_000
 
 Options = Mapping[str, Any]
-"""What a client of redis-py needs besides a port."""
+"""The options of a redis-py client, except the port."""
 
 
 @dataclass
@@ -47,7 +47,7 @@ class RedisCluster:
             return int(client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
 
     def fail_over(self) -> None:
-        """Make the Sentinels promote the replica while the primary works."""
+        """Make the Sentinels promote the replica while the primary still works."""
         with redis.Redis(
             "127.0.0.1", self.sentinels[0], password=SENTINEL_PASSWORD, **self.options
         ) as client:
@@ -57,7 +57,7 @@ class RedisCluster:
         return redis.Redis("127.0.0.1", port, password=PASSWORD, **self.options)
 
     def kill(self, port: int) -> None:
-        """End a server as a failing machine would."""
+        """Kill a server as a failing machine would."""
         with self.client(port) as client:
             pid = client.info("server")["process_id"]
         os.kill(pid, signal.SIGKILL)
@@ -65,7 +65,7 @@ class RedisCluster:
 
 @contextmanager
 def redis_cluster(folder: Path) -> Iterator[RedisCluster]:
-    """Run a primary, a replica, and three Sentinels; return when these know each other."""
+    """Run a primary, a replica, and three Sentinels. Return when the Sentinels know each other."""
     program = find_program()
     cluster = RedisCluster([free_port()], [])
     with ExitStack() as stack:
@@ -96,7 +96,7 @@ def redis_cluster(folder: Path) -> Iterator[RedisCluster]:
 
 
 @contextmanager
-def redis_server(  # noqa: PLR0913  what a server is started with
+def redis_server(  # noqa: PLR0913  the options of a server
     program: Path,
     folder: Path,
     configuration: str,
@@ -106,7 +106,7 @@ def redis_server(  # noqa: PLR0913  what a server is started with
     arguments: list[str] | None = None,
     options: Options | None = None,
 ) -> Iterator[int]:
-    """Run a Redis-compatible server or a Sentinel with a configuration; yield its port."""
+    """Run a Redis-compatible server or a Sentinel with a configuration, and yield its port."""
     place = Folder(folder)
 
     def command(port: int) -> list[str | Path]:

@@ -18,7 +18,7 @@ CHUNK = bytes(65_536)
 
 @dataclass(frozen=True)
 class SmallDisk:
-    """A folder that is a disk of its own."""
+    """A folder that is a separate disk."""
 
     path: Path
 
@@ -42,7 +42,7 @@ class SmallDisk:
 
 @contextmanager
 def small_disk(path: Path) -> Iterator[SmallDisk]:
-    """Mount a small disk in memory. Without the right to do so, the test counts as not run."""
+    """Mount a small disk in memory. Without the permission to mount, skip the test."""
     path.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=0700", "tmpfs", str(path)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:  # noqa: S603

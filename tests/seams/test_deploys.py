@@ -32,15 +32,15 @@ from tests.support.servers import ROOT, execute
 pytestmark = pytest.mark.seams
 
 EVERY = 1.0
-"""Seconds between two rounds of requests: a sign-up, a read, and one job of each class."""
+"""Seconds between two rounds. A round has a sign-up, a read, and a job of each class."""
 
 ORPHANS = {"Removed", "Required"}
-"""Classes whose jobs only workers of the former version can do."""
+"""Classes whose jobs only workers of the former version can run."""
 
 
 @dataclass
 class Clients:
-    """What clients on kept-alive connections have asked for, and what they were answered."""
+    """The requests of clients on keep-alive connections, and their answers."""
 
     client: httpx2.AsyncClient
     jobs: dict[str, str] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class Clients:
 
 @asynccontextmanager
 async def asking(port: int) -> AsyncIterator[Clients]:
-    """Let clients ask without a pause while the block lasts."""
+    """Send requests of clients without a pause until the block ends."""
     stop = asyncio.Event()
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         clients = Clients(client)
@@ -113,7 +113,7 @@ async def stop(process: Process) -> None:
 
 
 async def replace_api(following: Release, processes: dict[int, Process], entrance: int) -> None:
-    """Restart one process of the API after the other, each once all are in use."""
+    """Restart the processes of the API one after another, each once all are in use."""
     for port, process in processes.items():
         await until_in_use(entrance, len(processes))
         await stop(process)
@@ -121,7 +121,7 @@ async def replace_api(following: Release, processes: dict[int, Process], entranc
 
 
 async def replace_workers(following: Release, former: list[Process]) -> None:
-    """Start the new workers beside the old ones, then end these."""
+    """Start the new workers next to the old ones, then stop the old ones."""
     await following.start_workers()
     for worker in former:
         await stop(worker)
@@ -135,7 +135,7 @@ async def migrate(settings: Settings, folder: Path) -> None:
 
 @pytest.fixture
 def production_like(own_settings: Settings, tmp_path: Path) -> Iterator[Settings]:
-    """Settings with a Redis in which a new queue finds a database of its own."""
+    """Settings with a Redis that has a free database for a new queue."""
     with valkey(tmp_path / "redis", durable=False) as url:
         yield own_settings.model_copy(
             update={
@@ -192,7 +192,7 @@ async def test_a_rolling_deploy_fails_no_request_and_loses_no_job(
 
 
 async def until_in_use(entrance: int, servers: int) -> None:
-    """Wait until HAProxy uses so many servers."""
+    """Wait until HAProxy uses a number of servers."""
     url = f"http://127.0.0.1:{entrance}{SERVERS_PATH}"
     async with asyncio.timeout(60), httpx2.AsyncClient() as client:
         while (await client.get(url)).text != str(servers):
@@ -201,7 +201,7 @@ async def until_in_use(entrance: int, servers: int) -> None:
 
 @dataclass
 class Outcome:
-    """What became of jobs, counted by class."""
+    """The outcomes of jobs, counted by class."""
 
     done: Counter[str]
     waiting: Counter[str]
@@ -212,7 +212,7 @@ class Outcome:
 
 
 async def outcome_of(settings: Settings, jobs: dict[str, str], within: float = 60) -> Outcome:
-    """Wait until every job that a version of now can do is done, or for so many seconds."""
+    """Wait until all jobs that the present versions can run are done, or until the time is over."""
     deadline = time.monotonic() + within
     while True:
         outcome = await _look(settings, jobs)
@@ -223,7 +223,7 @@ async def outcome_of(settings: Settings, jobs: dict[str, str], within: float = 6
 
 async def _look(settings: Settings, jobs: dict[str, str]) -> Outcome:
     async with open_database(settings) as database, database.engine.connect() as connection:
-        # In this order: a job that is done in between has its row, or its effect, or both.
+        # In this order, because a job that ends in between has its row, its effect, or both.
         rows = (await connection.execute(text("SELECT id, failed_at FROM outbox"))).all()
         effects = (await connection.execute(text("SELECT job_id, attempt FROM effects"))).all()
     times = Counter(str(effect.job_id) for effect in effects)

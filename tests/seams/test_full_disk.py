@@ -23,7 +23,7 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.seams
 
 MANY_PEOPLE = 500
-"""More than there is room for in the pages that the tables have."""
+"""More rows than fit into the existing pages of the tables."""
 
 
 @pytest.fixture

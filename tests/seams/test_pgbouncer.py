@@ -30,7 +30,7 @@ REMEMBER = text("SELECT set_config('seams.number', CAST(:number AS text), true)"
 def behind_pooler(
     request: pytest.FixtureRequest, own_settings: Settings, tmp_path: Path
 ) -> Iterator[Settings]:
-    """Settings that lead through a PgBouncer, without and with its prepared statements."""
+    """Settings that lead through PgBouncer, without and with its prepared statements."""
     if request.param and not pgbouncer_supports_prepared_statements():
         pytest.skip("not run: prepared statements need PgBouncer 1.21 or later")
     with pgbouncer(

@@ -19,7 +19,7 @@ PREFIX = "/svc"
 
 @pytest.fixture
 async def client(own_settings: Settings, tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of the API below a prefix, which HAProxy takes off."""
+    """A client of the API below a prefix, which HAProxy removes."""
     async with deployed(own_settings, tmp_path) as deployment:
         await deployment.start_api("--root-path", PREFIX)
         with haproxy(tmp_path / "haproxy", [deployment.port], prefix=PREFIX) as port:

@@ -1,4 +1,4 @@
-"""A user of Redis that may do only what the documentation lists, and a server with one database."""
+"""A Redis user with only the documented permissions, and a server with one database."""
 
 import asyncio
 import re
@@ -39,11 +39,11 @@ COMMANDS_OF_OPERATORS = [
 OF_CONNECTIONS_AND_THROTTLE = {"select", "ttl", "script|load", "client|setinfo"}
 
 OF_EVENTS = {"publish", "subscribe"}
-"""Without them, the state of a job is shown some seconds later. No queue waits for that."""
+"""Permissions without which only the state of a job is shown some seconds later."""
 
 
 def documented_rules() -> list[str]:
-    """Return the rules that docs/queues.md gives to a user of Redis."""
+    """Return the rules for a Redis user in docs/queues.md."""
     page = (ROOT / "docs/queues.md").read_text()
     match = re.search(r"ACL SETUSER service on >password (.*?)```", page, re.DOTALL)
     assert match, "docs/queues.md has no ACL SETUSER"
@@ -52,7 +52,7 @@ def documented_rules() -> list[str]:
 
 @pytest.fixture
 def admin(tmp_path: Path) -> Iterator["redis.Redis"]:
-    """A client that may do everything, of a server with a user who may not."""
+    """An administrator client of a server with a limited user."""
     with valkey(tmp_path / "redis", durable=False) as url, redis.Redis.from_url(url) as admin:
         allow(admin, "on", ">pw", *documented_rules())
         yield admin
@@ -68,7 +68,7 @@ def limited(own_settings: Settings, admin: "redis.Redis") -> Settings:
 
 
 def refused_by(admin: "redis.Redis") -> list[str]:
-    """Return what the server's users were not allowed to do."""
+    """Return the commands that the server has denied to its users."""
     entries = admin.execute_command("ACL", "LOG")  # type: ignore[no-untyped-call]
     return [str(entry) for entry in entries]
 
@@ -77,7 +77,7 @@ def allow(admin: "redis.Redis", *rules: str) -> None:
     admin.execute_command("ACL", "SETUSER", "service", *rules)  # type: ignore[no-untyped-call]
 
 
-async def test_the_documented_permissions_are_enough(
+async def test_the_documented_permissions_are_sufficient(
     limited: Settings,
     admin: "redis.Redis",
     inbox: MailCatcher,

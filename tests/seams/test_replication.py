@@ -30,7 +30,7 @@ Pair = tuple[PostgresServer, PostgresServer]
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[Pair]:
     """A primary, and a standby without which it does not commit."""
-    # On the command line, which has the last word, and where tests turn it off.
+    # On the command line, which overrides the files, and where tests turn it off.
     settings = {"wal_level": "replica", "synchronous_commit": "on"}
     with postgres_server(tmp_path / "first", settings) as primary:
         asyncio.run(primary.execute("CREATE DATABASE service"))
@@ -48,7 +48,7 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
 def settings_of_pair(
     servers: Servers, pair: Pair, redis_number: int, inbox: MailCatcher
 ) -> Settings:
-    """Settings that name both servers and want the one that takes writes."""
+    """Settings that name both servers and select the one that takes writes."""
     hosts = ",".join(f"127.0.0.1:{server.port}" for server in pair)
     url = (
         make_url(pair[0].url)
@@ -90,7 +90,7 @@ def assert_nobody_was_failed(load: Load) -> None:
 async def test_a_switchover_leaves_no_connection_behind_that_cannot_write(
     pair: Pair, settings_of_pair: Settings, inbox: MailCatcher, tmp_path: Path, report: Report
 ) -> None:
-    """The former primary stays up and keeps its connections, but takes no writes any more."""
+    """The former primary keeps running with its connections but takes no more writes."""
     former, following = pair
     async with deployed(settings_of_pair, tmp_path) as deployment:
         await deployment.start_api()
@@ -125,7 +125,7 @@ async def test_a_switchover_leaves_no_connection_behind_that_cannot_write(
     assert ready["status"] == "ready"
 
 
-async def test_a_promotion_after_the_primary_died_loses_nothing(
+async def test_a_promotion_after_the_death_of_the_primary_loses_nothing(
     pair: Pair, settings_of_pair: Settings, inbox: MailCatcher, tmp_path: Path, report: Report
 ) -> None:
     primary, standby = pair

@@ -18,7 +18,7 @@ from tests.support.reports import Report
 pytestmark = pytest.mark.seams
 
 RECOVERS_WITHIN = 15.0
-"""Seconds, from the moment when the Sentinels may take the primary for dead."""
+"""Seconds from the moment when the Sentinels may consider the primary dead."""
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ async def test_a_failover_under_load_loses_no_email(
 
 
 def first_email_after(inbox: MailCatcher, load: Load, moment: float) -> float:
-    """Return how long after a moment the first person who signed up since got an email."""
+    """Return the time from a moment until the first user who signed up since got an email."""
     later = {email for email, at in load.accepted.items() if at > moment}
     arrivals = [m.received_at.timestamp() for m in inbox.messages() if m.to[0] in later]
     return min(arrivals, default=float("inf")) - moment
@@ -87,7 +87,7 @@ async def test_a_planned_failover_loses_no_email(
     tmp_path: Path,
     report: Report,
 ) -> None:
-    """The former primary stays up as a replica, and keeps the connections that it has."""
+    """The former primary keeps running as a replica with its connections."""
     async with deployed(settings_of_cluster, tmp_path) as deployment:
         await deployment.start_api()
         await deployment.start_worker("email")

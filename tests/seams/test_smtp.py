@@ -1,4 +1,4 @@
-"""An email server that refuses in every way that servers have, and works again later."""
+"""An email server rejects emails in all possible ways and works again later."""
 
 from collections import Counter
 from pathlib import Path
@@ -39,7 +39,7 @@ PASSING: list[dict[str, str]] = [
     *({step: HANG_UP} for step in STEPS),
     *({step: SILENCE} for step in STEPS),
 ]
-"""What an operator, or time, can cure."""
+"""Failures that an operator can correct or that end by themselves."""
 
 FINAL: list[dict[str, str]] = [
     {"RCPT": "550 5.1.1 no such mailbox"},
@@ -81,7 +81,7 @@ async def test_an_email_survives_whatever_its_server_does(
 
 
 async def sign_up_while(deployment: Deployment, server: SmtpServer, replies: dict[str, str]) -> str:
-    """Sign a person up while the server refuses, and wait until it has refused the email."""
+    """Sign up a user while the server rejects emails, and wait until it has rejected the email."""
     server.behave(**replies)
     email = f"{'-'.join(replies).lower()}-{server.port}-{id(replies)}@example.com"
     person = {"email": email, "password": "correct horse", "full_name": "Ada"}

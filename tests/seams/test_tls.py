@@ -70,7 +70,7 @@ def through_tls(settings: Settings, server: PostgresServer, parameters: str) -> 
     return settings.model_copy(update={"database_url": f"{shown}?{parameters}"})
 
 
-async def test_a_server_is_known_by_its_certificate(
+async def test_a_server_is_verified_by_its_certificate(
     settings: Settings, postgres_with_tls: PostgresServer, certificates: Certificates
 ) -> None:
     parameters = f"sslmode=verify-full&sslrootcert={certificates.authority}"
@@ -83,7 +83,7 @@ async def test_a_server_is_known_by_its_certificate(
     assert encrypted is True
 
 
-async def test_a_server_that_another_authority_vouches_for_is_refused(
+async def test_a_certificate_of_another_authority_is_rejected(
     settings: Settings, postgres_with_tls: PostgresServer, tmp_path: Path
 ) -> None:
     others = issue_certificates(tmp_path / "others")

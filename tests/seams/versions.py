@@ -1,4 +1,4 @@
-"""Two versions of the service: copies of this project that differ as releases do."""
+"""Two versions of the service, as copies of this project with different jobs and tables."""
 
 import shutil
 from pathlib import Path
@@ -54,7 +54,7 @@ FORMER = {
     "Required": ("BASE", "number: int", "number=number"),
     "Dropped": ("BASE", "number: int\n    old: str = ''", "number=number, old='old'"),
 }
-"""The jobs of the version before: queue, fields, and what they are created with."""
+"""The jobs of the former version, with their queues, fields, and sample arguments."""
 
 FOLLOWING = {
     "Kept": ("BASE", "number: int", "number=number"),
@@ -143,7 +143,7 @@ def _add_jobs(copy: Path, jobs: dict[str, tuple[str, str, str]]) -> None:
     created = ", ".join(f"jobs.{name}({values})" for name, (_, _, values) in jobs.items())
     (copy / "app/routes/everything.py").write_text(ROUTE.format(jobs=created))
     api = copy / "app/routes/api.py"
-    # It is imported, and it is a module of the API.
+    # The API imports this module.
     api.write_text(api.read_text().replace("    audit,\n", "    audit,\n    everything,\n"))
 
 

@@ -35,7 +35,7 @@ async def test_a_deactivation_and_a_new_password_end_the_users_sessions(
     assert await resources.reader.all(select(UserSession.user_id)) == [(root.id,)]
 
 
-async def test_superusers_do_not_delete_themselves(
+async def test_superusers_cannot_delete_themselves(
     resources: Resources, ada: Person, root: Person
 ) -> None:
     async with open_user_scope(resources, root) as scope:
@@ -46,7 +46,7 @@ async def test_superusers_do_not_delete_themselves(
     assert await resources.reader.all(select(User.id)) == [(root.id,)]
 
 
-async def test_on_the_command_line_the_trail_names_no_user_who_acts(
+async def test_the_trail_names_no_acting_user_for_a_command(
     resources: Resources, ada: Person
 ) -> None:
     async with open_scope(resources, OPERATOR) as scope:

@@ -18,13 +18,13 @@ ROW_BY_ROW = [
     *("enable_hashjoin", "enable_mergejoin", "enable_material", "enable_hashagg", "enable_sort"),
     *("enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan"),
 ]
-"""What the planner does without where its statistics are wrong, as after many inserts."""
+"""Options that PostgreSQL's planner avoids if its statistics are wrong, as after many inserts."""
 
 
 async def clean_up(resources: Resources, *, options: Sequence[str] = ()) -> int:
-    """Delete what has expired, and return how many transactions that took.
+    """Delete expired data, and return the number of transactions.
 
-    `options` of PostgreSQL's planner are off meanwhile.
+    Meanwhile, `options` of PostgreSQL's planner are off.
     """
     transactions = 0
 
@@ -60,7 +60,7 @@ async def test_refresh_tokens_are_deleted_a_week_after_their_use(
     await use_tokens(resources, ada, 5, days_ago=7)
     await clean_up(resources)
 
-    # Three that recognize their copies, and one that is unused.
+    # Three used tokens, which detect copies, and an unused one.
     assert await resources.reader.scalar(HOW_MANY) == 3 + 1
 
 

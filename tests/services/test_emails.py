@@ -1,4 +1,4 @@
-"""What emails say, to whom, and where their links lead."""
+"""The text, the recipient, and the links of emails."""
 
 import pytest
 
@@ -35,7 +35,7 @@ async def test_both_forms_of_an_email_greet_the_user_by_name(resources: Resource
     assert "Hello Ada," in email.html
 
 
-async def test_the_title_of_the_rich_form_is_the_subject(resources: Resources) -> None:
+async def test_the_title_of_the_html_is_the_subject(resources: Resources) -> None:
     email = await composed(resources, SendTestEmail(email="ada@example.com"))
 
     assert f"<title>{email.subject}</title>" in email.html
@@ -59,7 +59,7 @@ async def test_links_lead_to_the_service_where_there_is_no_front_end(resources: 
     assert "https://service.example.com/reset-password?token=" in recovery.text
 
 
-async def test_every_try_writes_a_link_of_its_own(resources: Resources) -> None:
+async def test_every_try_writes_a_new_link(resources: Resources) -> None:
     ada = await create_user(resources, confirmed=False)
     job = SendEmailVerification(email=ada.email)
 
@@ -83,7 +83,7 @@ EARLIER = {
 async def test_a_notice_that_an_earlier_release_has_enqueued_is_still_sent(
     committing_resources: Resources, run_worker: RunWorker, mail_catcher: MailCatcher, name: str
 ) -> None:
-    """As it waits in Redis when a release comes that would not enqueue it any more."""
+    """The job waits in Redis during the deploy of a release that no longer enqueues it."""
     fields, subject = EARLIER[name]
     ada = await create_user(committing_resources)
     job_class = {job.__name__: job for job in EarlierNotice.__subclasses__()}[name]

@@ -1,4 +1,4 @@
-"""A password is hashed for tens of milliseconds: no database connection waits for it."""
+"""Hashing a password takes tens of milliseconds, and no database connection waits for it."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
@@ -35,7 +35,7 @@ NEW_PASSWORD = "a fresh battery"
 
 
 class WatchedPasswords(Passwords):
-    """Counts the database connections that are in use while it hashes."""
+    """A password hasher that counts the database connections in use while it hashes."""
 
     def __init__(self, pool: QueuePool) -> None:
         super().__init__(CHEAP)

@@ -1,4 +1,4 @@
-"""Personal data: whatever is stored about a user is exported, and goes when the account goes."""
+"""All data about a user is exported, and deleted with the account."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -66,7 +66,7 @@ def test_no_column_that_proves_a_user_is_exported() -> None:
 
 @pytest.fixture
 def resources(committing_resources: Resources) -> Resources:
-    """Resources with as many connections as the workers of these tests use."""
+    """Resources with enough connections for the workers of these tests."""
     return committing_resources
 
 
@@ -78,7 +78,7 @@ async def ada(resources: Resources) -> Person:
 async def archive_of(
     client: httpx2.AsyncClient, person: Person, run_worker: RunWorker, emails: MailCatcher
 ) -> tuple[str, httpx2.Response]:
-    """Ask for the archive, follow the link of the email, and return both."""
+    """Request the archive, follow the link in the email, and return both."""
     asked = await client.post(f"{API}/users/me/export", headers=person.headers)
     assert asked.status_code == 202, asked.text
     await run_worker(BaseWorker)

@@ -10,7 +10,7 @@ from tests.support.accounts import Person, open_anonymous_scope, open_user_scope
 async def test_a_request_enqueues_the_same_job_for_every_email(
     resources: Resources, ada: Person, email: str
 ) -> None:
-    """The job looks the user up: the answer, and its time, reveal nothing."""
+    """The job finds the user, so the answer and its time reveal nothing."""
     assert ada.email == "ada@example.com"
     async with open_anonymous_scope(resources) as scope:
         await RecoveryService(scope).request_recovery(email)

@@ -40,7 +40,7 @@ async def test_a_taken_email_is_refused(resources: Resources, ada: Person) -> No
             await SignupService(scope).sign_up(registration(ada.email.upper()))
 
 
-async def test_where_emails_must_be_confirmed_a_taken_one_looks_like_any_other(
+async def test_if_emails_must_be_confirmed_a_taken_one_looks_like_any_other(
     resources: Resources, ada: Person
 ) -> None:
     strict = with_settings(resources, login_requires_verified_email=True)

@@ -46,7 +46,7 @@ async def create_user(
     password_hash: str | None = None,
     confirmed: bool = True,
 ) -> Person:
-    """Create a user and a session, without the time that hashing a password takes."""
+    """Create a user and a session without hashing a password."""
     async with open_anonymous_scope(resources) as scope:
         return await add_user(
             scope, name, superuser=superuser, password_hash=password_hash, confirmed=confirmed
@@ -61,7 +61,7 @@ async def add_user(
     password_hash: str | None = None,
     confirmed: bool = True,
 ) -> Person:
-    """Create a user and a session in a transaction that may hold more."""
+    """Create a user and a session in a transaction of the caller."""
     user = User(
         email=f"{name}@example.com",
         full_name=name.title(),
@@ -105,5 +105,5 @@ def bearer(access_token: str) -> dict[str, str]:
 async def log_in(
     client: httpx2.AsyncClient, email: str = ADA["email"], password: str = PASSWORD
 ) -> httpx2.Response:
-    """Log in as the form of a login page does."""
+    """Log in with the form of a login page."""
     return await client.post(LOGIN, data={"username": email, "password": password})

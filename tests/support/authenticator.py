@@ -20,7 +20,7 @@ class Authenticator:
     recovery_codes: list[str]
 
     def code(self, *, later: int = 0) -> str:
-        """Return the current code, or that of some steps later."""
+        """Return the current code, or the code some steps later."""
         return code_at(self.secret, current_step() + later)
 
     @property
@@ -31,7 +31,7 @@ class Authenticator:
 
 
 def read_secret(text: str) -> Authenticator:
-    """Return an app that has a secret, given as text."""
+    """Return an app with a secret that is given as text."""
     return Authenticator(b32decode(text), [])
 
 
@@ -42,7 +42,7 @@ async def enroll_authenticator(resources: Resources, person: Person) -> Authenti
 
 
 async def add_authenticator(scope: Scope, person: Person) -> Authenticator:
-    """Give a user a second factor in a transaction that may hold more."""
+    """Give a user a second factor in a transaction of the caller."""
     secret = new_secret()
     sealed = encrypt(scope.settings, PURPOSE, secret, owner=person.id)
     scope.uow.session.add(

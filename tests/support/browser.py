@@ -27,12 +27,12 @@ class Browser:
         return await self.service.get(f"{API}/login/oidc/{provider}", params=query)
 
     async def at_provider(self, url: str) -> str:
-        """Log in there, and return where the provider redirects the browser."""
+        """Log in at the provider, and return the redirect of the browser."""
         answer = await self.web.get(url)
         return answer.headers["location"]
 
     async def answered(self, provider: str = "acme", **query: str) -> str:
-        """Start a login, and return where the browser goes at its end."""
+        """Start a login, and return the final address of the browser."""
         begun = await self.begin(provider, **query)
         return await self.at_provider(begun.headers["location"])
 
@@ -56,7 +56,7 @@ class Browser:
 
 
 def with_front_end(resources: Resources) -> Resources:
-    """Return the resources of a service whose users see a front end instead of our pages."""
+    """Return the resources of a service with a front end instead of the account pages."""
     return with_settings(resources, front_end_url=HttpUrl(SERVICE))
 
 
@@ -70,7 +70,7 @@ async def open_browser(
     )
     async with open_oidc_clients(settings) as oidc:
         changed = replace(resources, settings=settings, oidc=oidc)
-        # Loopback speaks plain HTTP: loading the certificates of all authorities takes a while.
+        # Loopback has no TLS, and loading the certificates of all authorities takes long.
         web = httpx2.AsyncClient(verify=False, timeout=STALLED_AFTER)
         async with serve(changed, SERVICE, address=address) as service, web:
             yield Browser(service, web)

@@ -1,4 +1,4 @@
-"""The measurement of coverage, which slows processes down and delays their start."""
+"""Control of the coverage measurement, which slows processes down."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The one connection of a test, for reads."""
+"""Reads on the single connection of a test."""
 
 import asyncio
 from collections.abc import Sequence

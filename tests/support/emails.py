@@ -11,7 +11,7 @@ LINK = re.compile(r"https://service\.example\.com/([\w-]+)\?token=([\w-]{43})\s"
 
 
 class Mailbox:
-    """Sends the emails that are waiting, and reads all of them."""
+    """A mailbox that first sends the waiting emails."""
 
     def __init__(self, run_worker: RunWorker, mail_catcher: MailCatcher) -> None:
         self._run_worker = run_worker

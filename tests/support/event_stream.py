@@ -24,7 +24,7 @@ class Event:
 
 
 class EventStream:
-    """Reads events one by one. `comments` counts the lines that only keep the connection alive."""
+    """A stream of events. `comments` counts the lines that keep the connection alive."""
 
     def __init__(self, response: httpx2.Response) -> None:
         self.response = response

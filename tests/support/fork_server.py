@@ -1,6 +1,6 @@
-"""A process that has imported the service and forks: its copies start in no time.
+"""A process that has imported the service and forks, so that its copies start quickly.
 
-A new Python takes a second of processor time for its imports.
+A new Python process needs a second of processor time for its imports.
 """
 
 import multiprocessing
@@ -43,7 +43,7 @@ def fork(
 
 @cache
 def _server() -> ForkServerContext:
-    """Start the server, and import the packages there."""
+    """Start the server, which imports the packages."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(IMPORTED)
     with unmeasured_children():

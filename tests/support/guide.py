@@ -1,4 +1,4 @@
-"""Carries out a guide of setup.md: a fenced block with a title is a file, or a change of one."""
+"""Follow a guide in setup.md. A fenced block with a title is a new file or a change of a file."""
 
 import re
 import shutil
@@ -12,14 +12,14 @@ BLOCK = re.compile(r'^```(\w+) title="([^"]+)"\n(.*?)^```$', re.MULTILINE | re.D
 
 @dataclass(frozen=True)
 class Step:
-    """What one block says: the whole text of a new file, or hunks of a diff separated by `@@`."""
+    """A block of a guide: the text of a new file, or the hunks of a diff, separated by `@@`."""
 
     language: str
     file: str
     text: str
 
     def apply(self, project: Path) -> None:
-        """Do what the block says. Raise AssertionError where the project does not fit it."""
+        """Apply the block. Raise AssertionError if it does not match the project."""
         path = project / self.file
         if self.language == "diff":
             for hunk in self.text.split("@@\n"):
@@ -37,7 +37,7 @@ class Step:
 
 
 def follow_guide(title: str, place: Path) -> Path:
-    """Copy the project to a place and do there what a section of setup.md says."""
+    """Copy the project, and follow a section of setup.md in the copy."""
     copy_the_project(place)
     for step in steps_of(title):
         step.apply(place)
@@ -55,9 +55,9 @@ def steps_of(title: str) -> list[Step]:
 
 
 def copy_the_project(place: Path) -> None:
-    """Copy the checkout as it stands, uncommitted changes as well, without what git ignores.
+    """Copy the checkout with its uncommitted changes, but without ignored files.
 
-    But with what is compiled: that is half of the seconds of a start.
+    Compiled Python is included, because it halves the time of a start.
     """
     ignored = {".git", *(ROOT / ".gitignore").read_text().replace("/", "").split()}
     ignored -= {"__pycache__", "*.py[cod]"}

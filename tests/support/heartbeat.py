@@ -1,4 +1,4 @@
-"""The heartbeat of a worker, without the worker."""
+"""The heartbeats of a worker without the worker."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -12,7 +12,7 @@ from app.core.worker.engine.heartbeat import Heartbeat, sending
 
 
 @asynccontextmanager
-async def beating_worker(  # noqa: PLR0913  what a worker is
+async def beating_worker(  # noqa: PLR0913  the properties of a worker
     queue: Queue,
     settings: Settings,
     *,
@@ -21,7 +21,7 @@ async def beating_worker(  # noqa: PLR0913  what a worker is
     stuck: bool = False,
     worker_info: Callable[[], bytes] = lambda: b"{}",
 ) -> AsyncIterator[list[Claim]]:
-    """Send the heartbeats of a worker and yield the list of the claims that it has lost."""
+    """Send the heartbeats of a worker, and yield the list of its lost claims."""
     lost: list[Claim] = []
     with open_client(queue, settings) as client:
         heartbeat = Heartbeat(

@@ -1,4 +1,4 @@
-"""What a process shows to Prometheus."""
+"""The metrics of a process."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from tests.support.waiting import wait_until
 
 @dataclass(frozen=True)
 class Scrape:
-    """One answer of a process, with its families by name."""
+    """The metrics of a process at one moment, by family name."""
 
     families: dict[str, Metric]
 
@@ -38,7 +38,7 @@ def parse(text: str) -> Scrape:
 
 
 async def get(port: int, path: str = "/metrics", *, method: str = "GET") -> tuple[int, str]:
-    """Return the status and the body. The clients of libraries take longer than the server."""
+    """Return the status and the body. The client of a library would be slower than the server."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
@@ -55,7 +55,7 @@ async def scrape(port: int) -> Scrape:
 
 
 async def scrape_until(port: int, holds: Callable[[Scrape], bool]) -> Scrape:
-    """Scrape again and again until a condition holds: a text is served for half a second."""
+    """Scrape until a condition holds. The server caches its text for half a second."""
     latest: list[Scrape] = []
 
     async def found() -> bool:

@@ -1,4 +1,4 @@
-"""A network between us and a server, which can lose what passes."""
+"""A network between a client and a server, which can lose data."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager, closing, suppress
 
 
 class Network:
-    """Passes on what it is given, until it forgets its connections as a router does.
+    """A network that forwards data until it forgets its connections, as a router does.
 
-    Then they stay open and carry nothing. New connections work.
+    Forgotten connections stay open and carry no data. New connections work.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -17,7 +17,7 @@ class Network:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def lead_to(self, host: str, port: int) -> None:
-        """Lead new connections to another server; those that exist stay where they are."""
+        """Forward new connections to another server. Existing connections stay."""
         self._target = host, port
 
     def forget_connections(self) -> None:
@@ -54,7 +54,7 @@ class Network:
 async def network_to(
     host: str, port: int, *, entrance: int = 0
 ) -> AsyncIterator[tuple[Network, int]]:
-    """Open a network to a server, and yield the port by which it is entered."""
+    """Open a network to a server, and yield its port."""
     network = Network(host, port)
     server = await asyncio.start_server(network.meet, "127.0.0.1", entrance)
     try:

@@ -1,4 +1,4 @@
-"""A small OpenID Connect provider on loopback, which can be told to misbehave."""
+"""A small OpenID Connect provider on loopback, which a test can make misbehave."""
 
 import base64
 import hashlib
@@ -30,13 +30,13 @@ Forge = Callable[[dict[str, object]], str]
 
 @cache
 def signing_key(name: str) -> RSAKey:
-    """Make a key once: it takes a while."""
+    """Generate a key once, because it takes long."""
     return RSAKey.generate_key(2048, {"kid": name, "use": "sig", "alg": "RS256"})
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What a code is good for, once."""
+    """The data of a code, which works once."""
 
     redirect_uri: str
     nonce: str
@@ -44,7 +44,7 @@ class Grant:
 
 
 class TestProvider:
-    """Every visitor is `person`. A test can change what else the provider does."""
+    """A provider whose visitor is always `person`. A test can change its other properties."""
 
     __test__ = False
 
@@ -101,7 +101,7 @@ class TestProvider:
         return {"keys": [key.as_dict(private=False) for key in self.published]}
 
     def authorize(self, query: dict[str, str]) -> str:
-        """Let the person in, and tell where their browser goes next."""
+        """Log the person in, and return the redirect of the browser."""
         assert (query["response_type"], query["client_id"]) == ("code", CLIENT_ID)
         assert (query["code_challenge_method"], query["tenant"]) == ("S256", "1")
         assert set(query["scope"].split()) == {"openid", "email", "profile"}
@@ -149,7 +149,7 @@ class TestProvider:
 
 
 def unsigned(claims: dict[str, object], alg: str = "none") -> str:
-    """Claim that no signature is needed."""
+    """Return a token that claims to need no signature."""
     return f"{_part({'alg': alg, 'kid': 'first'})}.{_part(claims)}."
 
 
@@ -210,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
         form = {name: values[0] for name, values in parse_qs(body).items()}
         self._answer_json(*self.provider.exchange(form, self.headers.get("Authorization", "")))
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  their name
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name in the base class
         pass
 
     def _answer_json(self, status: int, document: dict[str, object]) -> None:

@@ -1,4 +1,4 @@
-"""Jobs that a process left in the outbox when it died."""
+"""Jobs in the outbox whose sender died."""
 
 from uuid import UUID
 

@@ -10,7 +10,7 @@ import httpx2
 
 @dataclass
 class Form:
-    """A form of a page: what it contains, and what it says to those who fill it in."""
+    """A form of a page with its fields and its errors."""
 
     method: str
     action: str
@@ -22,7 +22,7 @@ class Form:
 
 
 class Page(HTMLParser):
-    """A page as a user without JavaScript has it."""
+    """A page in a browser without JavaScript."""
 
     def __init__(self, response: httpx2.Response) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Page(HTMLParser):
 
     @property
     def alert(self) -> str:
-        """Return what the page says at once to users of screen readers."""
+        """Return the alerts of the page for users of screen readers."""
         return " ".join(self.alerts.split())
 
     @property
@@ -122,7 +122,7 @@ VOID = {"meta", "link", "input", "br", "img", "hr", "path"}
 
 
 class PageBrowser:
-    """A browser that remembers the page that it is on."""
+    """A browser with a current page."""
 
     def __init__(self, client: httpx2.AsyncClient) -> None:
         self.client = client

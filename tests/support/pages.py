@@ -1,4 +1,4 @@
-"""The documents of the project, and what they name."""
+"""The documents of the project and the names in them."""
 
 import re
 import subprocess
@@ -70,7 +70,7 @@ class Page:
 
     @cached_property
     def spans(self) -> list[str]:
-        """What its prose marks as code."""
+        """The code in its prose."""
         return re.findall(r"`([^`\n]+)`", self.prose)
 
     @property

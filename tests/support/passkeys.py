@@ -1,4 +1,4 @@
-"""A software authenticator: what a phone, a laptop, or a security key does with a passkey."""
+"""A software authenticator, which uses passkeys like a phone or a security key."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ Credential = dict[str, Any]
 
 @dataclass
 class PrivateKey:
-    """The private side of one passkey. A `copy` of it knows nothing of later signatures."""
+    """The private key of a passkey. A `copy` does not count later signatures."""
 
     id: bytes
     party: str
@@ -39,9 +39,9 @@ class PrivateKey:
 
 @dataclass
 class SoftwareAuthenticator:
-    """Answers the options of our service as a browser with an authenticator does.
+    """An authenticator that answers the options of the service like a browser.
 
-    Its fields are what an attacker, or another device, does differently.
+    A test changes its fields to act as an attacker or as another device.
     """
 
     origin: str = ORIGIN
@@ -51,7 +51,7 @@ class SoftwareAuthenticator:
     keys: list[PrivateKey] = field(default_factory=list)
 
     def create(self, options: Options) -> Credential:
-        """Make a passkey, as `navigator.credentials.create()` does."""
+        """Create a passkey, as `navigator.credentials.create()` does."""
         key = PrivateKey(
             id=token_bytes(32),
             party=options["rp"]["id"],
@@ -102,7 +102,7 @@ class SoftwareAuthenticator:
 
 
 def passkey_of(user_id: UUID) -> Passkey:
-    """Return a passkey that no authenticator has, for tests that never use it."""
+    """Return a stored passkey without an authenticator, for tests that never use it."""
     return Passkey(
         user_id=user_id,
         name="phone",

@@ -1,4 +1,4 @@
-"""Password hashes that cost next to nothing."""
+"""Cheap password hashes."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ verify_password = CHEAP_PASSWORDS.verify
 
 
 class HeldPasswords(Passwords):
-    """Verify a right password, but do not answer before `release` is set."""
+    """A password hasher that verifies, but does not answer before `release` is set."""
 
     def __init__(self) -> None:
         super().__init__(CHEAP)

@@ -1,4 +1,4 @@
-"""Addresses where no server answers, or one that never sends a byte."""
+"""Addresses without a server, or with a server that never sends a byte."""
 
 import os
 import socket
@@ -21,8 +21,7 @@ def silent_server() -> Iterator[int]:
 def free_port_pair() -> int:
     """Find two free ports, the second after the first.
 
-    They are below those that the system gives to other processes, and differ from test process to
-    test process.
+    They are below the ports of outgoing connections, and differ between test processes.
     """
     start = 10_000 + os.getpid() * 20 % 20_000
     return next(port for port in range(start, 32_000, 2) if is_free(port) and is_free(port + 1))

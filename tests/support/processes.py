@@ -30,7 +30,7 @@ class Process:
         self._awaited = 0
 
     async def wait_for_line(self, text: str) -> str:
-        """Wait for a text behind the one that was awaited before, and return its line.
+        """Wait for a text after the previously awaited one, and return its line.
 
         Two processes may write to one line. Raise AssertionError if the process ends first.
         """
@@ -50,7 +50,7 @@ class Process:
 
     @asynccontextmanager
     async def reading_output(self) -> AsyncIterator[None]:
-        """Read the output in the background, so that a full pipe does not block the process."""
+        """Read the output in the background, because a full pipe would block the process."""
         reading = asyncio.create_task(self._read_on())
         try:
             yield
@@ -75,7 +75,7 @@ async def run_process(
 ) -> AsyncIterator[Process]:
     """Run this Python with arguments and these settings, in the project's or another folder.
 
-    Coverage leaves the process out. Other tests run the same lines, and it starts twice as fast.
+    Coverage ignores the process, which then starts twice as fast. Other tests cover its lines.
     """
     variables = unmeasured_environment() | environment(settings)
     if can_fork(arguments, cwd):

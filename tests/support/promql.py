@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass, field
 
 FROM_PROMETHEUS = {"instance", "job"}
-"""Labels that Prometheus adds to what it reads."""
+"""Labels that Prometheus adds."""
 
 OWN = {"up", "ALERTS"}
-"""Metrics that Prometheus makes itself."""
+"""Metrics that Prometheus itself creates."""
 
 KEYWORDS = {"and", "or", "unless", "offset", "bool", "by", "on", "without", "ignoring"}
 

@@ -1,4 +1,4 @@
-"""What tests write to Redis themselves, and how they count what is asked of it."""
+"""Direct writes of tests to Redis, and counted round trips."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ async def set_hash_field(redis: QueueRedis, key: str, field: str, value: object)
 
 
 class CountingConnection(MultiplexedConnection):
-    """Remembers the commands of each round trip."""
+    """A connection that records the commands of each round trip."""
 
     def __init__(self, redis: QueueRedis, round_trips: list[list[Command]]) -> None:
         super().__init__(redis.connection_pool)

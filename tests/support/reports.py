@@ -1,4 +1,4 @@
-"""What long tests report, for a table at the end of the run."""
+"""The reports of long tests, for a table at the end of the run."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import pytest
 REPORTED = "reported"
 
 Report = Callable[[str], None]
-"""What a test calls to add a line to the table."""
+"""The function with which a test adds a line to the table."""
 
 
 def reported_lines(terminalreporter: pytest.TerminalReporter) -> list[str]:

@@ -1,4 +1,4 @@
-"""Database roles that a test creates itself: those of the tests' service stay as they are."""
+"""Database roles that a test creates. The roles of the other tests do not change."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""A server that speaks Sentry's protocol of envelopes, and keeps the events."""
+"""A server that takes Sentry's envelopes and keeps their events."""
 
 import gzip
 import json
@@ -12,7 +12,7 @@ Event = dict[str, Any]
 
 
 class SentryServer:
-    """Takes envelopes on a free port. `raw` is all that has arrived."""
+    """A server for envelopes on a free port. `raw` has all received bytes."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -25,7 +25,7 @@ class SentryServer:
 
     @contextmanager
     def running(self) -> Iterator["SentryServer"]:
-        """Serve for as long as the block lasts."""
+        """Serve until the block ends."""
         thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:

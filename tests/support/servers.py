@@ -1,4 +1,4 @@
-"""The servers of a test run, and settings that lead to them."""
+"""The servers of a test run, and their settings."""
 
 import asyncio
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ PATIENT: dict[str, object] = {
 
 @dataclass(frozen=True)
 class Servers:
-    """The URLs of the servers of this run, without a database: PostgreSQL's is a superuser's."""
+    """The URLs of the servers without a database. The user of PostgreSQL is a superuser."""
 
     postgres: str
     redis: str
@@ -55,7 +55,7 @@ class Servers:
 def settings_for(servers: Servers, database: str, number: int, **changes: object) -> Settings:
     """Build settings that ignore the environment; `number` selects the Redis databases.
 
-    The service has the role that it has in production, so a missing privilege fails a test.
+    The service has the same role as in production, so that a missing privilege fails a test.
     """
     first = number * REDIS_DATABASES_PER_PROCESS
     values: dict[str, object] = {
@@ -71,7 +71,7 @@ def settings_for(servers: Servers, database: str, number: int, **changes: object
 
 
 async def build_template(servers: Servers) -> None:
-    """Create the roles as an operator does, and the database that others are copied from."""
+    """Create the roles as an operator does, and the template database."""
     await create_roles(
         settings_for(servers, TEMPLATE_DATABASE, 0, database_admin_url=servers.postgres)
     )

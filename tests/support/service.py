@@ -1,4 +1,4 @@
-"""The service inside the test's process, with resources that the test holds."""
+"""The service inside the test's process, with the resources of the test."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ def with_settings(resources: Resources, **changes: object) -> Resources:
 
 
 def already_open(resources: Resources) -> OpenResources:
-    """Return what an application or a worker calls to open resources, for open ones."""
+    """Return a replacement for the opening of resources, which yields open resources."""
 
     @asynccontextmanager
     async def open_resources(_: Settings) -> AsyncIterator[Resources]:
@@ -39,7 +39,7 @@ async def serve(
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """Serve an application, or the service with these resources, and yield a client of it.
 
-    `routes` are those of a test, beside the service's own.
+    `routes` are additional routes of a test.
     """
     app = what if isinstance(what, FastAPI) else build_service(what, routes)
     async with app.router.lifespan_context(app) as state:
@@ -57,9 +57,9 @@ _resources: ContextVar[Resources] = ContextVar("the resources of the service tha
 
 
 def build_service(resources: Resources, routes: APIRouter | None = None) -> FastAPI:
-    """Return the service for these settings. Building it is slow, so each is built only once.
+    """Return the service for these settings. It is built only once, because that is slow.
 
-    The ports of OpenID Connect providers differ in every test, and the application ignores them.
+    The ports of OpenID Connect providers, which differ between tests, do not matter here.
     """
 
     @asynccontextmanager

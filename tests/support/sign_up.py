@@ -1,4 +1,4 @@
-"""Sign a user up, wait until one of the jobs has ended, and print it as JSON.
+"""Sign up a user, wait until one of the jobs has ended, and print the job as JSON.
 
 `python -m tests.support.sign_up DrawAvatar`, from the folder of the project.
 """

@@ -1,4 +1,4 @@
-"""An SMTP server that answers each command as a test wants it."""
+"""An SMTP server whose replies a test chooses."""
 
 import asyncio
 import re
@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager, suppress
 
 GREETING = "connect"
 CONTENT = "content"
-"""The reply after the message itself; `DATA` is the one before it."""
+"""The reply after the message itself. `DATA` is the reply before it."""
 
 HANG_UP, SILENCE = "hang up", "silence"
-"""What a server may do instead of a reply."""
+"""Things that a server may do instead of a reply."""
 
 RECIPIENT = re.compile(r"RCPT TO:<(.+?)>", re.IGNORECASE)
 
@@ -28,7 +28,7 @@ REPLIES = {
 
 
 class SmtpServer:
-    """Records the lines that clients send, and the recipients of the messages that it takes."""
+    """A server that records the lines of clients and the recipients of accepted messages."""
 
     def __init__(self, replies: Mapping[str, str]) -> None:
         self._replies = {**REPLIES, **replies}
@@ -39,7 +39,7 @@ class SmtpServer:
         self.refusals = 0
 
     def behave(self, **replies: str) -> None:
-        """Reply as always from now on, but for these."""
+        """Use the default replies from now on, except for these."""
         self._replies = {**REPLIES, **replies}
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -80,7 +80,7 @@ class SmtpServer:
 
 @asynccontextmanager
 async def smtp_server(**replies: str) -> AsyncIterator[SmtpServer]:
-    """Run a server whose replies differ from the friendly ones, such as `RCPT="550 unknown"`."""
+    """Run a server with some other replies than the default, such as `RCPT="550 unknown"`."""
     smtp = SmtpServer(replies)
     server = await asyncio.start_server(smtp.accept, "127.0.0.1", 0)
     async with server:

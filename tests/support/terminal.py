@@ -1,4 +1,4 @@
-"""A terminal in which the commands of a document are typed."""
+"""A terminal for the commands of a document."""
 
 import re
 import subprocess
@@ -9,17 +9,17 @@ from pathlib import Path
 
 END = "the end of these commands"
 PATIENCE = 300.0
-"""Seconds after which a command that waits for something in vain is ended."""
+"""Seconds after which a waiting command is ended."""
 
 
 class Terminal:
-    """A shell that keeps its variables from one block of commands to the next."""
+    """A shell that keeps its variables between blocks of commands."""
 
     def __init__(self, shell: subprocess.Popen[str]) -> None:
         self._shell = shell
 
     def type(self, commands: str) -> str:
-        """Run commands to their end, and return what they print.
+        """Run commands to their end, and return their output.
 
         Raise AssertionError when one of them fails.
         """
@@ -57,7 +57,7 @@ def terminal(folder: Path, environment: Mapping[str, str]) -> Iterator[Terminal]
 
 
 def looks_like(output: str, expected: str) -> bool:
-    """Compare an output with the one in a document, where `…` stands for anything."""
+    """Return whether an output matches the one in a document, where `…` stands for any text."""
     pattern = re.escape(_one_line(expected)).replace("…", ".*")
     return re.fullmatch(pattern, _one_line(output)) is not None
 

@@ -1,4 +1,4 @@
-"""Access tokens that an attacker tampered with. A library signs them, not the service itself."""
+"""Forged access tokens, which a library signs and not the service itself."""
 
 import time
 from uuid import uuid4
@@ -50,5 +50,5 @@ def expired(settings: Settings, person: Person) -> str:
 
 
 def forged(settings: Settings, person: Person) -> str:
-    """Return a token that is right except for its key."""
+    """Return a token that is valid except for its key."""
     return signed(settings, claims_of(settings, person), key=b"k" * 32)

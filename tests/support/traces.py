@@ -1,4 +1,4 @@
-"""A service that is traced, and a look at its traces."""
+"""A traced service and its traces."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -22,7 +22,7 @@ def traced_settings(settings: Settings, collector: TraceCollector, **changes: ob
 async def traced_resources(
     resources: Resources, collector: TraceCollector, **changes: object
 ) -> AsyncIterator[Resources]:
-    """Open what a traced process holds. After the block, all spans are at the collector."""
+    """Open the resources of a traced process. All spans are exported when the block ends."""
     settings = traced_settings(resources.settings, collector, **changes)
     async with open_resources(settings) as opened:
         yield replace(opened, throttle=resources.throttle, passwords=CHEAP_PASSWORDS)

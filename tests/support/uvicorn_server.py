@@ -17,7 +17,7 @@ async def listening(app: FastAPI, port: int = 0) -> AsyncIterator[int]:
     """Serve an application on a port of 127.0.0.1, by default a free one, and yield the port."""
     config = uvicorn.Config(app, port=port, http=BoundedHttp, log_config=None, proxy_headers=False)
     server = uvicorn.Server(config)
-    serving = asyncio.create_task(server._serve())  # noqa: SLF001  serve() would take the signals
+    serving = asyncio.create_task(server._serve())  # noqa: SLF001  serve() would handle the signals
 
     async def is_started() -> bool:
         return server.started
@@ -30,6 +30,6 @@ async def listening(app: FastAPI, port: int = 0) -> AsyncIterator[int]:
 
 
 def client_of(port: int) -> httpx2.AsyncClient:
-    """Return a client that reads no certificates: that takes 30 ms, and is for TLS only."""
+    """Return a client that loads no certificates, which takes 30 ms and is only for TLS."""
     url = f"http://127.0.0.1:{port}"
     return httpx2.AsyncClient(base_url=url, timeout=STALLED_AFTER, verify=False)

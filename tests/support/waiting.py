@@ -1,4 +1,4 @@
-"""Waiting without a time limit that a busy machine could miss: only a stall ends a wait."""
+"""Waiting without a tight time limit. Only a stall ends a wait, so a busy machine may be slow."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
@@ -10,14 +10,14 @@ from sqlalchemy import text
 from app.core.resources import Resources
 
 STALLED_AFTER = 300.0
-"""Seconds. It is far beyond what the slowest machine needs for anything a test waits for."""
+"""Seconds. The slowest machine needs far less for anything that a test waits for."""
 
 POLL_INTERVAL = 0.02
 
 
 @asynccontextmanager
 async def stall_limit(awaited: str) -> AsyncIterator[None]:
-    """Run the block. Raise AssertionError, which names what was awaited, when it stalls."""
+    """Run the block. If it stalls, raise AssertionError with the name of the awaited thing."""
     try:
         async with asyncio.timeout(STALLED_AFTER) as limit:
             yield
@@ -28,14 +28,14 @@ async def stall_limit(awaited: str) -> AsyncIterator[None]:
 
 
 async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Check a condition that no event announces, again and again, until it holds."""
+    """Poll a condition that no event announces until it holds."""
     async with stall_limit(f"{condition.__module__}.{condition.__qualname__}"):
         while not await condition():
             await asyncio.sleep(POLL_INTERVAL)
 
 
 async def wait_for_blocked_transaction(resources: Resources) -> None:
-    """Wait until a transaction of the test's database waits for a lock of another one."""
+    """Wait until a transaction in the test's database waits for a lock of another."""
     query = text(
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE datname = current_database() AND wait_event_type = 'Lock'"

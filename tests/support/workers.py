@@ -17,7 +17,7 @@ RunWorker = Callable[..., Awaitable[None]]
 async def run_burst(
     original: WorkerSettings, resources: Resources, jobs: int | None, observers: Sequence[Observer]
 ) -> None:
-    """Run a worker's jobs with these resources until its queue is empty, at most `jobs` of them."""
+    """Run a worker with these resources until its queue is empty, for at most `jobs` jobs."""
     tested = worker_settings(
         original.queue,
         handlers=original.handlers,

@@ -1,4 +1,4 @@
-"""What an attacker does, and how its owner takes an account back."""
+"""Actions of an attacker, and of the owner who takes the account back."""
 
 from datetime import UTC, datetime
 
@@ -29,7 +29,7 @@ async def create_key(client: httpx2.AsyncClient, session: dict[str, str]) -> htt
 
 
 async def add_second_factor(client: httpx2.AsyncClient, session: dict[str, str]) -> httpx2.Response:
-    """Set up an authenticator app. Return the answer to the last step that was reached."""
+    """Set up an authenticator app. Return the answer of the last step."""
     proof = {"current_password": PASSWORD}
     begun = await client.post(f"{ME}/second-factor", json=proof, headers=session)
     if begun.status_code != 201:
@@ -65,7 +65,7 @@ async def report(client: httpx2.AsyncClient, token: str) -> httpx2.Response:
 
 
 async def plant_credentials(resources: Resources, person: Person) -> str:
-    """Leave a key, a factor, and an identity, as an earlier release let anyone. Return the key."""
+    """Add a key, a factor, and an identity, as an earlier release allowed. Return the key."""
     _, key = await create_api_key(resources, person)
     async with resources.unit_of_work() as uow:
         factor = TotpFactor(user_id=person.id, encrypted_secret=b"x", confirmed_at=now())

@@ -1,4 +1,4 @@
-"""Administrators who act on each other at the same moment never lock everyone out."""
+"""Administrators who act on each other at the same moment never remove the last one."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -66,7 +66,7 @@ async def create_superusers(resources: Resources, number: int) -> tuple[Person, 
 
 
 @pytest.mark.parametrize(("one", "two"), PAIRS, ids=name_of)
-async def test_of_two_administrators_who_remove_each_other_one_stays(
+async def test_two_administrators_who_remove_each_other_leave_one(
     client: httpx2.AsyncClient, resources: Resources, one: Act, two: Act
 ) -> None:
     first, second = await create_superusers(resources, 0)
@@ -119,10 +119,10 @@ async def test_an_inactive_administrator_does_not_count(
 
 
 @pytest.mark.parametrize("two", ["deleted", "renamed to the same name", "given"])
-async def test_of_two_administrators_who_change_one_role_the_second_sees_what_the_first_did(
+async def test_two_administrators_change_a_role_one_after_the_other(
     client: httpx2.AsyncClient, resources: Resources, two: str
 ) -> None:
-    """No answer is a failure of the service."""
+    """No request fails with a server error."""
     first, second = await create_superusers(resources, 0)
     async with resources.unit_of_work() as uow:
         uow.session.add_all([reader := Role(name="reader"), writer := Role(name="writer")])
@@ -157,7 +157,7 @@ async def test_of_two_administrators_who_change_one_role_the_second_sees_what_th
 async def test_a_user_whose_deletion_is_pending_stays_once_promoted(
     client: httpx2.AsyncClient, resources: Resources, mailbox: Mailbox, root: Person
 ) -> None:
-    """Otherwise the last administrator would be deleted one night."""
+    """Otherwise, the last administrator could be deleted in a night."""
     ada = await create_user(resources, password_hash=await hash_password(PASSWORD))
     assert (await client.delete(f"{API}/users/me", headers=ada.headers)).status_code == 200
     promotion = {"is_superuser": True}
@@ -172,7 +172,9 @@ async def test_a_user_whose_deletion_is_pending_stays_once_promoted(
     )
 
 
-async def test_no_superuser_is_deleted_for_being_due(resources: Resources) -> None:
+async def test_a_superuser_is_not_deleted_although_the_deletion_is_due(
+    resources: Resources,
+) -> None:
     await create_superusers(resources, 0)
     async with resources.unit_of_work() as uow:
         await uow.session.execute(update(User).values(deletion_due_at=func.now()))

@@ -1,4 +1,4 @@
-"""Alerts tell the owner of an account what an attacker would do, and the link undoes it."""
+"""Alerts inform the owner of suspicious changes, and their links undo the changes."""
 
 import asyncio
 from dataclasses import replace
@@ -58,7 +58,7 @@ async def alert_of(resources: Resources, mailbox: Mailbox, person: Person, kind:
     return report_token(await mailbox.receive(), person.email)
 
 
-async def test_the_first_login_is_no_news_and_one_from_another_device_is(
+async def test_a_login_from_another_device_causes_an_alert_but_the_first_does_not(
     resources: Resources, mailbox: Mailbox, ada: Person
 ) -> None:
     async with serve(resources, SERVICE) as home:
@@ -76,13 +76,13 @@ async def test_the_first_login_is_no_news_and_one_from_another_device_is(
 
 
 async def log_in_from_app(resources: Resources, device: str, password: str = PASSWORD) -> None:
-    """Log in as an app does, which keeps no cookies."""
+    """Log in like an app, which has no cookies."""
     async with serve(resources) as client:
         client.headers["X-Device-ID"] = device
         assert (await log_in(client, password=password)).status_code == 200
 
 
-async def test_after_a_new_password_a_login_from_the_device_of_a_thief_is_news_again(
+async def test_after_a_new_password_a_login_from_the_device_of_a_thief_causes_an_alert_again(
     client: httpx2.AsyncClient, resources: Resources, mailbox: Mailbox, ada: Person
 ) -> None:
     owners, thiefs = "o" * 32, "t" * 32
@@ -159,7 +159,7 @@ async def test_every_alert_says_what_happened_when_and_from_where(
     assert TEXTS.keys() == set(Alert)
 
 
-async def test_nothing_in_an_alert_is_the_text_of_a_stranger(
+async def test_an_alert_contains_no_text_of_a_stranger(
     resources: Resources, mailbox: Mailbox, ada: Person
 ) -> None:
     async with serve(resources, SERVICE) as home:
@@ -190,14 +190,14 @@ async def test_the_link_ends_sessions_keys_and_pending_changes_and_starts_a_reco
     assert await status_of(client, session) == 401
     assert await status_of(client, key, f"{API}/jobs/{ada.id}") == 401
     assert (await verify(client, change)).status_code == 400
-    assert (await log_in(client)).status_code == 400  # the attacker may know the password
+    assert (await log_in(client)).status_code == 400  # because the attacker may know the password
     recovery = await mailbox.link_to("reset-password", ada.email)
     assert (await reset(client, recovery)).status_code == 200
     assert (await log_in(client, password=NEW)).status_code == 200
-    assert (await report(client, token)).status_code == 400  # it works once
+    assert (await report(client, token)).status_code == 400  # because the link works once
 
 
-async def test_of_two_reports_at_the_same_moment_one_counts(
+async def test_two_reports_at_the_same_moment_count_once(
     client: httpx2.AsyncClient, resources: Resources, mailbox: Mailbox, ada: Person
 ) -> None:
     token = await alert_of(resources, mailbox, ada, Alert.NEW_DEVICE)
@@ -247,7 +247,7 @@ async def test_the_link_keeps_what_the_owner_had_before(
 
 
 async def change_email(client: httpx2.AsyncClient, mailbox: Mailbox, person: Person) -> None:
-    """Give the account the attacker's address, with a stolen session and password."""
+    """Change the address to the attacker's, with a stolen session and password."""
     await request_email_change(client, person.headers)
     token = await mailbox.link_to("verify-email", ATTACKERS)
     assert (await verify(client, token)).status_code == 200
@@ -270,7 +270,7 @@ async def test_the_link_restores_an_address_that_the_attacker_changed(
 async def test_an_attacker_cannot_use_the_link_of_a_later_alert_against_the_owner(
     client: httpx2.AsyncClient, resources: Resources, mailbox: Mailbox, ada: Person
 ) -> None:
-    """The attacker changes the address, provokes an alert there, and reports first."""
+    """The attacker changes the address, causes an alert to it, and uses its link first."""
     await change_email(client, mailbox, ada)
     owners = report_token(await mailbox.receive())
     later = await alert_of(resources, mailbox, replace(ada, email=ATTACKERS), Alert.NEW_DEVICE)
@@ -295,7 +295,7 @@ async def test_an_attacker_cannot_keep_the_address_by_signing_up_with_it_again(
 async def test_a_superuser_whose_address_was_never_confirmed_takes_the_account_back(
     client: httpx2.AsyncClient, resources: Resources, mailbox: Mailbox, ada: Person
 ) -> None:
-    """An administrator has created it: the link comes to the address that still has to confirm."""
+    """An administrator has created the account, and the link goes to its unconfirmed address."""
     async with resources.unit_of_work() as uow:
         unconfirmed = {"is_superuser": True, "email_verified_at": None}
         await uow.session.execute(update(User).values(unconfirmed))
@@ -313,7 +313,7 @@ async def test_a_superuser_whose_address_was_never_confirmed_takes_the_account_b
 async def test_a_report_never_deletes_a_superuser_who_has_the_address_now(
     client: httpx2.AsyncClient, resources: Resources, mailbox: Mailbox, ada: Person
 ) -> None:
-    """Not even one whose address was never confirmed: it may be the last superuser."""
+    """Even an unconfirmed superuser, who may be the last one."""
     await change_email(client, mailbox, ada)
     token = report_token(await mailbox.receive())
     await client.post(f"{API}/users/signup", json=ADA)

@@ -1,4 +1,4 @@
-"""No user can make the service say something to a stranger."""
+"""No user can send text to a stranger through the service."""
 
 from uuid import uuid4
 

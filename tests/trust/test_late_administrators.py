@@ -1,7 +1,8 @@
-"""An administrator who is removed while a request is on its way changes nothing with it.
+"""A request of an administrator who is removed meanwhile changes nothing.
 
-The list of requests comes from the routes, those of the console included, so a new action is here
-as soon as it exists. It has to lock the administrators first: see `app/services/administrators.py`.
+The list of requests comes from the routes, including those of the console, so a new action
+is in it.
+An action must first lock the administrators, as `app/services/administrators.py` does.
 """
 
 import asyncio
@@ -28,10 +29,10 @@ from tests.support.service import serve
 from tests.support.waiting import wait_for_blocked_transaction
 
 HARMLESS = {"utils-test_email"}
-"""It changes nothing that a removed administrator could use."""
+"""Requests that change nothing that a removed administrator could use."""
 
 IDS = {"sessions": "session_id", "api-keys": "key_id", "roles": "role_id"}
-"""What each kind of removal in the console removes."""
+"""The removed things, by kind of removal in the console."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def changes() -> Iterator[Change]:
 
 
 def paths_of_actions(path: str) -> Iterator[str]:
-    """Yield the path of a page for each action, or each kind of removal, that it is for."""
+    """Yield the path of a page for each of its actions or kinds of removal."""
     if "{action}" in path:
         yield from (path.replace("{action}", action) for action in ACTIONS)
     elif "{kind}" in path:
@@ -81,7 +82,7 @@ async def succeeds(
     headers = {"Origin": SERVICE, "Cookie": f"__Host-session={person.refresh_token}"}
     form = {"reason": "an attack", "role_id": str(ids["role_id"])}
     answer = await client.post(path, data=form, headers=headers)
-    # The form is shown again, if its user is still there; otherwise the page to log in.
+    # The page shows the form again, or the login if the user no longer exists.
     return answer.status_code == 303 and not answer.headers["location"].startswith("/login")
 
 
@@ -105,7 +106,7 @@ async def test_a_removed_administrator_changes_nothing_with_a_request_that_was_o
             removed = await create_user(resources, name.replace(" ", "-"), superuser=True)
             async with open_anonymous_scope(resources) as scope:
                 await remove(scope, removed.id)
-                # Its token is still valid: the removal commits while the request is on its way.
+                # The token is still valid, because the removal commits during the request.
                 request = asyncio.create_task(succeeds(client, change, removed, people.ids))
                 blocked = asyncio.create_task(wait_for_blocked_transaction(resources))
                 await asyncio.wait({request, blocked}, return_when=asyncio.FIRST_COMPLETED)

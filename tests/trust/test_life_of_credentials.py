@@ -1,4 +1,4 @@
-"""The table "The life of each credential" in docs/accounts.md, walked cell by cell."""
+"""Each cell of the table "The life of each credential" in docs/accounts.md is true."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -109,7 +109,7 @@ PROBES: dict[str, Probe] = {
         KnownDevice.user_id == world.ada.id, KnownDevice.forgotten_at.is_(None)
     ),
 }
-"""How many of a credential the user has."""
+"""The number of credentials of each kind that the user has."""
 
 
 async def log_out(world: World) -> httpx2.Response:
@@ -220,7 +220,7 @@ async def test_each_event_ends_what_the_table_says(world: World, column: str) ->
 
 
 @pytest.mark.parametrize("column", ["password change", "reset"])
-async def test_the_old_password_is_void_after_a_new_one(world: World, column: str) -> None:
+async def test_a_new_password_makes_the_old_one_invalid(world: World, column: str) -> None:
     async with world.resources.unit_of_work() as uow:
         query = select(User.password_hash).where(User.id == world.ada.id)
         before = await uow.session.scalar(query)
@@ -233,9 +233,7 @@ async def test_the_old_password_is_void_after_a_new_one(world: World, column: st
 @pytest.mark.parametrize(
     "table", [UserSession, ApiKey, EmailToken, SecurityAlert, KnownDevice], ids=str
 )
-async def test_what_expires_is_deleted_when_its_time_is_over(
-    world: World, table: type[Base]
-) -> None:
+async def test_expired_credentials_are_deleted(world: World, table: type[Base]) -> None:
     past = datetime.now(UTC) - timedelta(days=500)
     column = "last_seen_at" if table is KnownDevice else "expires_at"
     async with world.resources.unit_of_work() as uow:
@@ -262,11 +260,11 @@ NO_CREDENTIALS = {
     "user_roles": "what the user may do, and not how they log in",
     "personal_data_archives": "what an export has gathered: its emailed link is the credential",
 }
-"""The tables that refer to users and hold nothing that proves one."""
+"""Tables that refer to users but contain no credentials."""
 
 
 def test_a_table_that_refers_to_users_is_a_credential_or_says_why_not() -> None:
-    """A new kind of credential must be part of the one table that says what ends when."""
+    """A new kind of credential must be in the table."""
     owned = {
         table.name
         for table in Base.metadata.sorted_tables
@@ -278,7 +276,7 @@ def test_a_table_that_refers_to_users_is_a_credential_or_says_why_not() -> None:
 
 
 def test_the_audit_trail_and_the_owner_learn_of_what_the_table_says() -> None:
-    """The columns name events of the audit trail, and subjects of emails, that exist."""
+    """The events and the subjects of emails in the columns exist."""
     code = "".join(path.read_text() for path in (ROOT / "app").rglob("*.py"))
     for cells in TABLE.values():
         for event in re.findall(r"`([a-z_.]+)`", cells["audited"]):

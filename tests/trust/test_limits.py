@@ -1,4 +1,4 @@
-"""Limits count people, whatever spelling, address, or moment an attacker chooses."""
+"""Attackers cannot evade limits with other spellings, addresses, or simultaneous requests."""
 # ruff: noqa: RUF001  attackers choose characters that look alike
 
 import asyncio
@@ -44,7 +44,7 @@ async def guess(resources: Resources, email: str, address: str) -> int:
         return (await log_in(client, email, WRONG)).status_code
 
 
-async def test_ten_guesses_are_ten_however_the_address_is_written(
+async def test_all_spellings_of_an_address_share_its_ten_guesses(
     resources: Resources, ada: Person
 ) -> None:
     statuses = [
@@ -59,7 +59,7 @@ async def test_ten_guesses_are_ten_however_the_address_is_written(
 async def test_guesses_at_a_name_outside_ascii_are_counted_by_user(
     client: httpx2.AsyncClient, resources: Resources, name: str
 ) -> None:
-    """In both of its cases, composed or not, the address belongs to the same user."""
+    """Upper case, lower case, and Unicode forms of an address belong to the same user."""
     user = await create_user(resources, name, password_hash=await hash_password(PASSWORD))
     spellings = {name, name.upper(), name.replace("i̇", "İ"), name.replace("é", "e\u0301")}
     spellings = {
@@ -96,7 +96,7 @@ NEIGHBORS = [
 
 
 @pytest.mark.parametrize("email", NEIGHBORS)
-async def test_python_and_postgresql_agree_on_what_the_same_address_is(
+async def test_python_and_postgresql_normalize_addresses_alike(
     resources: Resources, email: str
 ) -> None:
     stored = storable_email(email)
@@ -128,7 +128,7 @@ async def test_another_spelling_of_a_taken_address_gets_no_account_of_its_own(
 
 
 @pytest.mark.parametrize("path", ["password-recovery", "verify-email"])
-async def test_emails_to_one_address_are_counted_however_it_is_written(
+async def test_all_spellings_of_an_address_share_its_limit_of_emails(
     resources: Resources, path: str
 ) -> None:
     statuses = []
@@ -144,10 +144,10 @@ MAILBOX = ["ada@example.com", "ada+{}@example.com", "a.d.a@example.com", "A.da+x
 
 
 @pytest.mark.parametrize("how", ["sign-up", "recovery", "verification", "change of address"])
-async def test_one_mailbox_gets_few_emails_however_many_of_its_addresses_are_named(
+async def test_all_addresses_of_a_mailbox_share_its_limit_of_emails(
     resources: Resources, how: str
 ) -> None:
-    """Large providers ignore dots, and what follows a plus sign."""
+    """Large providers ignore dots and text after a plus sign."""
     eve = await create_user(resources, "eve", password_hash=await hash_password(PASSWORD))
     statuses = []
     for number in range(12):
@@ -185,7 +185,7 @@ def test_a_client_counts_as_its_subscriber_and_its_network(
 
 
 async def guesses_from(resources: Resources, addresses: list[str], **limit: int) -> list[int]:
-    """Guess once at each of these IP addresses, at an account of its own each time."""
+    """Guess once from each of these IP addresses, each time at another account."""
     statuses = []
     for number, address in enumerate(addresses):
         async with at(resources, address, limits(**limit)) as client:
@@ -207,14 +207,14 @@ async def test_an_attacker_with_a_whole_ipv6_network_gets_as_many_guesses_as_oth
 async def test_an_office_behind_one_address_signs_up_and_logs_in_on_its_first_day(
     resources: Resources,
 ) -> None:
-    """With the limits of a new deployment."""
+    """With the default limits."""
     defaults = {name: type(resources.settings).model_fields[name].default for name in limits()}
     async with at(resources, "192.0.2.7", defaults) as client:
         for number in range(60):
             person = ADA | {"email": f"employee-{number}@example.com"}
             assert (await client.post(SIGNUP, json=person)).status_code == 201
             assert (await log_in(client, person["email"])).status_code == 200
-            # Every third mistypes the password once.
+            # One user in three mistypes the password once.
             if number % 3 == 0:
                 assert (await log_in(client, person["email"], WRONG)).status_code == 400
 
@@ -222,7 +222,7 @@ async def test_an_office_behind_one_address_signs_up_and_logs_in_on_its_first_da
 async def test_strangers_cannot_keep_a_user_out_of_a_device_that_the_user_knows(
     resources: Resources, ada: Person
 ) -> None:
-    """The owner is at an address where no one has logged in before."""
+    """The owner uses an address without an earlier login."""
     device = {"X-Device-ID": "d" * 32}
     async with serve(resources, address="192.0.2.50") as home:
         home.headers.update(device)
@@ -267,7 +267,7 @@ async def test_a_user_cannot_send_emails_to_many_strangers_nor_many_to_one(
     assert statuses == [200] * 10 + [429]
 
 
-async def test_of_many_simultaneous_guesses_none_is_hashed_beyond_the_limit(
+async def test_simultaneous_guesses_beyond_the_limit_are_not_hashed(
     resources: Resources, ada: Person
 ) -> None:
     async with at(resources, "192.0.2.7", limits(account=3)) as client:
@@ -288,17 +288,17 @@ async def test_a_blocked_address_does_not_use_up_the_attempts_of_accounts(
         assert (await log_in(home, ada.email)).status_code == 200
 
 
-async def test_many_right_logins_of_one_user_at_the_same_moment_all_succeed(
+async def test_many_correct_logins_of_a_user_at_the_same_moment_all_succeed(
     resources: Resources, ada: Person
 ) -> None:
-    """Also where more of them arrive than guesses are allowed."""
+    """Even more logins than the number of allowed guesses."""
     async with at(resources, "192.0.2.7", limits(account=3)) as client:
         answers = await asyncio.gather(*(log_in(client, ada.email) for _ in range(15)))
 
     assert {answer.status_code for answer in answers} == {200}
 
 
-async def test_the_queue_of_passwords_is_bounded_and_its_refusal_is_no_attempt(
+async def test_the_queue_of_passwords_is_bounded_and_a_rejection_is_not_an_attempt(
     resources: Resources, ada: Person
 ) -> None:
     passwords = Passwords(CHEAP, max_waiting=1)

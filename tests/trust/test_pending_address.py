@@ -1,4 +1,4 @@
-"""A pending change of address can be seen and withdrawn, and expires."""
+"""A pending change of address is shown, can be withdrawn, and expires."""
 
 from datetime import UTC, datetime
 
@@ -48,7 +48,7 @@ async def test_a_withdrawn_change_of_address_has_no_working_link(
 async def test_a_job_that_is_tried_again_cannot_extend_a_change_of_address(
     client: httpx2.AsyncClient, resources: Resources, ada: Person
 ) -> None:
-    """The email server was away for longer than the change was pending."""
+    """The email server was down for longer than the change was pending."""
     await request_email_change(client, ada.headers)
     async with resources.unit_of_work() as uow:
         await uow.session.execute(update(User).values(new_email_expires_at=func.now()))
@@ -58,7 +58,7 @@ async def test_a_job_that_is_tried_again_cannot_extend_a_change_of_address(
             await compose(scope, SendEmailChange(user_id=ada.id, email=ATTACKERS))
 
 
-async def test_the_link_of_an_address_that_was_asked_for_before_another_one_is_void(
+async def test_a_newer_change_of_address_makes_the_earlier_link_invalid(
     client: httpx2.AsyncClient, resources: Resources, mailbox: Mailbox, ada: Person
 ) -> None:
     await request_email_change(client, ada.headers, "first@example.net")

@@ -1,4 +1,4 @@
-"""A proof counts only if it still holds in the transaction in which its effect commits."""
+"""A proof counts only if it is still valid in the transaction of its effect."""
 
 import asyncio
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a provider may open: never a superuser's account, and others only where it is trusted to."""
+"""A provider never opens a superuser's account, and other accounts only if it is trusted."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +18,7 @@ from tests.trust.attacks import NEW, add_second_factor, create_key, request_reco
 
 @pytest.fixture
 def careless() -> Iterator[TestProvider]:
-    """A provider that says of any address that it has verified it, as its users like."""
+    """A provider that verifies any address that its users choose."""
     with run_provider() as provider:
         provider.links_by_email = False
         provider.person["email"] = ADA["email"]
@@ -65,7 +65,7 @@ async def test_a_provider_that_may_not_link_still_creates_new_accounts(
 async def test_an_attacker_at_an_untrusted_provider_cannot_prepare_an_account_of_someone_else(
     resources: Resources, careless: TestProvider, mailbox: Mailbox
 ) -> None:
-    """The owner of the address resets the password, and gets an account without the attacker."""
+    """The owner resets the password and gets an account without the attacker."""
     async with open_browser(resources, acme=careless) as attacker:
         assert error_code(await attacker.log_in()) is None
         session = bearer(await attacker.access_token() or "")

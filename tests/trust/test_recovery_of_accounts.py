@@ -1,4 +1,4 @@
-"""After its owner has reset the password, nothing that an attacker prepared is left."""
+"""A password reset removes everything that an attacker has prepared."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -145,7 +145,7 @@ async def test_a_reset_by_an_administrator_makes_earlier_links_invalid_and_notif
 async def test_a_job_that_is_tried_again_after_the_reset_sends_no_new_link(
     client: httpx2.AsyncClient, resources: Resources, mailbox: Mailbox, ada: Person
 ) -> None:
-    """The email server rejects the attacker's email for now, and the owner resets meanwhile."""
+    """The email server rejects the attacker's email temporarily, and meanwhile the owner resets."""
     await request_email_change(client, ada.headers)
     [job] = [
         job
@@ -161,7 +161,7 @@ async def test_a_job_that_is_tried_again_after_the_reset_sends_no_new_link(
 
 
 @pytest.mark.parametrize("kind", [SendWelcomeEmail, SendNewAccount, SendEmailChange])
-async def test_an_email_with_a_link_is_void_once_the_address_has_changed(
+async def test_a_link_is_invalid_once_the_address_has_changed(
     resources: Resources,
     kind: type[SendWelcomeEmail | SendNewAccount | SendEmailChange],
 ) -> None:
@@ -172,7 +172,7 @@ async def test_an_email_with_a_link_is_void_once_the_address_has_changed(
 
 
 @pytest.mark.parametrize("change", [{"is_active": False}, {"email": "other@example.com"}])
-async def test_what_an_administrator_takes_away_does_not_come_back(  # noqa: PLR0913, PLR0917
+async def test_access_that_an_administrator_removes_does_not_come_back(  # noqa: PLR0913, PLR0917
     client: httpx2.AsyncClient,
     resources: Resources,
     mailbox: Mailbox,
@@ -180,7 +180,7 @@ async def test_what_an_administrator_takes_away_does_not_come_back(  # noqa: PLR
     root: Person,
     change: dict[str, object],
 ) -> None:
-    """An administrator deactivates an account, or gives it to another address, and back."""
+    """An administrator deactivates an account or changes its address, and then changes it back."""
     session = await log_in_as(client, ada.email, PASSWORD)
     key = bearer((await create_key(client, session)).json()["key"])
     await request_email_change(client, session)
@@ -229,7 +229,7 @@ async def test_the_owner_removes_the_factor_with_which_an_attacker_locked_the_ac
     ada: Person,
     remove_recent: bool,
 ) -> None:
-    """With the password, an attacker adds an app, a passkey, and an identity."""
+    """An attacker with the password adds an app, a passkey, and an identity."""
     session = await log_in_as(client, ada.email, PASSWORD)
     assert (await add_second_factor(client, session)).status_code == 200
     async with resources.unit_of_work() as uow:
@@ -246,10 +246,10 @@ async def test_the_owner_removes_the_factor_with_which_an_attacker_locked_the_ac
     assert await resources.reader.scalar(counted) == (0 if remove_recent else 10)
 
 
-async def test_a_thief_of_the_mailbox_does_not_get_rid_of_a_factor_that_the_owner_has_had_for_long(
+async def test_a_thief_of_the_mailbox_cannot_remove_an_old_factor_of_the_owner(
     client: httpx2.AsyncClient, resources: Resources, mailbox: Mailbox, ada: Person
 ) -> None:
-    """The alert about it has expired, and so has the right to remove it by email."""
+    """The alert about the factor has expired, so no email can remove the factor."""
     assert (await add_second_factor(client, ada.headers)).status_code == 200
     async with resources.unit_of_work() as uow:
         for column in (TotpFactor.confirmed_at, RecoveryCode.created_at):

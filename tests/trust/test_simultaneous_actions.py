@@ -1,4 +1,4 @@
-"""Whatever happens to an account at the same moment, one order of the events explains the end."""
+"""The result of simultaneous actions on an account is that of some order of the actions."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -57,7 +57,7 @@ async def test_two_administrators_act_on_one_user_at_the_same_moment(
 
     statuses = sorted(answer.status_code for answer in answers)
     assert statuses in ([200, 200], [200, 404])
-    if statuses == [200, 404]:  # it was gone
+    if statuses == [200, 404]:  # the user was already deleted
         assert {"delete", "remove the factor"} & {*pair}
 
 
@@ -80,14 +80,14 @@ ENDINGS: dict[str, Act] = {
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("what", OF_THE_USER)
-async def test_what_a_thief_adds_while_an_administrator_ends_the_session_does_not_stay(
+async def test_credentials_that_a_thief_adds_while_an_administrator_ends_the_session_do_not_stay(
     client: httpx2.AsyncClient,
     resources: Resources,
     root: Person,
     what: str,
     ending: str,
 ) -> None:
-    """A change before the end is undone by it. Afterward, the thief is logged out."""
+    """The end of the session undoes earlier changes, and later changes fail."""
     for _ in range(3):
         password_hash = await hash_password(PASSWORD)
         user = await create_user(resources, "user", password_hash=password_hash)
@@ -125,7 +125,7 @@ async def test_a_role_that_is_given_while_it_is_deleted_leaves_nothing_behind(
     assert reports.status_code == 403
 
 
-async def test_a_factor_is_confirmed_once_however_often_it_is_at_the_same_moment(
+async def test_simultaneous_confirmations_confirm_a_factor_once(
     client: httpx2.AsyncClient, resources: Resources, ada: Person
 ) -> None:
     answers = await asyncio.gather(*(add_second_factor(client, ada.headers) for _ in range(3)))

@@ -36,7 +36,7 @@ async def state_of(queues: QueuePools, job_id: UUID) -> tuple[JobState, int] | N
     return (record.state, record.attempt) if record else None
 
 
-async def test_who_signs_up_is_welcomed(
+async def test_a_new_user_gets_a_welcome_email(
     client: httpx2.AsyncClient, run_worker: RunWorker, mail_catcher: MailCatcher, queues: QueuePools
 ) -> None:
     await sign_up(client)
@@ -54,7 +54,7 @@ async def test_who_signs_up_is_welcomed(
         assert "Lovelace" not in body, "a stranger could send a text of their own to this address"
 
 
-async def test_a_welcome_is_tried_again_when_the_mail_server_is_busy(
+async def test_a_welcome_email_is_tried_again_when_the_mail_server_is_busy(
     client: httpx2.AsyncClient, run_worker: RunWorker, mail_catcher: MailCatcher, queues: QueuePools
 ) -> None:
     await sign_up(client)
@@ -63,7 +63,7 @@ async def test_a_welcome_is_tried_again_when_the_mail_server_is_busy(
     mail_catcher.refuse_next(451)
 
     await run_worker(WorkerSettings, jobs=1)
-    # The pause is random, and may be over by now.
+    # The pause is random and may already be over.
     assert await state_of(queues, job_id) in {(JobState.SCHEDULED, 1), (JobState.QUEUED, 1)}
 
     await make_due(queues, EMAIL)
@@ -72,7 +72,7 @@ async def test_a_welcome_is_tried_again_when_the_mail_server_is_busy(
     await mail_catcher.anext()
 
 
-async def test_a_welcome_that_is_refused_for_good_is_not_tried_again(
+async def test_a_welcome_email_that_is_rejected_for_good_is_not_tried_again(
     client: httpx2.AsyncClient,
     resources: Resources,
     run_worker: RunWorker,
@@ -90,7 +90,7 @@ async def test_a_welcome_that_is_refused_for_good_is_not_tried_again(
     assert "no such mailbox" in answer["error"]
 
 
-async def test_a_user_who_has_gone_is_not_welcomed(resources: Resources) -> None:
+async def test_a_deleted_user_gets_no_welcome_email(resources: Resources) -> None:
     ctx = JobContext(job_id=uuid4(), attempt=1, queue=EMAIL, resources=resources)
     with structlog.testing.capture_logs() as lines:
         await send_email(ctx, SendWelcomeEmail(user_id=uuid4()))

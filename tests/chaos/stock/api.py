@@ -1,4 +1,4 @@
-"""A sign-up on arq as its manual shows it: commit, then enqueue."""
+"""A sign-up on arq as in its manual: commit, then enqueue."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

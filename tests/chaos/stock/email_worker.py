@@ -1,4 +1,4 @@
-"""arq as its manual shows it, with a job that sends an email."""
+"""A worker as in the manual of arq, with a job that sends an email."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""arq as its manual shows it, with the jobs of these tests: the negative control."""
+"""A worker as in the manual of arq, with the jobs of these tests. It is the negative control."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The bytes of a job in Redis, which workers of two releases and of stock arq read."""
+"""The bytes of a job in Redis, which workers of two releases and stock arq workers read."""
 
 import json
 import pickle

@@ -66,7 +66,7 @@ def with_private_attribute() -> type[Job]:
         with_private_attribute,
     ],
 )
-def test_a_field_that_a_worker_would_not_get_is_refused_when_the_class_is_declared(
+def test_a_field_that_cannot_reach_the_worker_is_rejected_when_the_class_is_declared(
     declare: Any,  # noqa: ANN401  only called
 ) -> None:
     with pytest.raises(FieldNotPreserved, match=r"Paint\._?shade"):
@@ -100,7 +100,7 @@ class Hide(Job, queue=BASE):
     ],
     ids=lambda each: each if isinstance(each, str) else "",
 )
-def test_a_value_that_would_not_reach_the_worker_is_refused_with_its_field(
+def test_a_value_that_cannot_reach_the_worker_is_rejected_with_the_name_of_its_field(
     job: Job, field: str
 ) -> None:
     with pytest.raises(InvalidJob, match=rf"Hide\.{field} ") as refusal:

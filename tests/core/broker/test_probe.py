@@ -13,7 +13,7 @@ from app.core.urls.redis import RedisAddress
 from dev.valkey import valkey
 
 OPTIONAL = {b"PUBLISH"}
-"""Without it, streams of events show changes later, and nothing else happens."""
+"""Without this permission, streams of events only show changes later."""
 
 COMMAND = re.compile(rb"redis\.p?call\('([A-Z]+)'")
 
@@ -64,7 +64,7 @@ async def test_a_permission_that_is_missing_is_named(
     assert failure.value.missing == missing
 
 
-async def test_keys_that_are_out_of_reach_are_named(tmp_path: Path, settings: Settings) -> None:
+async def test_keys_without_a_permission_are_named(tmp_path: Path, settings: Settings) -> None:
     with valkey(tmp_path, durable=False) as url:
         pool = open_pool(BASE, settings.model_copy(update={"queue_redis_urls": {"base": url}}))
         await pool.execute_command(  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""A secret that was generated is never refused, and one that can be guessed always is."""
+"""Generated secrets are accepted, and secrets that can be guessed are rejected."""
 
 import base64
 import string
@@ -10,7 +10,7 @@ import pytest
 from app.core.configuration.strength import weakness
 
 GENERATED = 1_500
-"""Of each kind: more than 10,000 in all."""
+"""Secrets of each kind. In total, there are more than 10,000."""
 
 LETTERS = string.ascii_letters + string.digits
 SIGNS = "!#%&()*+,-./:;=?@^_~"
@@ -33,7 +33,7 @@ GENERATORS: dict[str, Callable[[Random], str]] = {
     "a password manager": lambda random: "".join(random.choices(LETTERS, k=32)),
     "a password manager with signs": lambda random: "".join(random.choices(LETTERS + SIGNS, k=32)),
 }
-"""How manuals and tools make secrets of at least 128 bits."""
+"""The ways in which manuals and tools generate secrets of at least 128 bits."""
 
 GUESSABLE = [
     "",

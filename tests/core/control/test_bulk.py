@@ -1,4 +1,4 @@
-"""Dead letters in groups, and what is done with all that match a filter."""
+"""Groups of dead letters, and actions on all that match a filter."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,7 @@ DEAD = JobFilter(state=JobView.DEAD)
 async def change(
     resources: Resources, action: BulkAction, wanted: JobFilter = DEAD
 ) -> tuple[BulkResult, list[str]]:
-    """Change dead letters, and return the result and what was shown on the way."""
+    """Change dead letters, and return the result and the progress messages."""
     shown: list[str] = []
 
     async def show(result: BulkResult) -> None:
@@ -98,7 +98,7 @@ async def test_many_dead_letters_are_discarded_in_batches(resources: Resources) 
     assert await left(resources) == 0
 
 
-async def test_what_fails_meanwhile_is_left_alone(resources: Resources) -> None:
+async def test_a_job_that_fails_during_the_retry_is_left_alone(resources: Resources) -> None:
     job_id = await add_dead_letter(resources, Paint())
     async with resources.sessions.begin() as session:
         await session.execute(

@@ -242,7 +242,7 @@ async def test_a_job_that_ended_while_it_was_aborted_with_arq_leaves_no_dead_let
 
     async with working(resources, paint):
         await wait_until(lambda: has_ended(resources, job_id))
-        await redis.zadd(KEYS.queue, {str(job_id): 1})  # what the abort does when it saw it run
+        await redis.zadd(KEYS.queue, {str(job_id): 1})  # the same as an abort of a running job
         await wait_until(is_forgotten)
 
     assert (await job_of(resources, job_id)).state is JobState.SUCCEEDED
@@ -253,7 +253,7 @@ async def abort(resources: Resources, job_id: UUID) -> None:
     """Abort a job with the function of arq's own client."""
     redis = resources.queues[BASE]
     job = StockJob(str(job_id), redis, _queue_name=KEYS.queue, _deserializer=redis.job_deserializer)
-    # What it raises says whether the job has ended by now.
+    # The exception depends on whether the job has already ended.
     with suppress(TimeoutError, asyncio.CancelledError, SerializationError):
         await job.abort(timeout=0)
 

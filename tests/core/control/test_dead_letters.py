@@ -47,7 +47,7 @@ async def test_a_dead_letter_is_returned_with_all_its_details(resources: Resourc
     assert letter.enqueued_at <= letter.failed_at
 
 
-async def test_a_waiting_job_is_no_dead_letter(resources: Resources) -> None:
+async def test_a_waiting_job_is_not_a_dead_letter(resources: Resources) -> None:
     alive = await enqueue(resources, Paint())
 
     for job_id in (alive, uuid4()):

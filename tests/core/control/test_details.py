@@ -1,4 +1,4 @@
-"""What is known about one job."""
+"""The details of a job."""
 
 from dataclasses import replace
 

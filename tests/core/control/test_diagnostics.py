@@ -17,7 +17,7 @@ from dev.valkey import valkey
 
 @pytest.fixture
 async def own_redis(tmp_path: Path, resources: Resources) -> AsyncIterator[QueuePools]:
-    """One queue on a server of its own, which keeps nothing."""
+    """A queue on its own server, which stores nothing on disk."""
     with valkey(tmp_path, durable=False) as url:
         settings = resources.settings.model_copy(update={"queue_redis_urls": {"base": url}})
         pool = open_pool(BASE, settings)
@@ -29,7 +29,7 @@ async def warnings(resources: Resources, queues: QueuePools) -> str:
     return "\n".join(await collect_warnings(resources.database.sessions, queues))
 
 
-async def test_nothing_is_warned_about_where_nothing_is_wrong(resources: Resources) -> None:
+async def test_without_a_problem_there_is_no_warning(resources: Resources) -> None:
     assert await warnings(resources, resources.queues) == ""
 
 

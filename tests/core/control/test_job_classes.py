@@ -1,4 +1,4 @@
-"""What is known of each job class."""
+"""The details of each job class."""
 
 import asyncio
 import inspect

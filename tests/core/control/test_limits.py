@@ -20,7 +20,7 @@ UNLIMITED = QueueLimits(paused=False, rate=None, concurrency=None)
 
 
 class Painter:
-    """Records when each job starts, how many run at once, and how many have ended."""
+    """A handler that records the start of each job, the jobs at once, and the finished jobs."""
 
     def __init__(self) -> None:
         self.begun: list[float] = []
@@ -76,9 +76,9 @@ async def test_a_paused_queue_starts_no_job_until_it_is_resumed(resources: Resou
     await control.pause(resources.queues, BASE)
     async with working(resources, painter):
         await resources.queues.send(Paint())
-        for _ in range(2):  # the worker listens again when it has looked at the queue
+        for _ in range(2):  # the worker listens again after it has checked the queue
             await wait_until(lambda: is_listening(resources))
-            await control.pause(resources.queues, BASE)  # rings, as every change does
+            await control.pause(resources.queues, BASE)  # sends a wakeup, as every change does
         assert painter.begun == []
 
         await control.resume(resources.queues, BASE)
@@ -100,13 +100,13 @@ async def test_a_resumed_queue_starts_its_jobs_at_once(resources: Resources) -> 
     assert painter.begun[0] - resumed < 0.5
 
 
-async def test_a_rate_holds_over_all_workers(resources: Resources) -> None:
+async def test_a_rate_limit_holds_for_all_workers_together(resources: Resources) -> None:
     per_second, jobs = 20, 8
     assert await seconds_of(jobs, resources, per_second) > 0.9 * (jobs - 1) / per_second
 
 
 @pytest.mark.timing
-async def test_a_rate_is_used_up(resources: Resources) -> None:
+async def test_a_rate_limit_is_fully_used(resources: Resources) -> None:
     per_second, jobs = 20, 8
     assert await seconds_of(jobs, resources, per_second) < 3 * jobs / per_second
 
@@ -126,13 +126,13 @@ async def seconds_of(jobs: int, resources: Resources, per_second: float) -> floa
     return painter.begun[-1] - painter.begun[0]
 
 
-async def test_a_concurrency_holds_over_all_workers(resources: Resources) -> None:
+async def test_a_concurrency_limit_holds_for_both_workers_together(resources: Resources) -> None:
     painter = await paint_with_two_workers(resources, jobs=12, concurrency=2)
     assert painter.busiest == 2
 
 
 @pytest.mark.timing
-async def test_under_a_concurrency_the_next_job_starts_as_soon_as_one_ends(
+async def test_under_a_concurrency_limit_the_next_job_starts_as_soon_as_one_ends(
     resources: Resources,
 ) -> None:
     painter = await paint_with_two_workers(resources, jobs=12, concurrency=2)
@@ -140,7 +140,7 @@ async def test_under_a_concurrency_the_next_job_starts_as_soon_as_one_ends(
 
 
 async def paint_with_two_workers(resources: Resources, *, jobs: int, concurrency: int) -> Painter:
-    """Run jobs of a queue with a concurrency, and return who painted them."""
+    """Run jobs of a queue with a concurrency limit, and return their painter."""
     painter = Painter()
     await control.set_concurrency(resources.queues, BASE, concurrency)
     for _ in range(jobs):

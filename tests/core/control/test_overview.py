@@ -52,7 +52,7 @@ async def test_jobs_are_counted_by_state(resources: Resources) -> None:
         uow.enqueue(Paint(), delay=timedelta(hours=1))
     await add_dead_letter(resources, Paint())
     await run(resources.queues, seconds=15)
-    await run(resources.queues, seconds=-1)  # its worker died, so it waits again
+    await run(resources.queues, seconds=-1)  # the worker died, so the job waits again
 
     stats = await overview_of(resources, BASE)
 
@@ -160,7 +160,7 @@ async def test_the_oldest_row_counts_from_when_it_was_due(resources: Resources) 
 
 
 async def test_jobs_that_ended_are_counted_by_the_minute(resources: Resources) -> None:
-    """Only full minutes count. The test moves the current one back by one minute, then by four."""
+    """Only full minutes count. The test moves the counters back by one minute, then by four."""
     ended = []
 
     async def paint(_: JobContext, job: Paint) -> None:

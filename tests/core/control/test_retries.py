@@ -80,7 +80,7 @@ async def test_a_job_that_a_worker_holds_cannot_be_retried(resources: Resources)
     assert await state_of(resources, job_id) is JobState.FAILED
 
 
-async def test_a_retry_is_refused_while_another_job_has_the_key(resources: Resources) -> None:
+async def test_a_retry_is_rejected_while_another_job_has_the_key(resources: Resources) -> None:
     dead = await add_dead_letter(resources, Paint(), key="wall")
     alive = await enqueue(resources, Paint(), key="wall")
 

@@ -1,4 +1,4 @@
-"""Jobs are found by their state and by what they are about."""
+"""Jobs are found by their state, their error, their request, and their arguments."""
 
 import asyncio
 from dataclasses import replace
@@ -159,7 +159,7 @@ async def test_a_cursor_of_another_list_is_refused(resources: Resources) -> None
             await search(resources, DEAD, cursor=cursor)
 
 
-async def test_a_search_that_takes_too_long_says_so(resources: Resources) -> None:
+async def test_a_search_that_takes_too_long_is_rejected_with_advice(resources: Resources) -> None:
     async with resources.sessions.begin() as session:
         await session.execute(MANY_DEAD_LETTERS, {"rows": 20_000})
 

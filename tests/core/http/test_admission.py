@@ -1,4 +1,4 @@
-"""What cannot be served soon is rejected at once."""
+"""Requests that cannot be served soon are rejected at once."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ LIMIT = 3
 
 
 class Work:
-    """Requests that take as long as the test wants."""
+    """Requests that last until the test releases them."""
 
     def __init__(self) -> None:
         self.started = 0
@@ -62,7 +62,7 @@ async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
 
 @pytest.fixture
 async def busy(client: httpx2.AsyncClient, work: Work) -> AsyncIterator[asyncio.Future[list[int]]]:
-    """As many requests in flight as are allowed."""
+    """The maximum number of requests in flight."""
 
     async def status() -> int:
         return (await client.post("/work")).status_code

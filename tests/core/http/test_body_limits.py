@@ -41,11 +41,11 @@ async def chunks(number: int) -> AsyncIterator[bytes]:
     """Send 100 bytes at a time, without a length announced."""
     for _ in range(number):
         yield b"x" * 100
-        await asyncio.sleep(0)  # a network lets others run, too
+        await asyncio.sleep(0)  # a real network would let other tasks run, too
 
 
 async def drip() -> AsyncIterator[bytes]:
-    """Send a byte now and then, forever."""
+    """Send a byte from time to time, without an end."""
     while True:
         yield b"x"
         await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Some requests are worked on at once. The others wait for their turn."""
+"""A limited number of requests is worked on at once. The others wait in order."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ FOREVER = 3_600.0
 
 @dataclass
 class Work:
-    """A route on a real server, whose requests end when the test wants."""
+    """A route on a real server, whose requests last until the test releases them."""
 
     limiter: ConcurrencyLimiter = field(default_factory=lambda: ConcurrencyLimiter(PERMITS))
     begun: list[str] = field(default_factory=list)
@@ -74,7 +74,7 @@ async def client(work: Work) -> AsyncIterator[httpx2.AsyncClient]:
 
 @pytest.fixture
 async def busy(client: httpx2.AsyncClient, work: Work) -> AsyncIterator[None]:
-    """As many requests are worked on as there are permits."""
+    """All permits are in use."""
     async with asyncio.TaskGroup() as group:
         for number in range(PERMITS):
             group.create_task(client.get(f"/slow/{number}", timeout=None))

@@ -20,7 +20,7 @@ class Thing(BaseModel):
 
 
 class Shelf:
-    """Notes how it was left."""
+    """A dependency that records how its block ended."""
 
     def __init__(self) -> None:
         self.endings: list[str] = []

@@ -1,4 +1,4 @@
-"""What the layer around all requests leaves behind."""
+"""The outermost layer leaves no garbage behind."""
 
 import gc
 import weakref
@@ -13,7 +13,7 @@ from tests.support.service import build_service
 
 
 class Exchanged:
-    """A request as the server holds it: its scope, and what sends the response."""
+    """A request on the server's side: its scope, and the function that sends the response."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -38,7 +38,7 @@ def without_garbage_collector() -> Iterator[None]:
 async def test_a_request_that_has_ended_is_freed_without_the_garbage_collector(
     resources: Resources, path: str
 ) -> None:
-    """The process would otherwise grow by a third under load."""
+    """Otherwise, the process would grow by a third under load."""
     ada = await create_user(resources, "ada")
     app = build_service(resources)
     async with app.router.lifespan_context(app) as state:

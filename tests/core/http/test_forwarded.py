@@ -101,7 +101,7 @@ async def test_without_trusted_proxies_no_header_is_believed(settings: Settings)
 
 
 @pytest.mark.parametrize("garbage", ["fe80::1%eth0", f"fe80::1%{'a' * 200}", "\x7f", "e" * 5_000])
-async def test_no_garbage_from_a_proxy_is_an_error_or_stored(
+async def test_garbage_from_a_proxy_is_neither_an_error_nor_stored(
     resources: Resources, garbage: str
 ) -> None:
     behind = with_settings(resources, trusted_proxies=[ip_network("127.0.0.0/8")])

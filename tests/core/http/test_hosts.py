@@ -12,7 +12,7 @@ LOCAL = HttpUrl("http://localhost:8000")
 
 @pytest.fixture
 async def client(resources: Resources) -> AsyncIterator[httpx2.AsyncClient]:
-    """A production at https://service.example.com that answers to some more hosts."""
+    """A production service at https://service.example.com with additional hosts."""
     hosts = ["old.example.org", "*.example.net", "[::1]"]
     production = with_settings(resources, environment="production", allowed_hosts=hosts)
     async with serve(production) as client:
@@ -85,7 +85,7 @@ async def test_health_checks_may_use_an_ip_address_as_host(
 async def test_a_developers_service_answers_to_names_of_the_machine_itself(
     resources: Resources, host: str, status: int
 ) -> None:
-    """A web page could let its own name lead to 127.0.0.1, and read what the service answers."""
+    """Otherwise, a website whose name resolves to 127.0.0.1 could read the answers."""
     developer = with_settings(resources, environment="development", public_url=LOCAL)
     async with serve(developer) as client:
         response = await client.get("/api/v1/utils/health-check/", headers={"Host": host})

@@ -18,7 +18,7 @@ from tests.support.waiting import STALLED_AFTER
 
 @pytest.fixture
 async def url(settings: Settings) -> AsyncIterator[str]:
-    """A production process; the path of a request is the one that the proxy sends."""
+    """A production process behind a proxy that removes the prefix."""
     changes = {"environment": "production", "secret_key": STRONG_SECRET, "api_docs": True}
     prefix = ("-m", "uvicorn", "main:app", "--port", "0", "--root-path", "/svc")
     async with run_process(settings.model_copy(update=changes), *prefix) as api:

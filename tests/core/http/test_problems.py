@@ -1,4 +1,4 @@
-"""Responses to malformed requests are small and fast, whatever was sent."""
+"""Responses to malformed requests are small and fast."""
 
 import json
 import time
@@ -133,7 +133,7 @@ async def test_a_list_of_countless_scopes_is_rejected_fast(
 
 
 async def assert_small_and_fast(send: Callable[[], Awaitable[httpx2.Response]]) -> None:
-    """Check the size, and the processor's time; another process may spoil a try, but not all."""
+    """Check the size and the processor time. Other work may spoil one measurement, but not all."""
     times: list[float] = []
     while len(times) < TRIES and min(times, default=1.0) > MAX_SECONDS:
         began = time.process_time()

@@ -121,7 +121,7 @@ async def test_many_requests_and_a_large_body_work_on_one_connection() -> None:
 
 
 def overloaded() -> dict[str, object]:
-    """Return what the protocol knows of a service that rejects every request."""
+    """Return the state of a service that rejects every request."""
     admission = Admission(limit=0, limiter=ConcurrencyLimiter(1))
     admission.prepare_rejection([])
     return {"admission": admission, "shutdown": Shutdown()}
@@ -148,4 +148,4 @@ async def test_a_client_that_is_rejected_again_and_again_keeps_its_connection() 
             assert (await rejection(reader)).startswith(b"HTTP/1.1 503 ")
             [protocol] = state.connections
             assert isinstance(protocol, BoundedHttp)
-            protocol.timeout_keep_alive_handler()  # as if its time were up
+            protocol.timeout_keep_alive_handler()  # as if the time limit were over

@@ -1,4 +1,4 @@
-"""A slash too many or too few leads to the right path, whatever stands before the service."""
+"""A path with a wrong slash is redirected, whatever proxy is in front of the service."""
 
 import httpx2
 import pytest

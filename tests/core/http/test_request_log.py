@@ -1,4 +1,4 @@
-"""What the log may know about a request: the route and the outcome, and nothing personal."""
+"""The log has the route and the outcome of a request, and nothing personal."""
 
 import io
 import logging
@@ -44,7 +44,7 @@ def production(resources: Resources) -> Resources:
 
 @pytest.fixture
 def log(production: Resources, settings: Settings) -> Iterator[io.StringIO]:
-    """All of the log, as production writes it."""
+    """The whole log, in the format of production."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     configure_logging(production.settings)

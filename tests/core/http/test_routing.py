@@ -31,7 +31,7 @@ def router_with_a_route(kind: type[SomeRouter]) -> SomeRouter:
     return router
 
 
-async def test_a_route_stands_beside_others_and_is_documented_as_if_it_was_included() -> None:
+async def test_a_flat_route_works_and_is_documented_like_an_included_one() -> None:
     flat, included = FastAPI(), FastAPI()
     include_flat(flat, router_with_a_route(Router), prefix="/api")
     included.include_router(router_with_a_route(APIRouter), prefix="/api")

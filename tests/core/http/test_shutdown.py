@@ -9,7 +9,7 @@ from app.core.http.shutdown import announced_shutdown
 
 @pytest.fixture
 def server() -> Iterator[list[int]]:
-    """A server's own handler of SIGTERM, noting the signals that reach it."""
+    """The SIGTERM handler of a server, which records the signals that reach it."""
     received: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: received.append(number))
     yield received
@@ -27,7 +27,7 @@ async def test_the_server_gets_sigterm_after_the_delay(server: list[int]) -> Non
 
 
 @pytest.mark.parametrize("delay", [0, 60])
-async def test_responses_that_last_are_told_at_once(server: list[int], delay: float) -> None:
+async def test_open_streams_learn_of_the_shutdown_at_once(server: list[int], delay: float) -> None:
     told = asyncio.Event()
     with announced_shutdown(delay=delay) as shutdown:
         shutdown.on_begin(told.set)

@@ -62,7 +62,7 @@ async def test_a_key_is_used_once_in_a_transaction(resources: Resources) -> None
     assert await stored(resources) == {first}
 
 
-async def test_a_job_to_be_ignored_is_left_out_while_another_has_its_key(
+async def test_a_job_with_on_conflict_ignore_is_dropped_while_another_has_its_key(
     resources: Resources,
 ) -> None:
     first = await enqueue(resources, "nightly")
@@ -76,10 +76,10 @@ async def test_a_job_to_be_ignored_is_left_out_while_another_has_its_key(
     assert await stored(resources) == await sent(resources) == {first, weekly}
 
 
-async def test_of_many_simultaneous_jobs_with_one_key_one_is_stored_and_the_others_are_refused(
+async def test_one_of_many_simultaneous_jobs_with_a_key_is_stored_and_the_others_are_refused(
     resources: Resources,
 ) -> None:
-    """There are more of them than the pool has connections: each needs no more than its own."""
+    """There are more transactions than connections in the pool, and each needs only one."""
     outcomes = await asyncio.gather(
         *(enqueue(resources, "nightly") for _ in range(60)), return_exceptions=True
     )
@@ -163,7 +163,7 @@ async def test_a_job_is_rolled_back_with_its_savepoint(
     assert await stored(resources) == await sent(resources) == {before, released, after}
 
 
-async def test_a_service_that_rolls_the_session_back_takes_the_jobs_along(
+async def test_jobs_are_dropped_when_a_service_rolls_the_session_back(
     resources: Resources,
 ) -> None:
     async with resources.unit_of_work() as uow:

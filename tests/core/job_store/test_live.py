@@ -91,7 +91,7 @@ async def test_an_unreadable_result_counts_as_missing(queues: QueuePools, result
 
 
 async def test_a_job_on_a_shared_redis_database_belongs_to_one_queue(queues: QueuePools) -> None:
-    """Some servers have only one database. Both queues use it then."""
+    """If a server has only one database, both queues use it."""
     shared = queues[BASE]
     waiting = await queues.send(BuildSignupReport())
     ended = uuid4()

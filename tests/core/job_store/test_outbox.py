@@ -63,10 +63,10 @@ async def test_a_job_is_due_either_after_a_delay_or_at_a_time(resources: Resourc
 
 
 @pytest.mark.parametrize(("durable", "letters"), [(True, 0), (False, 1)])
-async def test_a_late_failure_of_a_job_whose_row_is_gone_is_no_dead_letter(
+async def test_a_late_failure_of_a_completed_job_is_not_a_dead_letter(
     resources: Resources, durable: bool, letters: int
 ) -> None:
-    """Its effect has committed. A retry of the dead letter would be one too many."""
+    """The effect has committed, so a retry of a dead letter would repeat it."""
     job = to_message(BuildSignupReport(), durable=durable)
     async with resources.database.sessions.begin() as session:
         await outbox.dead_letter(session, job, attempts=3, crashes=3, error="late", traceback=None)

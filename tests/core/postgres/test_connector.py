@@ -19,7 +19,7 @@ async def connected(
     return await Connector(changed, command_timeout=STALLED_AFTER)()
 
 
-async def test_routers_are_reminded_of_a_connection_that_rests(settings: Settings) -> None:
+async def test_an_idle_connection_sends_keepalives(settings: Settings) -> None:
     connection = await connected(settings, "keepalives_idle=12&tcp_user_timeout=3456")
     link = connection._transport.get_extra_info("socket")  # type: ignore[attr-defined]  # noqa: SLF001
 
@@ -40,7 +40,7 @@ async def test_a_url_names_the_application_and_the_servers_options(settings: Set
     await connection.close()
 
 
-async def test_nothing_is_set_at_the_start_behind_a_pooler(settings: Settings) -> None:
+async def test_behind_a_pooler_no_startup_parameter_is_sent(settings: Settings) -> None:
     connection = await connected(settings, database_pooler="transaction")
 
     assert await connection.fetchval("SHOW application_name") == ""

@@ -35,7 +35,7 @@ async def process_id(connection: AsyncConnection) -> int:
         ("25006", DatabaseReadOnly),
     ],
 )
-async def test_what_may_be_gone_at_the_next_try_is_no_fault_of_the_statement(
+async def test_a_temporary_failure_of_the_server_is_not_a_failure_of_the_statement(
     settings: Settings, sqlstate: str, kind: type[DatabaseUnavailable]
 ) -> None:
     async with open_database(settings) as database, database.engine.connect() as connection:
@@ -46,7 +46,7 @@ async def test_what_may_be_gone_at_the_next_try_is_no_fault_of_the_statement(
     assert "planted" in failure.value.cause
 
 
-async def test_connections_to_a_server_that_became_read_only_are_left(settings: Settings) -> None:
+async def test_connections_to_a_server_that_became_read_only_are_closed(settings: Settings) -> None:
     async with open_database(settings) as database:
         async with database.engine.connect() as first, database.engine.connect() as second:
             before = {await process_id(first), await process_id(second)}
@@ -68,8 +68,8 @@ async def test_a_read_only_server_cannot_be_written(settings: Settings) -> None:
             await database.check_writable()
 
 
-async def test_a_disk_that_takes_nothing_more_is_noticed(superuser_settings: Settings) -> None:
-    """A server without room for what a query spills fails with the same class of errors."""
+async def test_a_full_disk_is_noticed(superuser_settings: Settings) -> None:
+    """A query that spills to a full disk fails with the same class of errors."""
     url = f"{superuser_settings.database_url}?options=-ctemp_file_limit%3D0"
     full = superuser_settings.model_copy(update={"database_url": url})
     async with open_database(full) as database:
@@ -84,7 +84,7 @@ async def changing(database: Database, statement: str) -> None:
         await connection.execute(text(statement))
 
 
-async def test_a_column_whose_type_changes_fails_no_transaction_at_its_first_statement(
+async def test_a_changed_column_type_does_not_fail_the_first_statement_of_a_transaction(
     settings: Settings,
 ) -> None:
     async with (
@@ -111,7 +111,7 @@ async def test_a_column_whose_type_changes_fails_no_transaction_at_its_first_sta
     assert values == [1, 1, 1]
 
 
-async def test_a_column_whose_type_changes_within_a_transaction_is_worth_another_try(
+async def test_a_column_type_that_changes_within_a_transaction_is_a_temporary_failure(
     settings: Settings,
 ) -> None:
     async with (
@@ -137,7 +137,7 @@ async def test_a_column_whose_type_changes_within_a_transaction_is_worth_another
 ADD = "INSERT INTO changing VALUES ($1::int) RETURNING value"
 
 
-async def test_a_column_whose_type_changes_fails_no_insert_with_which_a_transaction_begins(
+async def test_a_changed_column_type_does_not_fail_an_insert_at_the_start_of_a_transaction(
     settings: Settings,
 ) -> None:
     async with open_database(settings.for_owner) as database:
@@ -159,7 +159,7 @@ async def test_a_column_whose_type_changes_fails_no_insert_with_which_a_transact
         await changing(database, "DROP TABLE changing")
 
 
-async def test_a_column_whose_type_changes_within_a_transaction_fails_an_insert(
+async def test_a_column_type_that_changes_within_a_transaction_fails_an_insert(
     settings: Settings,
 ) -> None:
     async with open_database(settings.for_owner) as database:

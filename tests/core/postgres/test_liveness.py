@@ -28,7 +28,7 @@ def always_ask(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("always_ask")
 @pytest.mark.timing
-async def test_when_one_connection_is_dead_the_others_are_not_waited_for(
+async def test_the_pool_waits_for_one_dead_connection_and_not_for_each(
     settings: Settings,
 ) -> None:
     url = make_url(settings.database_url)

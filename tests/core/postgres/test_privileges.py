@@ -1,4 +1,4 @@
-"""What an attacker can do with a stolen connection of the service."""
+"""The limits of an attacker with a stolen connection of the service."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -88,7 +88,7 @@ async def test_even_the_owner_cannot_empty_the_audit_trail(settings: Settings) -
 
 
 async def test_the_service_can_read_and_write_every_table(connection: AsyncConnection) -> None:
-    """Also those that a migration of tomorrow creates."""
+    """Include tables that future migrations create."""
     allowed = text("SELECT has_table_privilege(current_user, :table, :privilege)")
     for table in Base.metadata.sorted_tables:
         expected = {"SELECT", "INSERT"} | (

@@ -58,10 +58,10 @@ async def test_two_machines_may_create_the_roles_at_the_same_time(new_roles: Set
     assert await run(new_roles, "SELECT 1") == 1
 
 
-async def test_tables_and_functions_of_an_earlier_release_are_handed_over(
+async def test_tables_and_functions_of_an_earlier_release_get_the_new_owner(
     new_roles: Settings, servers: Servers
 ) -> None:
-    """There, one role did everything."""
+    """An earlier release had only one role."""
     database = make_url(new_roles.database_url).database
     before = make_url(servers.postgres).set(database=database).render_as_string(hide_password=False)
     await execute(servers.postgres, f"CREATE DATABASE {database}")
@@ -90,7 +90,7 @@ async def test_other_roles_of_the_server_cannot_connect(
         await run(other, "SELECT 1")
 
 
-async def test_a_managed_server_whose_administrator_is_no_superuser_suffices(
+async def test_an_administrator_without_superuser_rights_can_create_the_roles(
     new_roles: Settings, servers: Servers, worker_id: str
 ) -> None:
     admin = f"admin_{worker_id}"

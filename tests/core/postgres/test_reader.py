@@ -84,7 +84,7 @@ async def test_many_reads_take_turns_on_the_connections_that_the_pool_keeps(
     assert len({row[0] for row in rows if row}) == 2
 
 
-async def test_a_read_whose_turn_does_not_come_fails_in_time(settings: Settings) -> None:
+async def test_a_read_that_waits_too_long_for_a_connection_fails(settings: Settings) -> None:
     few = settings.model_copy(update={"database_pool_size": 1, "database_pool_timeout": 0.05})
     async with open_database(few) as database:
         long = asyncio.create_task(database.reader.scalar(select(func.pg_sleep(2))))
@@ -124,9 +124,7 @@ async def test_a_parameter_that_is_missing_is_named(database: Database) -> None:
         await database.reader.first(VALUES)
 
 
-async def test_a_column_whose_type_changes_fails_no_read(
-    settings: Settings, database: Database
-) -> None:
+async def test_a_changed_column_type_fails_no_read(settings: Settings, database: Database) -> None:
     await run(database, "CREATE TABLE read_while_it_changes (value varchar(10))")
     await run(database, "INSERT INTO read_while_it_changes VALUES ('1')")
     assert await database.reader.scalar(LOOK) == "1"
@@ -139,7 +137,9 @@ async def test_a_column_whose_type_changes_fails_no_read(
     await run(database, "DROP TABLE read_while_it_changes")
 
 
-async def test_a_statement_that_fails_is_reported_as_by_sqlalchemy(database: Database) -> None:
+async def test_a_failed_statement_raises_the_same_error_as_with_sqlalchemy(
+    database: Database,
+) -> None:
     with pytest.raises(DBAPIError) as failure:
         await database.reader.first(select(literal(1) / bindparam("divisor")), divisor=0)
 

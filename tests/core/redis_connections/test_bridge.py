@@ -1,4 +1,4 @@
-"""What our connection takes for granted of redis-py. An upgrade that changes it fails here."""
+"""The assumptions of our connection about redis-py. An upgrade that breaks them fails here."""
 
 import pytest
 from redis.asyncio import ConnectionPool

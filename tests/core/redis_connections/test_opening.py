@@ -20,7 +20,7 @@ from tests.support.network import Network, network_to
 
 @dataclass
 class Pair:
-    """Two servers, of which one is behind the network that `settings` lead to."""
+    """Two servers. `settings` lead to one of them through a network."""
 
     first: RedisAddress
     second: RedisAddress
@@ -28,13 +28,13 @@ class Pair:
     settings: Settings
 
     async def demote_first(self) -> None:
-        """Make the first a replica that keeps its connections; new ones reach the second."""
+        """Make the first server a replica. New connections reach the second server."""
         password, [(host, port)] = self.second.password or "", self.second.hosts
         client = open_pool(BASE, self._direct(self.first))
         await client.config_set("masterauth", password)
         await client.replicaof(host, port)
         await client.aclose(close_connection_pool=True)
-        # As a primary, the second would wait for its replica at its end.
+        # As a primary, the second server would wait for its replica before it ends.
         primary = open_pool(BASE, self._direct(self.second))
         await primary.config_set("shutdown-timeout", 0)
         await primary.aclose(close_connection_pool=True)
@@ -136,5 +136,7 @@ async def test_a_heartbeat_finds_the_new_primary(pair: Pair) -> None:
         (b"READONLY", False),
     ],
 )
-def test_what_a_server_says_when_it_takes_no_writes(answer: object, left: bool) -> None:
+def test_the_errors_of_a_server_that_takes_no_writes_are_recognized(
+    answer: object, left: bool
+) -> None:
     assert left_primary(answer) is left

@@ -23,7 +23,7 @@ def test_a_token_that_was_verified_before_expires_on_time(settings: Settings) ->
         read_access_token(short, token)
 
 
-def test_a_token_that_was_verified_before_is_worth_nothing_to_another_service(
+def test_a_verified_token_is_invalid_for_another_service(
     settings: Settings,
 ) -> None:
     token = issue_access_token(settings, TOKEN)

@@ -28,7 +28,7 @@ REFUSAL = "Password was found in a data breach. Choose another one"
 
 @dataclass
 class Breaches:
-    """A service that knows one password, as the real one answers."""
+    """A service that knows one password and answers like the real one."""
 
     body: str
     status: str
@@ -63,7 +63,7 @@ async def test_a_password_of_a_breach_is_found_and_another_is_not(settings: Sett
         assert not await is_breached(changed, "a long and unknown passphrase")
 
 
-async def test_what_only_pads_the_answer_is_no_breach(settings: Settings) -> None:
+async def test_padding_in_the_answer_is_not_a_breach(settings: Settings) -> None:
     async with run_breaches(body=f"{DIGEST[5:]}:0") as breaches:
         assert not await is_breached(breaches.settings(settings), BREACHED)
 

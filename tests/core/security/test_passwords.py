@@ -65,7 +65,7 @@ NO_PASSWORD = f"$argon2id$v=19$m=8,t=1,p=1${'A' * 22}${'A' * 43}"
 
 
 @pytest.mark.parametrize("stored", [None, "", NO_PASSWORD, "$2b$12$abc", "unknown"])
-async def test_without_a_usable_hash_no_password_is_right(stored: str | None) -> None:
+async def test_without_a_usable_hash_every_password_is_wrong(stored: str | None) -> None:
     for password in ("", "correct horse", "x" * 1_000_000):
         assert not (await verify_password(password, stored)).valid
 
@@ -113,7 +113,7 @@ async def test_an_imported_hash_may_be_of_any_form_of_an_accented_letter() -> No
     assert (await verify_password(decomposed, stored)).valid
 
 
-async def test_hashing_leaves_no_memory_behind() -> None:
+async def test_hashing_leaks_no_memory() -> None:
     passwords, hashes_at_once = Passwords(), 2 * (os.cpu_count() or 1)
     await passwords.hash("correct horse battery")
     before = resident_memory()

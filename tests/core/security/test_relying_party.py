@@ -22,7 +22,7 @@ from app.core.security.passkeys.relying_party import relying_party
             "example.com",
             ["https://api.example.com", "https://example.com"],
         ),
-        # They may have nothing in common but co.uk: passkeys belong to where people are.
+        # They may share only co.uk, so passkeys belong to the host of the front end.
         (
             "https://api.example.com",
             "https://app.example.com",

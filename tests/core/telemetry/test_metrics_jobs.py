@@ -87,7 +87,7 @@ def test_a_lost_lease_is_counted() -> None:
     assert seen.value("job_tries_total", name="Paint", outcome="interrupted") == 2
 
 
-def test_names_that_are_not_in_the_code_become_no_labels() -> None:
+def test_unknown_names_do_not_become_labels() -> None:
     seen = after(*(report(name=f"<script>{number}") for number in range(100)))
 
     names = {dict(labels)["name"] for labels in seen.series("job_tries_total")}

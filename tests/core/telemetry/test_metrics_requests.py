@@ -23,7 +23,7 @@ from tests.support.metrics import scrape
 from tests.support.service import serve, with_settings
 
 PORT = free_port()
-"""One for all of these tests, so that they share the service, which takes long to build."""
+"""One client for all of these tests, because the service takes long to build."""
 
 DURATION = "http_server_request_duration_seconds_count"
 
@@ -75,7 +75,7 @@ async def test_ten_thousand_random_addresses_add_no_series(settings: Settings) -
 
 
 async def ask(measured: Measured, app: FastAPI, method: str, path: str) -> None:
-    """Let the routes find a request of a client. What they answer does not matter."""
+    """Send a request to the routes and ignore the answer."""
 
     async def receive() -> Message:
         return {"type": "http.disconnect"}

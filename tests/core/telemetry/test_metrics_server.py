@@ -1,4 +1,4 @@
-"""Metrics are served beside the service, and nothing that reads them can harm it."""
+"""Metrics are served on a separate port, and their readers cannot harm the service."""
 
 import asyncio
 import socket
@@ -71,7 +71,9 @@ async def test_each_process_takes_the_next_port_and_its_successor_takes_it_again
         assert stack.enter_context(serving(registry, first)) == one
 
 
-async def test_a_process_goes_on_without_an_address_for_its_metrics(settings: Settings) -> None:
+async def test_a_process_without_an_address_for_its_metrics_runs_without_them(
+    settings: Settings,
+) -> None:
     elsewhere = {"metrics_port": free_port(), "metrics_host": "192.0.2.1"}
     metrics = open_metrics(settings.model_copy(update=elsewhere), "api")
     assert metrics is not None
@@ -154,16 +156,16 @@ async def test_a_metric_that_fails_is_logged_and_the_next_scrape_asks_it_again(
     assert [line["event"] for line in lines] == ["metrics.failed"]
 
 
-async def test_the_metrics_show_that_the_event_loop_stands_still_while_it_does(
+async def test_the_metrics_show_a_blocked_event_loop_while_it_is_blocked(
     registry: CollectorRegistry, port: int
 ) -> None:
     lag = LoopLag()
     registry.register(lag)
     ask = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port)) as scraper:
-        time.sleep(2 * metrics_server.LIFETIME)  # noqa: ASYNC251  the loop stands still
+        time.sleep(2 * metrics_server.LIFETIME)  # noqa: ASYNC251  blocks the loop on purpose
         scraper.sendall(ask)
-        answer = b"".join(iter(lambda: scraper.recv(65_536), b""))  # and still does
+        answer = b"".join(iter(lambda: scraper.recv(65_536), b""))  # the loop is still blocked
     while_it_stood = parse(answer.partition(b"\r\n\r\n")[2].decode())
     later = await scrape_until(port, lambda each: each.value("event_loop_lag_seconds") != 0)
     lag.close()

@@ -50,7 +50,7 @@ def test_a_url_means_the_same_after_it_was_written_for_sqlalchemy(url: str) -> N
         "min_protocol_version=3.0&max_protocol_version=latest",
     ],
 )
-def test_what_libpq_understands_is_accepted(parameters: str) -> None:
+def test_parameters_of_libpq_are_accepted(parameters: str) -> None:
     PostgresAddress.parse(f"{LOGIN}?{parameters}")
 
 
@@ -73,9 +73,7 @@ def test_what_libpq_understands_is_accepted(parameters: str) -> None:
         ("client_encoding=latin1", "client_encoding=latin1 is not supported"),
     ],
 )
-def test_what_has_no_effect_is_rejected_in_one_line_that_names_it(
-    parameters: str, words: str
-) -> None:
+def test_a_parameter_without_an_effect_is_rejected_by_name(parameters: str, words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)) as refusal:
         PostgresAddress.parse(f"{LOGIN}?{parameters}")
 
@@ -84,7 +82,7 @@ def test_what_has_no_effect_is_rejected_in_one_line_that_names_it(
 
 
 @pytest.mark.parametrize("url", ["mysql://a@b/c", "host=a dbname=b", "postgresql://a:x/c"])
-def test_what_is_not_a_url_of_postgresql_is_rejected(url: str) -> None:
+def test_a_url_of_another_kind_is_rejected(url: str) -> None:
     with pytest.raises(ValueError, match=r"postgresql://|cannot be read"):
         PostgresAddress.parse(url)
 

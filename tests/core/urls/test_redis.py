@@ -56,7 +56,7 @@ def test_a_certificate_must_name_its_host_unless_that_is_switched_off() -> None:
         ("redis://a?sentinel_password=x", "sentinel_password is not a parameter"),
     ],
 )
-def test_what_has_no_effect_is_rejected_in_one_line_that_names_it(url: str, words: str) -> None:
+def test_a_parameter_without_an_effect_is_rejected_by_name(url: str, words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)) as refusal:
         RedisAddress.parse(url)
 

@@ -52,9 +52,9 @@ async def has_waiting(queues: QueuePools, *job_ids: UUID) -> bool:
 
 
 async def walk(relay: Relay) -> int:
-    """Look until no more rows are due for a check, and return the number of looks.
+    """Check until no more rows are due for a check, and return the number of checks.
 
-    What has just become due is left to the last look.
+    The last check gets the rows that have just become due.
     """
     looks = 2
     while await relay.poll():
@@ -69,7 +69,7 @@ async def enqueue(resources: Resources, *, delay: timedelta | None = None) -> UU
 
 
 async def let_pass(resources: Resources, time: timedelta) -> None:
-    """Let the rows be as much older."""
+    """Make the rows older by a time."""
     async with resources.sessions.begin() as session:
         age = {"age": time}
         await session.execute(
@@ -120,7 +120,7 @@ async def test_more_rows_than_one_page_are_sent(
     monkeypatch.setattr(reconciliation, "PAGE_SIZE", 10)
     left = await leave_unsent_jobs(resources, jobs=35)
 
-    # Transactions of other tests end some pages early.
+    # Because of transactions of other tests, some pages end early.
     assert await walk(Relay(BASE, resources)) >= 6
     assert await waiting(queues) == {*left}
 
@@ -260,7 +260,7 @@ async def test_an_emptied_redis_gets_all_jobs_again(
 async def test_a_redis_that_lost_its_last_seconds_gets_the_jobs_of_that_time_again(
     resources: Resources, queues: QueuePools
 ) -> None:
-    """A promoted replica and a backup have an earlier bookmark, and not the jobs after it."""
+    """A promoted replica or a backup has an earlier bookmark and lacks later jobs."""
     relay = Relay(BASE, resources)
     earlier, known = await send_earlier_jobs(relay, resources)
     lost = await leave_unsent_jobs(resources, jobs=2)
@@ -290,7 +290,7 @@ async def test_a_redis_that_lost_its_last_seconds_is_noticed_while_a_transaction
 
 
 async def send_earlier_jobs(relay: Relay, resources: Resources) -> tuple[bytes | str, set[UUID]]:
-    """Let the relay send some jobs. Return its bookmark in Redis and the ids of the jobs."""
+    """Send some jobs with the relay. Return its bookmark in Redis and the ids of the jobs."""
     await leave_unsent_jobs(resources)
     await walk(relay)
     bookmark = await resources.queues[BASE].get(KEYS.bookmark)
@@ -299,7 +299,7 @@ async def send_earlier_jobs(relay: Relay, resources: Resources) -> tuple[bytes |
 
 
 async def lose(queues: QueuePools, job_ids: Sequence[UUID], earlier: bytes | str) -> None:
-    """Put Redis back to the moment when it had an earlier bookmark and not these jobs."""
+    """Reset Redis to an earlier bookmark, without these jobs."""
     async with queues[BASE].pipeline() as pipe:
         pipe.delete(*map(KEYS.job, job_ids))
         pipe.zrem(KEYS.queue, *map(str, job_ids))
@@ -307,10 +307,10 @@ async def lose(queues: QueuePools, job_ids: Sequence[UUID], earlier: bytes | str
         await pipe.execute()
 
 
-async def test_a_new_relay_goes_on_where_another_one_was_while_a_transaction_stays_open(
+async def test_a_new_relay_continues_at_the_bookmark_of_another_while_a_transaction_stays_open(
     resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would read all rows since the beginning of that transaction again otherwise."""
+    """Otherwise, it would read all rows since the beginning of that transaction again."""
     pages: list[Page] = []
 
     async def read_and_count(
@@ -320,7 +320,7 @@ async def test_a_new_relay_goes_on_where_another_one_was_while_a_transaction_sta
         return pages[-1]
 
     async def a_new_relay_reads_no_row() -> bool:
-        """Return True in the end: transactions of other tests make a relay step back, too."""
+        """Return True eventually. Transactions of other tests may make a relay step back first."""
         await walk(first)
         pages.clear()
         await walk(Relay(BASE, resources))
@@ -343,7 +343,7 @@ async def test_a_single_lost_job_is_found_on_patrol(
     await walk(relay)
 
     async def stays_lost() -> bool:
-        """Return True in the end: transactions of other tests make the relay step back."""
+        """Return True eventually. Transactions of other tests may make a relay step back."""
         await queues[BASE].delete(KEYS.job(left[0]))
         await queues[BASE].zrem(KEYS.queue, str(left[0]))
         await walk(relay)
@@ -358,7 +358,7 @@ async def test_a_single_lost_job_is_found_on_patrol(
 
 
 @pytest.mark.parametrize("stored", ["", "soon", '{"position": "seven"}'])
-async def test_an_unreadable_bookmark_means_from_the_start(
+async def test_a_relay_with_an_unreadable_bookmark_starts_from_the_beginning(
     resources: Resources, queues: QueuePools, stored: str
 ) -> None:
     left = await leave_unsent_jobs(resources)

@@ -1,4 +1,4 @@
-"""What a worker counts about its jobs is cheap, bounded, and there for the console."""
+"""The statistics of a worker are cheap, bounded, and available to the console."""
 
 import time
 from typing import cast
@@ -150,7 +150,7 @@ def test_a_try_that_an_earlier_release_recorded_can_be_read(
 
 
 async def test_jobs_of_unknown_classes_are_counted_under_one_name(redis: QueueRedis) -> None:
-    """Anyone who can write to Redis can invent names, and each would cost memory for a day."""
+    """A writer to Redis could invent names, and each would take memory for a day."""
     recorder = Recorder(redis, ["Paint"])
     for number in range(20):
         recorder.add(report(name=f"Invented{number}", outcome="failed"))

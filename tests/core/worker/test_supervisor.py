@@ -60,7 +60,7 @@ async def test_the_workers_stop_when_their_supervisor_is_killed(
         await wait_until(lambda: are_alive(queues, workers=0))
 
 
-async def test_a_worker_that_does_not_listen_to_its_supervisor_is_killed(
+async def test_a_worker_that_ignores_its_supervisor_is_killed(
     settings: Settings,
 ) -> None:
     command = ("-m", "tests.core.worker.engine.stubborn_worker")
@@ -75,9 +75,7 @@ async def test_a_worker_that_does_not_listen_to_its_supervisor_is_killed(
 
 
 @pytest.mark.parametrize("number", ["0", "many"])
-async def test_a_number_of_processes_that_makes_no_sense_is_rejected(
-    settings: Settings, number: str
-) -> None:
+async def test_an_invalid_number_of_processes_is_rejected(settings: Settings, number: str) -> None:
     command = ("run_base_worker.py", "--processes", number)
     async with run_process(settings, *command) as worker:
         assert await worker.wait_for_exit() == 2

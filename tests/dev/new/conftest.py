@@ -1,4 +1,4 @@
-"""A copy of what bin/new reads and writes."""
+"""A copy of the files that bin/new reads and writes."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Runs bin/new on a copy of the project, and compares what it did."""
+"""Run bin/new on a copy of the project, and compare the results."""
 
 import shutil
 import subprocess
@@ -16,7 +16,7 @@ MYPY_CACHE = ".mypy_cache"
 
 
 def snapshot(project: Path) -> dict[Path, bytes]:
-    """Return every file with its content, except what Python compiles."""
+    """Return all files with their contents, except compiled Python."""
     return {
         path: path.read_bytes()
         for path in project.rglob("*")
@@ -25,7 +25,7 @@ def snapshot(project: Path) -> dict[Path, bytes]:
 
 
 def clone_the_project(project: Path) -> None:
-    """Copy the project as it is, uncommitted changes as well, and commit everything there."""
+    """Copy the project with its uncommitted changes, and commit everything in the copy."""
     copy_the_project(project)
     git(project, "init", "--quiet")
     git(project, "add", "--all")
@@ -33,7 +33,7 @@ def clone_the_project(project: Path) -> None:
 
 
 def lend_the_environment(project: Path) -> None:
-    """Let the commands of a copy use the packages that are installed here, and what mypy knows."""
+    """Give a copy the installed packages and the mypy cache of this project."""
     (project / ".venv").symlink_to(sys.prefix)
     if (ROOT / ".uv").exists():
         (project / ".uv").symlink_to(ROOT / ".uv")
@@ -43,7 +43,7 @@ def lend_the_environment(project: Path) -> None:
 
 def assert_passes(project: Path, *command: str) -> None:
     """Run a command of a copy, and show the end of its output if it fails."""
-    done = subprocess.run(  # noqa: S603  our own commands
+    done = subprocess.run(  # noqa: S603  commands of the project
         [project / command[0], *command[1:]],
         cwd=project,
         env=unmeasured_environment(),

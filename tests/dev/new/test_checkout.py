@@ -23,12 +23,12 @@ FIRST_OF_EACH_KIND = {
     next(command for command in COMMANDS if command.startswith(kind))
     for kind in ("resource", "queue", "job", "email")
 }
-"""These are checked right afterwards, such as a queue that has no job yet. What another command
-leaves wrong is still wrong at the end: no command repairs what an earlier one has written."""
+"""The commands that are checked right afterward, such as a queue without a job. Mistakes of other
+commands are still there at the end, because no command repairs the files of an earlier one."""
 
 OTHER_ORDER = tuple(command for command in reversed(COMMANDS) if " media " not in command)
 TESTS = ("tests/docs", "tests/routes", "tests/services", "tests/workers")
-"""Folders: a file that is named runs whatever its markers are, this test included."""
+"""Folders, because naming a file would run all its tests, including this one."""
 
 
 @pytest.mark.parametrize(

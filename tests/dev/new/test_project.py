@@ -1,4 +1,4 @@
-"""A project made from this one works, and bears its own name everywhere."""
+"""A copy of this project works and has its own name everywhere."""
 
 import os
 import re
@@ -73,7 +73,7 @@ def test_the_project_begins_with_one_commit_and_nothing_uncommitted(shop: Path) 
     assert os.access(shop / "bin/dev", os.X_OK)
 
 
-def test_a_project_is_no_source_of_another(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_copy_cannot_be_copied(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(shop, ["project", str(shop.parent / "third")]) == 1
     assert capsys.readouterr().err == (
         "bin/new: This project is itself a copy. Run bin/new project in the project it was "
@@ -91,7 +91,7 @@ def test_a_project_is_no_source_of_another(shop: Path, capsys: pytest.CaptureFix
         ("redis", 2, r"'Redis' cannot be a name: the project depends on redis\."),
     ],
 )
-def test_an_impossible_project_is_refused_and_leaves_nothing(
+def test_an_impossible_project_is_refused_and_leaves_no_files(
     source: Path, arguments: str, code: int, sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = {path.name for path in source.parent.iterdir()}
@@ -101,7 +101,7 @@ def test_an_impossible_project_is_refused_and_leaves_nothing(
     assert {path.name for path in source.parent.iterdir()} == before
 
 
-def test_uncommitted_changes_are_not_left_out_silently(
+def test_uncommitted_changes_prevent_a_copy(
     source: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manual = source / "setup.md"

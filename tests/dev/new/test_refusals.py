@@ -73,7 +73,7 @@ TAKEN = {
 
 @pytest.fixture(scope="module")
 def untouched(untouched_project: Path) -> dict[Path, bytes]:
-    """What the project is, and stays."""
+    """The files of the project, which must not change."""
     return snapshot(untouched_project)
 
 
@@ -90,7 +90,7 @@ def test_an_argument_that_can_never_work_is_refused(
 
 
 @pytest.mark.parametrize("command", TAKEN)
-def test_what_exists_is_not_added_again(
+def test_an_existing_name_is_not_added_again(
     untouched_project: Path,
     untouched: dict[Path, bytes],
     command: str,

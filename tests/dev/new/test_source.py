@@ -1,4 +1,4 @@
-"""Edits find their place in any layout, and leave the rest as it was."""
+"""Edits find their place in any layout and change nothing else."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The changes of a command happen together or not at all."""
+"""The changes of a command are made together or not at all."""
 
 import os
 import signal
@@ -72,7 +72,7 @@ def test_the_change_of_another_program_is_not_overwritten(tree: Tree) -> None:
 
 @pytest.fixture
 def attentive_process() -> Iterator[None]:
-    """A shell starts its background processes with Ctrl-C switched off."""
+    """Enable Ctrl-C, which a shell disables in background processes."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

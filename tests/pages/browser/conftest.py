@@ -1,4 +1,4 @@
-"""The pages in Debian's Chromium. Playwright brings its own driver, and no browser."""
+"""Fixtures for the pages in Debian's Chromium. Playwright only contributes its driver."""
 
 import os
 import re
@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 LINK = re.compile(r"http://localhost:\d+/([\w/-]+)\?token=[\w-]+")
 AS_ROOT = ["--no-sandbox"] if os.getuid() == 0 else []
 PATIENCE = 60_000
-"""In milliseconds: what the slowest machine needs for anything that a test waits for."""
+"""Milliseconds. Enough for the slowest machine."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,7 +52,7 @@ def report(record_property: Callable[[str, object], None]) -> Report:
 
 @dataclass(frozen=True)
 class Site:
-    """The service as a browser reaches it, and the user's emails."""
+    """The service on a port, and the user's emails."""
 
     url: str
     resources: Resources

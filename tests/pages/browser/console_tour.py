@@ -1,4 +1,4 @@
-"""A walk through the console that sees each of its pages once, with something in it."""
+"""A tour of the console, which visits each page once with some data."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta

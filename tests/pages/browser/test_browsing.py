@@ -1,4 +1,4 @@
-"""How the pages behave in a browser: without JavaScript, by keyboard, and with the back button."""
+"""The pages in a browser: without JavaScript, by keyboard, and with the back button."""
 
 import pytest
 from playwright.async_api import Browser, Page, Response, expect
@@ -106,7 +106,7 @@ async def test_the_first_page_is_light_and_quick(page: Page, report: Report) -> 
     loaded = sum([len(await response.body()) for response in responses])
     page.remove_listener("response", remember)
     paints = []
-    for _ in range(10):  # other work on the machine delays some of them
+    for _ in range(10):  # other work on the machine may delay some of them
         await page.goto("/login", wait_until="networkidle")
         paints.append(await page.evaluate(FIRST_PAINT))
     report(f"{loaded} bytes in {len(responses)} responses, painted after {min(paints):.0f} ms")

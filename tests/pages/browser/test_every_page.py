@@ -1,4 +1,4 @@
-"""What holds for every page, in light and dark mode, on a narrow and on a wide screen."""
+"""Rules for every page, in light and dark mode, on a narrow and on a wide screen."""
 
 import shutil
 from importlib.resources import files
@@ -66,12 +66,12 @@ async def picture(page: Page, path: Path) -> None:
 
 
 def _collect_broken(response: Response, broken: list[str]) -> None:
-    """Collect pages that the service could not make: they look fine to axe."""
+    """Collect pages with a server error, which axe does not notice."""
     if response.status >= 500:
         broken.append(f"{response.status} {response.url}")
 
 
 def _collect_refused(message: ConsoleMessage, refused: list[str]) -> None:
-    """Collect what the policy of a page has kept the browser from loading or doing."""
+    """Collect violations of the Content-Security-Policy."""
     if "Content Security Policy" in message.text:
         refused.append(message.text)

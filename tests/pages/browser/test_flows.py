@@ -1,4 +1,4 @@
-"""What users do with their accounts, in a browser."""
+"""Users manage their accounts in a browser."""
 
 import pytest
 from playwright.async_api import Browser, Page, expect

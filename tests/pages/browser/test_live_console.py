@@ -1,4 +1,4 @@
-"""Parts of the console that change while an operator looks at them."""
+"""Parts of the console update while an operator looks at them."""
 
 from playwright.async_api import Page, expect
 

@@ -60,7 +60,7 @@ async def test_without_a_passkey_the_page_says_what_is_wrong(page: Page) -> None
 
 
 async def add_authenticator(page: Page) -> None:
-    """Give the browser a device that keeps passkeys, and whose user always agrees."""
+    """Add a virtual authenticator whose user always agrees."""
     devtools = await page.context.new_cdp_session(page)
     await devtools.send("WebAuthn.enable")
     await devtools.send("WebAuthn.addVirtualAuthenticator", {"options": DEVICE})

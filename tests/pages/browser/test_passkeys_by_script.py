@@ -1,4 +1,4 @@
-"""Passkeys as a front end uses the API: Chromium with its virtual authenticator, and a script."""
+"""A front end uses passkeys over the API, in Chromium with its virtual authenticator."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ SCRIPT = """async ({ api, token, use, options, body }) => {
   const proof = body.field ? { [body.field]: signed } : signed;
   return await post(body.path, { ...body.json, ...proof });
 }"""
-"""What a page of the service does with a passkey: it needs no library."""
+"""The script of a page, which uses a passkey without a library."""
 
 Answer = Mapping[str, Any]
 
@@ -53,7 +53,7 @@ async def ada(site: Site) -> Person:
 
 @dataclass(frozen=True)
 class VirtualAuthenticator:
-    """The authenticator of a browser, which its developer tools control."""
+    """The virtual authenticator of a browser, controlled by the developer tools."""
 
     tools: CDPSession
     id: str
@@ -65,7 +65,7 @@ class VirtualAuthenticator:
 
 @pytest.fixture
 async def authenticator(page: Page) -> VirtualAuthenticator:
-    """An authenticator in the browser, which shows a page of the service."""
+    """A virtual authenticator in a browser that shows a page of the service."""
     await page.goto("/login")
     tools = await page.context.new_cdp_session(page)
     await tools.send("WebAuthn.enable")

@@ -166,7 +166,7 @@ async def _work(page: Page, site: Site) -> AsyncIterator[str]:
     await save_progress(site.resources.queues[BASE], job_id, 0.4, "counted 12 of 30 days")
     await page.goto(page.url)
     yield "report-in-progress"
-    await section(page, "Reports")  # with JavaScript, the page would load itself again
+    await section(page, "Reports")  # with JavaScript, the page would reload itself
     await site.run_worker(BaseWorker, using=site.resources)
     await page.goto(f"/account/reports/{job_id}")
     yield "report"

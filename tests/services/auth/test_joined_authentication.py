@@ -31,7 +31,7 @@ async def end_session(resources: Resources, person: Person) -> None:
 
 
 @pytest.mark.parametrize(("statement", "value"), [(FOUND, "found"), (NOTHING, None)])
-async def test_the_first_read_also_finds_who_reads(
+async def test_the_first_read_also_finds_the_user(
     resources: Resources, ada: Person, statement: Select[str], value: str | None
 ) -> None:
     seen: list[Principal] = []
@@ -77,7 +77,7 @@ async def test_no_response_reaches_a_user_whose_session_has_ended(
     assert ended.status_code == 401
 
 
-async def test_a_principal_who_is_asked_for_too_early_is_a_mistake_of_the_route(
+async def test_a_route_that_asks_for_the_principal_too_early_is_a_bug(
     resources: Resources,
 ) -> None:
     async with open_scope(resources, REQUEST_INFO) as scope:

@@ -1,4 +1,4 @@
-"""A new SECRET_KEY, twice and under load: no user is logged out, and no second factor is lost."""
+"""Two changes of SECRET_KEY under load log no user out and lose no second factor."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -48,14 +48,14 @@ def under(resources: Resources, key: str, *others: str) -> Resources:
 
 @asynccontextmanager
 async def serving(*deployed: Resources) -> AsyncIterator[list[httpx2.AsyncClient]]:
-    """Run processes with different keys side by side, as during a deploy."""
+    """Run processes with different keys at the same time, as during a deploy."""
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(serve(each)) for each in deployed]
 
 
 @dataclass
 class Browser:
-    """A logged-in user. Any of the processes may answer."""
+    """The client of a logged-in user, which any of the processes may answer."""
 
     access_token: str
     refresh_token: str
@@ -114,7 +114,7 @@ async def test_two_rotations_under_load_log_no_user_out_and_lose_no_second_facto
             )
 
     for old, new in ((FIRST, SECOND), (SECOND, THIRD)):
-        # First every process learns the new key; then it becomes the current one, step by step.
+        # First all processes learn the new key. Then they make it the current key one by one.
         before, after = (
             under(committing_resources, old, new),
             under(committing_resources, new, old),

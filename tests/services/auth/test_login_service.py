@@ -22,7 +22,7 @@ async def log_in(resources: Resources, email: str, password: str = PASSWORD) -> 
 
 
 async def events(resources: Resources) -> list[tuple[str, object]]:
-    """Return what the audit trail says about logins, and why they were refused."""
+    """Return the login events of the audit trail, with the reasons of refusals."""
     rows = await resources.reader.all(select(AuditEvent.event, AuditEvent.details))
     return [(event, details.get("reason")) for event, details in rows]
 

@@ -1,4 +1,4 @@
-"""The rules of logging in with a provider. A fake provider vouches for whatever a test says."""
+"""The rules of a login with a provider. A fake provider verifies all claims of a test."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -32,7 +32,7 @@ PROVIDER = OidcProvider(
 
 
 class FakeProvider:
-    """Vouches for the claims, and knows nothing of HTTP."""
+    """A provider without HTTP that verifies fixed claims."""
 
     def __init__(self, claims: Claims) -> None:
         self.claims = claims

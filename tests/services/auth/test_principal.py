@@ -55,7 +55,7 @@ def test_an_api_key_may_do_what_both_its_scopes_and_its_owner_may(*, is_superuse
     assert not principal(scopes=(READ_REPORTS,)).may(READ_REPORTS)
 
 
-def test_everything_belongs_to_a_superuser_but_not_to_their_api_keys() -> None:
+def test_a_superuser_owns_everything_but_their_api_keys_do_not() -> None:
     user = principal()
 
     assert user.owns(user.user_id)

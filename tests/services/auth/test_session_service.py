@@ -15,7 +15,7 @@ async def refresh(resources: Resources, refresh_token: str) -> Tokens:
         return await SessionService(scope).refresh(refresh_token)
 
 
-async def test_a_refresh_token_buys_the_next_pair_of_tokens(
+async def test_a_refresh_token_returns_the_next_pair_of_tokens(
     resources: Resources, ada: Person
 ) -> None:
     tokens = await refresh(resources, ada.refresh_token)

@@ -1,4 +1,4 @@
-"""A collector that is away costs spans, and nothing else."""
+"""If the collector is down, spans are lost and nothing else."""
 
 import os
 import threading
@@ -21,7 +21,7 @@ SPAN = cast("ReadableSpan", object())
 
 
 class Exporter(SpanExporter):
-    """Answers as told, and may hang."""
+    """An exporter with a fixed result, which may hang."""
 
     def __init__(self, result: SpanExportResult = SpanExportResult.SUCCESS) -> None:
         self.result = result
@@ -41,7 +41,7 @@ class Exporter(SpanExporter):
         """Stop nothing."""
 
 
-def test_the_spans_of_the_end_are_exported() -> None:
+def test_the_last_spans_of_a_process_are_exported() -> None:
     exporter = Exporter()
     queue = ExportQueue(exporter)
 
@@ -86,7 +86,7 @@ def test_an_outage_is_logged_at_its_beginning_and_at_its_end() -> None:
     queue = ExportQueue(exporter)
 
     with capture_logs() as lines:
-        queue._export([SPAN] * 3)  # noqa: SLF001  what its thread does
+        queue._export([SPAN] * 3)  # noqa: SLF001  the work of its thread
         queue._export([SPAN])  # noqa: SLF001
         exporter.result = SpanExportResult.SUCCESS
         queue._export([SPAN])  # noqa: SLF001

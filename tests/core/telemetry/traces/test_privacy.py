@@ -1,4 +1,4 @@
-"""Nothing that users typed, and nothing that is secret, is in what a collector gets."""
+"""A collector gets no input of users and no secret."""
 
 from contextlib import suppress
 

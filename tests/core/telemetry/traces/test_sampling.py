@@ -1,4 +1,4 @@
-"""Who decides which traces are recorded."""
+"""The sampling of traces, and who decides on it."""
 
 from ipaddress import ip_network
 
@@ -64,7 +64,7 @@ async def test_a_job_is_recorded_if_its_request_is(
     assert collector.spans == []
 
 
-def test_a_stored_trace_is_believed_only_in_its_only_form() -> None:
+def test_a_malformed_stored_trace_is_ignored() -> None:
     assert recorded_trace_id(THEIRS + "-01") == "ab" * 16
     for unreadable in (
         None,

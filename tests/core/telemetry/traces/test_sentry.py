@@ -1,4 +1,4 @@
-"""What Sentry gets of errors, and what it does not get."""
+"""The content of error reports for Sentry."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -48,7 +48,7 @@ def reported_settings(settings: Settings, sentry: SentryServer) -> Settings:
 
 @asynccontextmanager
 async def reporting(resources: Resources, sentry: SentryServer) -> AsyncIterator[Resources]:
-    """Open what a process that reports holds. After the block, all reports have been sent."""
+    """Open the resources of a process that reports errors, and send all reports at the end."""
     async with open_resources(reported_settings(resources.settings, sentry)) as opened:
         yield replace(opened, throttle=resources.throttle, passwords=CHEAP_PASSWORDS)
 

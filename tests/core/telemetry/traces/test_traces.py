@@ -1,4 +1,4 @@
-"""One trace follows a request through every process that works for it."""
+"""A trace follows a request through all processes."""
 
 from dataclasses import replace
 from signal import SIGKILL
@@ -41,7 +41,7 @@ async def sign_up(resources: Resources) -> None:
 
 
 async def end_lease(queues: QueuePools, job_id: str) -> None:
-    """Let the lease of a job end that its worker does not extend."""
+    """End the lease of a job whose worker does not extend it."""
     keys, past = QueueKeys(EMAIL), timestamp_ms() - 1
     await queues[EMAIL].delete(keys.in_progress(job_id))
     await queues[EMAIL].zadd(keys.queue, {job_id: past})

@@ -142,7 +142,7 @@ async def test_a_tick_enqueues_its_job_once_however_many_workers_run(
 
 
 @pytest.mark.parametrize(("catch_up", "expected"), [(True, 1), (False, 0)])
-async def test_a_tick_that_every_worker_missed_is_caught_up_once_if_the_cron_asks_for_it(
+async def test_a_cron_with_catch_up_runs_once_for_ticks_that_every_worker_missed(
     resources: Resources, catch_up: bool, expected: int
 ) -> None:
     yearly = cron(JOB, month=datetime.now(UTC).month, day=1, hour=0, catch_up=catch_up)

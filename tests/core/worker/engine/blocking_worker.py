@@ -1,4 +1,4 @@
-"""A worker whose handler leaves its work to a thread that nothing stops."""
+"""A worker whose handler runs in a thread that does not stop."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ class Compress(Job, queue=BASE):
     pass
 
 
-async def compress(ctx: JobContext, job: Compress) -> None:  # noqa: ARG001  it says all by its class
+async def compress(ctx: JobContext, job: Compress) -> None:  # noqa: ARG001  a handler takes its job
     log.info("compressing")
     await asyncio.to_thread(time.sleep, SECONDS)
 

@@ -1,4 +1,4 @@
-"""A worker with a job that calls `sys.exit`, as a command-line library does."""
+"""A worker with a job that calls `sys.exit`, like a command-line library."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""A worker whose job lasts until there is wool."""
+"""A worker whose job lasts until a file exists."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ class Knit(Job, queue=BASE):
     pass
 
 
-async def knit(ctx: JobContext, job: Knit) -> None:  # noqa: ARG001  its class says it all
+async def knit(ctx: JobContext, job: Knit) -> None:  # noqa: ARG001  a handler takes its job
     log.info("knitting")
     while not await ctx.resources.queues[BASE].exists(WOOL):
         await asyncio.sleep(0.02)

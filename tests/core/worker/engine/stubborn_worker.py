@@ -1,4 +1,4 @@
-"""A supervisor with a short patience, whose process does not listen to signals."""
+"""A supervisor with a short time limit, whose process ignores signals."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""A supervisor whose processes only wait for a signal, so that they start in no time."""
+"""A supervisor whose processes only wait for a signal, so that they start quickly."""
 
 import asyncio
 import sys

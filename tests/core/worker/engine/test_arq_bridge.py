@@ -1,4 +1,4 @@
-"""What a rollback to a stock arq worker relies on. An upgrade of arq that changes it fails here."""
+"""The assumptions of a rollback to stock arq. An upgrade of arq that breaks them fails here."""
 
 import asyncio
 import inspect

@@ -22,7 +22,7 @@ def claim(token: str) -> Claim:
 
 
 async def hold(queues: QueuePools, token: str, *, left: int = 5_000) -> None:
-    """Let a job be claimed under a token, with so many milliseconds of its lease left."""
+    """Claim a job with a token, with a number of milliseconds left of its lease."""
     redis, end = queues[BASE], timestamp_ms() + left
     await redis.set(KEYS.in_progress(1), f"{token}/{timestamp_ms()}", px=left)
     await redis.zadd(KEYS.queue, {"1": end})

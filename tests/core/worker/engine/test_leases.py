@@ -1,4 +1,4 @@
-"""The promises of the scripts, on a real server: which worker gets which job, and may finish it."""
+"""The guarantees of the scripts on a real server: which worker gets and may finish a job."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -47,7 +47,7 @@ async def finish(
     kind: Literal["succeeded", "failed", "retry", "release"] = "succeeded",
     number: int = 1_000,
 ) -> list[str]:
-    """Give a job back and return the ids that were refused."""
+    """Give a job back, and return the rejected ids."""
     return (await leases.exchange([Outcome(claimed, kind, number, b"{}")], free=0, busy=0)).refused
 
 
@@ -271,7 +271,7 @@ async def test_a_rate_limit_bounds_the_jobs_per_second(
 
 
 async def crash(redis: QueueRedis, leases: Leases, times: int) -> str:
-    """Let the only job crash so many workers."""
+    """Let the only job crash a number of workers."""
     for _ in range(times):
         [claimed] = await claim(leases)
         await end_lease(redis, claimed.job_id)
@@ -338,7 +338,7 @@ async def test_keys_of_a_wrong_type_do_not_stop_the_queue(
 async def test_a_clock_that_is_set_back_delays_no_job(
     queues: QueuePools, redis: QueueRedis, ours: Leases
 ) -> None:
-    """A test cannot set the clock of the server, but it can change the time it saw last."""
+    """A test cannot set the clock of the server, but it can change the stored last time."""
     jump = 2 * 3_600_000
     running, waiting = await queues.send(JOB), await queues.send(JOB)
     await claim(ours, free=1)

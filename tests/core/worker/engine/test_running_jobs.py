@@ -1,4 +1,4 @@
-"""Jobs as tasks, with an executor that does what a test says."""
+"""Jobs as tasks, with an executor that a test controls."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -35,7 +35,7 @@ class Scripted(Executor):
 
 
 class Team:
-    """Claims, and the jobs that run of them."""
+    """Claims and their running jobs."""
 
     def __init__(self, run: Callable[[], Awaitable[None]]) -> None:
         self.claims = Claims(slots=10)
@@ -78,7 +78,7 @@ async def test_a_job_that_was_lost_before_its_first_step_runs_when_it_comes_back
 
 
 @pytest.mark.parametrize("error", [RuntimeError("broken"), SystemExit(3), GeneratorExit()])
-async def test_a_job_keeps_no_slot_whatever_is_raised_around_its_handler(
+async def test_an_error_around_a_handler_frees_the_slot_of_its_job(
     error: BaseException,
 ) -> None:
     async def fail() -> None:
@@ -90,7 +90,7 @@ async def test_a_job_keeps_no_slot_whatever_is_raised_around_its_handler(
     assert await team.outcome() == Outcome(CLAIM, "retry", FAULT_MS)
 
 
-async def test_a_job_that_cannot_be_recorded_as_cancelled_keeps_no_slot() -> None:
+async def test_a_job_that_cannot_be_recorded_as_cancelled_frees_its_slot() -> None:
     team = Team(forever)
     claim = replace(CLAIM)
     team.jobs.start(claim)

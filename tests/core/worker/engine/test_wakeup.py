@@ -18,7 +18,7 @@ KEYS = QueueKeys(BASE)
 JOB = BuildSignupReport()
 
 LONG = 20.0
-"""Seconds that no test waits for: something else ends the wait. Redis's timeout is longer."""
+"""Seconds that no test waits for, because something else ends the wait."""
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ async def test_a_worker_that_nothing_wakes_looks_at_its_queue_by_itself(
 async def test_a_reply_that_was_not_taken_yet_is_not_lost_when_the_worker_listens_again(
     queues: QueuePools, listener: Listener, wakeup: Wakeup
 ) -> None:
-    """The reply can arrive between the moment the worker looks for it and the moment it waits."""
+    """The reply can arrive after the worker has checked for it and before it waits."""
     listener.start(free=2, busy=0, seconds=LONG)
     job_id = await queues.send(JOB)
     await notification(wakeup)
@@ -110,7 +110,7 @@ async def test_a_job_that_is_claimed_while_the_worker_stops_is_not_lost(
     assert [claim.job_id for claim in reply.claims] == [str(job_id)]
 
 
-async def test_a_token_of_a_wrong_kind_is_an_error_and_no_endless_loop(
+async def test_a_wakeup_token_of_a_wrong_type_is_an_error_and_not_an_endless_loop(
     queues: QueuePools, listener: Listener, wakeup: Wakeup
 ) -> None:
     await queues[BASE].set(KEYS.wake, "no list")
@@ -123,7 +123,7 @@ async def test_a_token_of_a_wrong_kind_is_an_error_and_no_endless_loop(
 
 
 class StubbornPool(ConnectionPool):
-    """Lends connections that lose a cancellation while they connect, as redis-py's can."""
+    """A pool whose connections lose a cancellation while they connect, as redis-py's can."""
 
     def make_connection(self) -> "StubbornConnection":
         return StubbornConnection()

@@ -98,12 +98,12 @@ async def test_a_job_that_outlasts_the_grace_period_goes_back_to_its_queue(
     assert (record.state, record.attempt) == (JobState.QUEUED, 0), "the interrupted try counts"
 
 
-async def test_a_thread_that_outlasts_the_grace_period_keeps_no_process(
+async def test_a_thread_that_outlasts_the_grace_period_does_not_keep_its_process_alive(
     settings: Settings, queues: QueuePools
 ) -> None:
     hasty = settings.model_copy(update={"worker_grace_period": 1})
     async with run_process(hasty, "-m", "tests.core.worker.engine.blocking_worker") as worker:
-        # As many as may run: there are fewer threads, and all of them are busy then.
+        # The maximum number of jobs. There are fewer threads, so all of them are busy.
         job_ids = [await queues.send(blocking_worker.Compress()) for _ in range(BASE.concurrency)]
         for _ in job_ids:
             await worker.wait_for_line("compressing")
@@ -150,7 +150,7 @@ async def test_the_stock_command_of_arq_serves_the_same_queue(
 
 @pytest.fixture
 def redis_goes_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A worker tries often. redis-py leaves some sockets of a dead server to the collector."""
+    """Make a worker retry often, and ignore sockets that redis-py leaves to the collector."""
     monkeypatch.setattr(outage, "RETRY_INTERVAL", 0.05)
     yield
     with warnings.catch_warnings():
@@ -166,7 +166,7 @@ class Ping(Job, queue=BASE):
 async def test_a_job_that_swallows_its_cancellation_does_not_keep_its_worker(
     settings: Settings, queues: QueuePools, swallowed: int
 ) -> None:
-    """redis-py, for one, can turn a cancellation into an error of its connection."""
+    """For example, redis-py can turn a cancellation into a connection error."""
 
     async def stubborn(_: JobContext, job: Ping) -> None:
         begun.set()
@@ -271,7 +271,7 @@ async def test_a_job_waits_longer_for_a_connection_than_a_request(
 
 
 class Pinging:
-    """A worker in this process; `pings` holds the numbers of the jobs that it ran."""
+    """A worker in this process. `pings` has the numbers of the jobs that it ran."""
 
     def __init__(self, settings: Settings) -> None:
         self.pings: asyncio.Queue[int] = asyncio.Queue()
@@ -307,7 +307,7 @@ class Own(NamedTuple):
 async def redis_at(
     settings: Settings, folder: Path, place: str | None = None
 ) -> AsyncIterator[Own]:
-    """Run a Redis of the test's own, where another one was before if its URL is given."""
+    """Run a Redis for this test, in the place of an earlier one if its URL is given."""
     with valkey(folder, port=int(place.rpartition(":")[2]) if place else None) as url:
         own = settings.model_copy(update={"queue_redis_urls": {}, "redis_url": url})
         async with open_pools(own) as queues:
@@ -393,7 +393,7 @@ async def test_a_worker_whose_outcomes_redis_refuses_claims_no_more_jobs_meanwhi
 
 
 async def refused(queues: QueuePools, *, times: int) -> bool:
-    """Return whether scripts have failed so often."""
+    """Return whether scripts have failed a number of times."""
     stats = await queues[BASE].info("commandstats")
     return int(stats["cmdstat_evalsha"]["failed_calls"]) >= times
 

@@ -49,7 +49,7 @@ def painting(handler: Callable[[JobContext, Paint], Awaitable[object]]) -> Worke
 
 @pytest.fixture
 def run(queues: QueuePools, run_worker: RunWorker) -> Run:
-    """Send a job, have a worker run it to its end, and tell how it stands."""
+    """Send a job, run it to its end in a worker, and return its status."""
 
     async def run(handler: Callable[[JobContext, Paint], Awaitable[object]]) -> JobRecord:
         job_id = await queues.send(Paint(color="red"))
@@ -156,11 +156,11 @@ async def test_progress_in_a_tight_loop_costs_few_writes_and_its_last_value_arri
 
     assert record.progress == 1
     assert record.progress_message == "stroke 10000 " + "!" * 186 + "…"
-    assert await count_writes(queues) - before < 5_000  # other tests write, too
+    assert await count_writes(queues) - before < 5_000  # other tests may also write
 
 
 async def count_writes(queues: QueuePools) -> int:
-    """Return how often this test run has set a field of a hash in Redis."""
+    """Return the number of times that this test run has set a field of a hash in Redis."""
     stats = await queues[BASE].info("commandstats")
     return int(stats.get("cmdstat_hset", {}).get("calls", 0))
 
@@ -296,7 +296,7 @@ async def test_a_job_that_ended_just_before_its_worker_crashed_is_not_run_again(
     job_id = await enqueue(resources)
     async with resources.unit_of_work() as uow:
         await outbox.remove(uow.session, job_id)
-    await queues[BASE].incr(KEYS.retry(job_id))  # the first try, of which only the row told
+    await queues[BASE].incr(KEYS.retry(job_id))  # the first try, which only the row recorded
     await run_worker(painting(paint))
 
     assert painted == []

@@ -1,4 +1,4 @@
-"""Every way in which a handler can end is one failed try of its own job, and of no other."""
+"""However a handler ends, only its own job has a failed try."""
 
 import asyncio
 import sys

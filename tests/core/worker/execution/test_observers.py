@@ -1,4 +1,4 @@
-"""An observer of a worker gets one report per try, and cannot harm a job."""
+"""An observer of a worker gets a report per try and cannot harm a job."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -96,7 +96,7 @@ async def test_a_job_that_no_handler_takes_is_reported_without_a_duration(
 async def test_the_pickup_is_measured_from_when_a_job_was_due(
     resources: Resources, run_worker: RunWorker, reports: list[TryReport]
 ) -> None:
-    """A priority lets a job look as if it had waited for longer, and a retry is due anew."""
+    """A priority makes a job look as if it had waited longer, and a retry is due again."""
     redis = resources.queues[BASE]
     job_id = str(await resources.queues.send(Paint(), priority=60))
     score = await redis.zscore(KEYS.queue, job_id)

@@ -1,4 +1,4 @@
-"""Two releases serve one queue during a deploy. Neither loses what only the other can run."""
+"""Two releases serve a queue during a deploy, and neither loses jobs of the other."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -108,7 +108,7 @@ async def is_released(resources: Resources, job_id: UUID) -> bool:
 
 
 async def put_far_off(resources: Resources, job_id: UUID) -> None:
-    """Put the next look of the running worker as far off as it can be."""
+    """Postpone the next check of the running worker for as long as possible."""
     due = (await resources.queues[BASE].time())[0] + MAX_DELAY
     await resources.queues[BASE].zadd(KEYS.queue, {str(job_id): due * 1000})
 
@@ -158,7 +158,7 @@ async def test_a_postponed_job_can_be_cancelled(resources: Resources) -> None:
     assert not await resources.queues[BASE].exists(KEYS.postponed, KEYS.queue)
 
 
-def test_the_looks_at_a_postponed_job_get_rarer_with_its_wait() -> None:
+def test_a_postponed_job_is_checked_less_often_the_longer_it_waits() -> None:
     hour = timedelta(hours=1).total_seconds()
 
     assert MIN_DELAY / 2 <= postponement_delay(0) <= MIN_DELAY
