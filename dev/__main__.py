@@ -13,7 +13,7 @@ from dev.up import up
 
 ROOT = Path(__file__).parents[1]
 HELP = """\
-Runs the whole service on this machine: PostgreSQL, Valkey (Redis), a mail catcher, the
+Run the whole service on this machine: PostgreSQL, Valkey (Redis), a mail catcher, the
 migrations, the API with reload, and one worker per run_*_worker.py. Ctrl-C stops it.
 
 If DATABASE_URL, REDIS_URL, or SMTP_HOST is set in the environment or in .env, bin/dev uses that

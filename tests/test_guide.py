@@ -152,6 +152,15 @@ async def test_the_guide_adds_a_setting_that_the_environment_changes(
     )
 
 
+@pytest.mark.checkout
+async def test_the_test_in_the_guide_passes(settings: Settings, tmp_path: Path) -> None:
+    project = follow_guide("How to write a test", tmp_path / "project")
+    tests = ("-m", "pytest", "-n0", "-pno:cacheprovider", "tests/routes/test_own_items.py")
+
+    async with run_process(settings, *tests, cwd=project) as pytest_run:
+        assert await pytest_run.wait_for_exit() == 0, pytest_run.output
+
+
 @pytest.mark.parametrize(
     ("guide", "most"),
     [

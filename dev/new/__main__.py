@@ -17,7 +17,7 @@ from dev.new.types import TYPES
 
 ROOT = Path(__file__).parents[2]
 HELP = """\
-Adds what the guides in setup.md describe, with its test, its migration, and its documentation.
+Add what the guides in setup.md describe, with its test, its migration, and its documentation.
 It changes all files or none, and prints each file that it created or changed.
 """
 EXAMPLES = f"""\
