@@ -35,9 +35,8 @@ async def test_a_state_whose_event_was_lost_is_found_by_the_poll(
         with events.watch(job) as watch:
             states = aiter(watch)
             assert (await anext(states)) == job
-            await queues[BASE].set(
-                keys.in_progress(job_id), "worker/1"
-            )  # without publishing an event
+            # Change the state without publishing an event.
+            await queues[BASE].set(keys.in_progress(job_id), "worker/1")
             async with stall_limit("the poll"):
                 record = await anext(states)
 
