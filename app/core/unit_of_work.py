@@ -1,29 +1,40 @@
 """One transaction, and the jobs that are sent once it has committed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar, TypeVarTuple
 from uuid import UUID
 
 import structlog
 from pydantic import BaseModel
 from redis.exceptions import RedisError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Insert, Select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.core.broker.message import Envelope
 from app.core.database import Sessions
 from app.core.exceptions import AppError
 from app.core.job_store.enqueued import EnqueuedJobs, OnConflict
-from app.core.postgres.driver import fetch_on
-from app.core.postgres.statements import Insert, compiled
+from app.core.postgres.deferred import Deferred
+from app.core.postgres.driver import fetch_on, insert_on
+from app.core.postgres.statements import CompiledStatement, Record, compiled
 from app.core.queue import Job, QueuePools, to_message
 from app.core.telemetry.messaging import Sending, sending
 
 log = structlog.stdlib.get_logger(__name__)
 
+Columns = TypeVarTuple("Columns")
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class Row(NamedTuple):
+    """A row that is inserted at the end of the transaction."""
+
+    statement: str
+    arguments: Sequence[object]
 
 
 class UnitOfWork:
@@ -40,6 +51,8 @@ class UnitOfWork:
         self._sessions = sessions
         self._queues = queues
         self._session: AsyncSession | None = None
+        self._connection: AsyncConnection | None = None
+        self._rows: Deferred[Row] | None = None
         self._jobs: EnqueuedJobs | None = None
         self._commits_on_refusal = False
         self._calls_after_commit: list[Callable[[], Awaitable[None]]] = []
@@ -58,18 +71,48 @@ class UnitOfWork:
             self._jobs = EnqueuedJobs(self.session)
         return self._jobs
 
+    async def first(
+        self, statement: Select[*Columns], **parameters: object
+    ) -> tuple[*Columns] | None:
+        """Return the first row of a SELECT in the transaction, or None where there is none.
+
+        It is written once, as those of a Reader are, and the driver runs it. It sees what this
+        transaction has written, and may lock rows.
+        """
+        query = compiled(statement)
+        records = await self._fetch(query, parameters)
+        return query.row(records[0]) if records else None
+
     async def insert(self, model: type[Model], statement: Insert, **values: object) -> Model:
         """Insert a row with these values, and return what a model shows of it.
 
         The driver runs the statement, which is compiled once: to let the session build an object,
         flush it, and execute a statement for it would take twice as long.
         """
-        if self._session is not None:
-            await self._session.flush()  # the row may refer to pending objects
         query = compiled(statement, tuple(values))
-        connection = await self.session.connection()
-        [record] = await fetch_on(connection, query.text, query.arguments(values))
+        [record] = await self._fetch(query, values)
         return model.model_validate(query.mapping(record))
+
+    def insert_at_end(self, statement: Insert, **values: object) -> None:
+        """Insert a row at the end of the transaction, together with others of its table.
+
+        A rolled back savepoint takes its rows along.
+        """
+        if self._rows is None:
+            self._rows = Deferred(self.session)
+        query = compiled(statement, tuple(values))
+        self._rows.append(Row(query.text, query.arguments(values)))
+
+    async def insert_deferred(self) -> None:
+        """Insert the rows of `insert_at_end` now."""
+        if self._rows is None:
+            return
+        rows_of = defaultdict[str, list[Sequence[object]]](list)
+        for row in self._rows:
+            rows_of[row.statement].append(row.arguments)
+        self._rows.clear()
+        for statement, rows in rows_of.items():
+            await insert_on(await self._connect(), statement, rows)
 
     def enqueue(  # noqa: PLR0913  each is an option of its own
         self,
@@ -133,6 +176,20 @@ class UnitOfWork:
             for call in self._calls_after_commit:
                 await call()
 
+    async def _fetch(
+        self, query: CompiledStatement, values: Mapping[str, object]
+    ) -> Sequence[Record]:
+        return await fetch_on(await self._connect(), query.text, query.arguments(values))
+
+    async def _connect(self) -> AsyncConnection:
+        """Return the connection of the transaction. The session has written what it had pending."""
+        known = self._session
+        if known is not None and (known.new or known.dirty or known.deleted):
+            await known.flush()  # the statement may read it, and a new row may refer to it
+        if self._connection is None or not self.session.in_transaction():
+            self._connection = await self.session.connection()
+        return self._connection
+
     async def _end(
         self, session: AsyncSession, sent: Sending, *, commits: bool
     ) -> Sequence[Envelope]:
@@ -141,6 +198,7 @@ class UnitOfWork:
             if not commits:
                 return []
             messages = [] if self._jobs is None else await self._jobs.store(sent)
+            await self.insert_deferred()
             await session.commit()
             return messages
         finally:

@@ -86,7 +86,7 @@ class AdminService:
 
     async def _promote(self, user: User) -> None:
         """Cancel a deletion of the account, and notify the user as for a new role."""
-        cancel_deletion(self.scope, user)
+        await cancel_deletion(self.scope, user)
         await notify(self.scope, user, Alert.NEW_ROLE, {"role": "superuser"})
 
     async def _end_credentials(self, user: User, data: UserUpdate, old_email: str) -> None:

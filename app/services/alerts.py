@@ -7,9 +7,10 @@ from uuid import UUID
 from pydantic import JsonValue
 from sqlalchemy import bindparam, func, select, text
 
-from app.models import Alert, SecurityAlert, User
+from app.models import Alert, SecurityAlert
 from app.schemas.jobs import SendSecurityAlert
 from app.services.audit import AuditTrail
+from app.services.auth.account import Account
 from app.services.scope import Scope
 
 MIN_INTERVAL = timedelta(hours=1)
@@ -32,7 +33,7 @@ _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
 async def notify(  # noqa: PLR0913  each is an option of its own
     scope: Scope,
-    user: User,
+    user: Account,
     alert: Alert,
     details: Mapping[str, JsonValue] | None = None,
     *,
@@ -68,8 +69,8 @@ async def notify(  # noqa: PLR0913  each is an option of its own
 
 async def _is_due(scope: Scope, user_id: UUID, alert: Alert, recipient: str) -> bool:
     values = {"user": user_id, "kind": alert, "email": recipient}
-    if await scope.uow.session.scalar(_RECENT, values) is not None:
+    if await scope.uow.first(_RECENT, **values) is not None:
         return False
     # If two events race, the second waits here and then finds the first.
     await scope.uow.session.execute(_LOCK, {"name": f"{alert} {user_id}"})
-    return await scope.uow.session.scalar(_RECENT, values) is None
+    return await scope.uow.first(_RECENT, **values) is None

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, insert, select
 
 from app.core.logging import current_request_id
 from app.models import AuditEvent
@@ -13,6 +13,7 @@ from app.schemas.common import Page
 from app.services.columns import select_as
 from app.services.scope import Scope
 
+_INSERT = insert(AuditEvent)
 _NEWEST_FIRST = select_as(AuditEventPublic, AuditEvent).order_by(AuditEvent.id.desc())
 _OF_USER_NEWEST_FIRST = _NEWEST_FIRST.where(AuditEvent.user_id == bindparam("user_id"))
 
@@ -38,16 +39,15 @@ class AuditTrail:
             details.setdefault("operator", self.scope.operator)
         if self.scope.reason is not None:
             details.setdefault("reason", self.scope.reason)
-        self.scope.uow.session.add(
-            AuditEvent(
-                event=event,
-                actor_id=actor_id,
-                user_id=user_id,
-                ip_address=self.scope.request.ip_address,
-                user_agent=self.scope.request.user_agent,
-                request_id=current_request_id(),
-                details=details,
-            )
+        self.scope.uow.insert_at_end(
+            _INSERT,
+            event=event,
+            actor_id=actor_id,
+            user_id=user_id,
+            ip_address=self.scope.request.ip_address,
+            user_agent=self.scope.request.user_agent,
+            request_id=current_request_id(),
+            details=details,
         )
 
     async def list(self, *, user_id: UUID | None, skip: int, limit: int) -> Page[AuditEventPublic]:
@@ -67,4 +67,5 @@ class AuditTrail:
 
     async def anonymize(self, user_id: UUID) -> None:
         """Remove IP addresses and user agents from the events about a deleted user."""
+        await self.scope.uow.insert_deferred()
         await self.scope.uow.session.execute(select(func.anonymize_audit_events(user_id)))

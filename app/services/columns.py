@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 from pydantic import BaseModel
-from sqlalchemy import Label, insert, inspect, select
+from sqlalchemy import Insert, Label, insert, inspect, select
 
 from app.core.postgres.reader import Statement
-from app.core.postgres.statements import Insert
 from app.models import Base
 
 

@@ -41,7 +41,7 @@ class TakeoverService:
         alert = await self._consume(token)
         since = alert.created_at - CLOCK_SKEW
         user.password_hash = None
-        cancel_deletion(self.scope, user)
+        await cancel_deletion(self.scope, user)
         await self._restore_email(user, alert.email)
         await end_credentials(self.scope, user.id, Event.TAKEOVER_REPORT)
         await end_credentials_added_since(self.scope, user.id, since)

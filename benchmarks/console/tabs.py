@@ -25,7 +25,7 @@ from app.core.resources import Resources, open_resources
 from app.models import User
 from app.routes.console.live import INTERVAL
 from app.schemas.jobs import BuildSignupReport
-from app.services.auth.session_service import SessionService
+from app.services.auth.completed_login import complete_login
 from app.services.scope import RequestInfo, open_scope
 from benchmarks.http.contenders import OURS, ROOT, SECRET, Contender, Request, service
 from benchmarks.http.load import put_load
@@ -116,7 +116,7 @@ async def _log_in(resources: Resources) -> tuple[str, str]:
         )
         scope.uow.session.add(user)
         await scope.uow.session.flush()
-        tokens = await SessionService(scope).open(user)
+        tokens = await complete_login(scope, user)
         return tokens.access_token, tokens.refresh_token
 
 

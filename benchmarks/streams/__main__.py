@@ -22,7 +22,7 @@ from app.core.queue import BASE, QUEUES, QueuePools, to_message
 from app.core.resources import Resources, open_resources
 from app.models import User
 from app.schemas.jobs import BuildSignupReport
-from app.services.auth.session_service import SessionService
+from app.services.auth.completed_login import complete_login
 from app.services.scope import RequestInfo, open_scope
 from benchmarks.http.contenders import OURS, ROOT, SECRET, Contender, service
 from benchmarks.http.server import Server, running
@@ -126,7 +126,7 @@ async def _log_in(resources: Resources) -> str:
         )
         scope.uow.session.add(user)
         await scope.uow.session.flush()
-        return (await SessionService(scope).open(user)).access_token
+        return (await complete_login(scope, user)).access_token
 
 
 async def _send_jobs(queues: QueuePools, count: int) -> list[UUID]:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
@@ -21,6 +21,8 @@ from app.services.columns import insert_as
 from tests.support.ports import CLOSED_PORT
 
 NEW_ITEM = insert_as(ItemPublic, Item)
+ITEMS = insert(Item)
+EMAIL = select(User.email).where(User.email == bindparam("email"))
 
 
 def create_user() -> User:
@@ -198,3 +200,60 @@ async def test_an_insert_is_not_repeated_when_its_connection_ends(
 
     async with committing_resources.unit_of_work() as uow:
         assert await uow.session.scalar(select(func.count()).select_from(Item)) == 0
+
+
+async def test_a_select_sees_what_the_work_has_written(resources: Resources) -> None:
+    async with resources.unit_of_work() as uow:
+        uow.session.add(create_user())
+
+        assert await uow.first(EMAIL, email="someone@example.com") == ("someone@example.com",)
+        assert await uow.first(EMAIL, email="other@example.com") is None
+
+
+async def titles(resources: Resources) -> list[str]:
+    async with resources.unit_of_work() as uow:
+        return [*await uow.session.scalars(select(Item.title).order_by(Item.id))]
+
+
+async def test_rows_that_wait_for_the_end_are_inserted_in_their_order(resources: Resources) -> None:
+    async with resources.unit_of_work() as uow:
+        user = User(id=uuid7(), email="someone@example.com")
+        uow.insert_at_end(ITEMS, title="First", owner_id=user.id)
+        uow.insert_at_end(ITEMS, title="Second", owner_id=user.id, description="With more columns")
+        uow.insert_at_end(ITEMS, title="Third", owner_id=user.id)
+        assert await uow.session.scalar(select(func.count()).select_from(Item)) == 0
+        uow.session.add(user)
+
+    assert await titles(resources) == ["First", "Second", "Third"]
+
+
+async def test_a_row_that_waits_for_the_end_goes_with_its_savepoint(resources: Resources) -> None:
+    async with resources.unit_of_work() as uow:
+        user = create_user()
+        uow.session.add(user)
+        await uow.session.flush()
+        uow.insert_at_end(ITEMS, title="Before", owner_id=user.id)
+        async with uow.session.begin_nested() as savepoint:
+            uow.insert_at_end(ITEMS, title="Within", owner_id=user.id)
+            await savepoint.rollback()
+        uow.insert_at_end(ITEMS, title="After", owner_id=user.id)
+
+    assert await titles(resources) == ["Before", "After"]
+
+
+async def test_a_row_that_waits_for_the_end_goes_with_the_work_that_fails(
+    resources: Resources,
+) -> None:
+    async with resources.unit_of_work() as uow:
+        user = create_user()
+        uow.session.add(user)
+
+    async def fail() -> None:
+        async with resources.unit_of_work() as uow:
+            uow.insert_at_end(ITEMS, title="A title", owner_id=user.id)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await fail()
+
+    assert await titles(resources) == []

@@ -9,7 +9,6 @@ from sqlalchemy import func, select, text
 from app.core.resources import Resources
 from app.models import TotpFactor, User
 from app.services.auth.actor import lock_user
-from app.services.auth.session_service import SessionService
 from tests.support.accounts import (
     API,
     PASSWORD,
@@ -18,6 +17,7 @@ from tests.support.accounts import (
     create_user,
     log_in,
     open_anonymous_scope,
+    open_session,
 )
 from tests.support.authenticator import Authenticator, enroll_authenticator, read_secret
 from tests.support.passwords import hash_password
@@ -115,9 +115,9 @@ async def test_a_session_that_starts_while_the_factor_is_confirmed_ends(
             assert user is not None
             confirming = asyncio.create_task(confirm(client, ada, app.code()))
             await wait_for_blocked_transaction(committing_resources)
-            tokens = await SessionService(login).open(user)
+            late = await open_session(login, user)
         assert (await confirming).status_code == 200
-        me = await client.get(f"{API}/users/me", headers=bearer(tokens.access_token))
+        me = await client.get(f"{API}/users/me", headers=late.headers)
 
     assert me.status_code == 401
 

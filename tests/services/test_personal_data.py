@@ -12,7 +12,10 @@ from app.core.worker.base_settings import WorkerSettings as BaseWorker
 from app.core.worker.email_settings import WorkerSettings as EmailWorker
 from app.models import AuditEvent, Base, EmailToken, Item, PersonalDataArchive, Role, User, UserRole
 from app.schemas.jobs import DeleteExpired
+from app.services.audit import AuditTrail
 from app.services.personal_data.contents import LEFT_OUT, WITHHELD, exported_tables
+from app.services.personal_data.deletion import delete_account
+from app.services.scope import RequestInfo, open_scope
 from dev.mail_catcher import MailCatcher
 from tests.support.accounts import (
     API,
@@ -256,6 +259,18 @@ async def test_the_audit_trail_of_a_deleted_user_no_longer_says_where_they_were(
         trail = {row[0]: row[1] for row in await uow.session.execute(query)}
     assert {"login.succeeded", "user.deletion_requested", "user.deleted"} <= trail.keys()
     assert [row for row in trail.values() if "203.0.113.77" in row or ada.email in row] == []
+
+
+async def test_what_is_recorded_just_before_the_deletion_does_not_say_it_either(
+    resources: Resources, ada: Person
+) -> None:
+    async with open_scope(resources, RequestInfo("203.0.113.77")) as scope:
+        user = await scope.uow.session.get_one(User, ada.id)
+        AuditTrail(scope).record("login.failed", user_id=ada.id, actor_id=None)
+        await delete_account(scope, user, actor_id=None)
+
+    failures = select(AuditEvent.ip_address).where(AuditEvent.event == "login.failed")
+    assert await resources.reader.scalar(failures) == ""
 
 
 async def test_without_a_grace_period_the_account_is_gone_in_the_next_night(

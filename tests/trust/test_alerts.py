@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
@@ -10,8 +10,19 @@ from sqlalchemy import func, select, update
 
 from app.core.queue import EMAIL
 from app.core.resources import Resources
-from app.models import Alert, AuditEvent, Identity, Role, SecurityAlert, TotpFactor, User
+from app.core.security.tokens import hash_token
+from app.models import (
+    Alert,
+    AuditEvent,
+    Identity,
+    KnownDevice,
+    Role,
+    SecurityAlert,
+    TotpFactor,
+    User,
+)
 from app.services.alerts import notify
+from app.services.auth.devices import MAX_DEVICES
 from app.services.emails.alerts import TEXTS
 from dev.caught_email import CaughtEmail
 from tests.support.accounts import ADA, API, PASSWORD, Person, log_in, open_anonymous_scope
@@ -115,6 +126,34 @@ async def test_an_app_names_its_device_in_a_header(
     assert [(email.to, email.subject) for email in await mailbox.receive()] == [
         ([ada.email], "New login to your account")
     ]
+
+
+async def test_of_too_many_devices_the_one_that_was_seen_longest_ago_is_forgotten(
+    resources: Resources, ada: Person
+) -> None:
+    names = [f"device {number}".ljust(32) for number in range(MAX_DEVICES)]
+    async with resources.unit_of_work() as uow:
+        uow.session.add_all(
+            KnownDevice(
+                user_id=ada.id,
+                token_hash=hash_token(name),
+                last_seen_at=datetime.now(UTC) - timedelta(days=number),
+            )
+            for number, name in enumerate(names)
+        )
+    await log_in_from_app(resources, names[-1])
+    assert await devices(resources) == {hash_token(name) for name in names}
+
+    await log_in_from_app(resources, new := "another device".ljust(32))
+
+    assert await devices(resources) == {hash_token(name) for name in [*names, new]} - {
+        hash_token(names[-2])
+    }
+
+
+async def devices(resources: Resources) -> set[bytes]:
+    async with resources.unit_of_work() as uow:
+        return {*await uow.session.scalars(select(KnownDevice.token_hash))}
 
 
 async def test_a_page_of_another_site_cannot_give_a_browser_a_device_cookie(

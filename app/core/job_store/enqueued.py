@@ -5,14 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session, SessionTransaction
 
 from app.core.broker.message import Envelope
 from app.core.broker.payload import check_text
 from app.core.job_store import outbox
 from app.core.job_store.outbox import BATCH, JobAlive
+from app.core.postgres.deferred import Deferred
 from app.core.telemetry.messaging import Sending
 
 MAX_KEY = 255
@@ -23,12 +22,9 @@ OnConflict = Literal["raise", "ignore"]
 
 @dataclass(frozen=True, slots=True)
 class EnqueuedJob:
-    """A job, its key, and the transaction or savepoint that it belongs to."""
-
     message: Envelope
     key: str | None
     on_conflict: OnConflict
-    transaction: SessionTransaction | None
 
 
 class EnqueuedJobs:
@@ -36,9 +32,7 @@ class EnqueuedJobs:
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
-        self._jobs: list[EnqueuedJob] = []
-        self._holders: dict[str, UUID] = {}
-        self._watches_rollbacks = False
+        self._jobs = Deferred[EnqueuedJob](session)
 
     def __iter__(self) -> Iterator[Envelope]:
         return (job.message for job in self._jobs)
@@ -51,15 +45,11 @@ class EnqueuedJobs:
         """
         if key is not None:
             check_text(message.name, "key", key, MAX_KEY)
-            if holder := self._holders.get(key):
+            if holder := self._holder_of(key):
                 if on_conflict == "ignore":
                     return holder
                 raise JobAlive(key, holder)
-            self._holders[key] = message.id
-        self._watch_rollbacks()
-        session = self._session.sync_session
-        transaction = session.get_nested_transaction() or session.get_transaction()
-        self._jobs.append(EnqueuedJob(message, key, on_conflict, transaction))
+        self._jobs.append(EnqueuedJob(message, key, on_conflict))
         return message.id
 
     async def store(self, sending: Sending) -> list[Envelope]:
@@ -68,15 +58,15 @@ class EnqueuedJobs:
         If another job with the same key is waiting or running, raise JobAlive or ignore the job,
         as its `on_conflict` says.
         """
+        jobs = [*self._jobs]
         if sending:
-            self._jobs = [replace(job, message=job.message.sent_in(sending)) for job in self._jobs]
+            jobs = [replace(job, message=job.message.sent_in(sending)) for job in jobs]
         stored: list[Envelope] = []
-        for first in range(0, len(self._jobs), BATCH):  # other tasks run in between
-            jobs = self._jobs[first : first + BATCH]
-            unkeyed = [job.message for job in jobs if job.key is None]
+        for first in range(0, len(jobs), BATCH):  # other tasks run in between
+            unkeyed = [job.message for job in jobs[first : first + BATCH] if job.key is None]
             await outbox.store(self._session, unkeyed)
             stored += unkeyed
-        keyed = [(job.key, job) for job in self._jobs if job.key is not None]
+        keyed = [(job.key, job) for job in jobs if job.key is not None]
         # Sorted keys prevent a deadlock of two transactions that insert the same keys.
         for key, job in sorted(keyed, key=lambda pair: pair[0]):
             if await self._store_keyed(job, key):
@@ -89,22 +79,5 @@ class EnqueuedJobs:
             raise JobAlive(key, holder)
         return holder is None
 
-    def _watch_rollbacks(self) -> None:
-        if not self._watches_rollbacks:
-            event.listen(self._session.sync_session, "after_soft_rollback", self._forget)
-            self._watches_rollbacks = True
-
-    def _forget(self, _: Session, rolled_back: SessionTransaction) -> None:
-        is_root = rolled_back.parent is None
-        self._jobs = [
-            job for job in self._jobs if not (is_root or _is_within(job.transaction, rolled_back))
-        ]
-        self._holders = {job.key: job.message.id for job in self._jobs if job.key}
-
-
-def _is_within(transaction: SessionTransaction | None, outer: SessionTransaction) -> bool:
-    while transaction is not None:
-        if transaction is outer:
-            return True
-        transaction = transaction.parent
-    return False
+    def _holder_of(self, key: str) -> UUID | None:
+        return next((job.message.id for job in self._jobs if job.key == key), None)

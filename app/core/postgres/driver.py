@@ -7,9 +7,9 @@ used, and a transaction begins without a statement of SQLAlchemy's own.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext, suppress
-from typing import cast
+from typing import TypeVar, cast
 
 import asyncpg
 from sqlalchemy import Pool, PoolProxiedConnection, QueuePool
@@ -25,6 +25,8 @@ from app.core.exceptions import DatabaseConnectionLost
 from app.core.postgres.failures import OUTDATED, READ_ONLY, passing_failure, sqlstate_of
 from app.core.postgres.liveness import Watch, watch_of
 from app.core.postgres.reader import Fetch
+
+Result = TypeVar("Result")
 
 FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
@@ -81,9 +83,24 @@ async def fetch_on(
     connection: AsyncConnection, text: str, arguments: Sequence[object]
 ) -> Sequence[asyncpg.Record]:
     """Fetch on one connection, in its transaction."""
+    return await _run_on(connection, text, lambda driver: driver.fetch(text, *arguments))
+
+
+async def insert_on(
+    connection: AsyncConnection, text: str, rows: Sequence[Sequence[object]]
+) -> None:
+    """Insert rows on one connection, in its transaction, in one round trip."""
+    await _run_on(connection, text, lambda driver: driver.executemany(text, rows))
+
+
+async def _run_on(
+    connection: AsyncConnection,
+    text: str,
+    run: Callable[[asyncpg.Connection], Awaitable[Result]],
+) -> Result:
     proxied, engine = await connection.get_raw_connection(), connection.engine
     try:
-        return await _fetch_in_transaction(proxied, text, arguments)
+        return await _run_in_transaction(proxied, run)
     except FAILURES as error:
         _leave_if_dead(_pool_of(engine), watch_of(engine), proxied, error)
         lost = not proxied.is_valid
@@ -118,9 +135,9 @@ def failure_of(error: Exception, text: str, *, lost: bool) -> Exception:
     return passing_failure(error) or kind(text, None, error, hide_parameters=True)
 
 
-async def _fetch_in_transaction(
-    proxied: PoolProxiedConnection, text: str, arguments: Sequence[object]
-) -> Sequence[asyncpg.Record]:
+async def _run_in_transaction(
+    proxied: PoolProxiedConnection, run: Callable[[asyncpg.Connection], Awaitable[Result]]
+) -> Result:
     """Begin the transaction with its first statement, as SQLAlchemy does.
 
     That one is repeated where a table has changed since it was prepared: nothing has happened yet.
@@ -130,13 +147,13 @@ async def _fetch_in_transaction(
     if is_first:
         await _begin(proxied)
     try:
-        return await driver.fetch(text, *arguments)
+        return await run(driver)
     except OUTDATED:
         if not is_first:
             raise
     await greenlet_spawn(_adapted(proxied).rollback)
     await _begin(proxied)
-    return await driver.fetch(text, *arguments)
+    return await run(driver)
 
 
 async def _begin(proxied: PoolProxiedConnection) -> None:

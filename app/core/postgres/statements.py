@@ -7,10 +7,10 @@ from functools import lru_cache, partial
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Column, Float, Select
+from sqlalchemy import Column, Float, Insert, Select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert
+from sqlalchemy.sql.dml import ReturningDelete
 from sqlalchemy.types import TypeEngine
 
 MAX_STATEMENTS = 500
@@ -18,7 +18,6 @@ MAX_STATEMENTS = 500
 
 Convert = Callable[[Any], object]
 Record = asyncpg.Record | Sequence[Any]
-Insert = ReturningInsert[*tuple[Any, ...]]
 Statement = Select[*tuple[Any, ...]] | Insert | ReturningDelete[*tuple[Any, ...]]
 
 OID_OF_FLOATS, OID_OF_NUMBERS = 701, 1700

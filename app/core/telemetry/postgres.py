@@ -35,6 +35,10 @@ class TracedConnection(asyncpg.Connection):
         with _statement(query):
             return await super().fetch(query, *args, **options)
 
+    async def executemany(self, command: str, args: Any, **options: Any) -> None:  # noqa: ANN401  the driver's own
+        with _statement(command):
+            await super().executemany(command, args, **options)
+
 
 def trace_statements(engine: AsyncEngine) -> None:
     """Trace what SQLAlchemy runs: it prepares statements, which passes the driver's calls by.

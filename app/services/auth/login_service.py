@@ -1,7 +1,9 @@
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, update
 
 from app.core.config import Settings
 from app.core.exceptions import BadRequest, SecondFactorRequired
@@ -10,6 +12,7 @@ from app.core.security.email_addresses import normalized_email
 from app.core.security.tokens import hash_token
 from app.models import KnownDevice, User, UserSession
 from app.services.audit import AuditTrail
+from app.services.auth.account import Account
 from app.services.auth.completed_login import complete_login
 from app.services.auth.mfa_challenges import LIFETIME, MfaChallengeService
 from app.services.auth.second_factors import second_factors_of
@@ -32,10 +35,21 @@ _CREDENTIALS = select(
 ).where(User.normalized_email == bindparam("email"))
 
 _LOCK = (
-    select(User)
+    select(User.id, User.email, User.email_verified_at, User.is_active, User.deletion_due_at)
     .where(User.id == bindparam("user_id"), User.password_hash == bindparam("password_hash"))
     .with_for_update()
 )
+_UPGRADE = (
+    update(User).where(User.id == bindparam("user")).values(password_hash=bindparam("new_hash"))
+)
+
+
+class LockedUser(NamedTuple):
+    id: UUID
+    email: str
+    email_verified_at: datetime | None
+    is_active: bool
+    deletion_due_at: datetime | None
 
 
 class IncorrectLogin(BadRequest):
@@ -53,7 +67,7 @@ class EmailNotVerified(BadRequest):
         super().__init__("Email not verified. Follow the link that we sent you")
 
 
-def check_may_log_in(settings: Settings, user: User) -> None:
+def check_may_log_in(settings: Settings, user: Account) -> None:
     """Raise InactiveUser or EmailNotVerified. Call it only after the user has proven who they are.
 
     Otherwise, the response would reveal the state of the account to a stranger.
@@ -87,11 +101,12 @@ class LoginService:
                 raise IncorrectLogin
         user = await self._lock(user_id, password_hash)
         if check.new_hash is not None:
-            user.password_hash = check.new_hash
+            upgrade = {"user": user.id, "new_hash": check.new_hash}
+            await self.scope.uow.session.execute(_UPGRADE, upgrade)
         self._check_may_log_in(user)
         return await self.open_session(user)
 
-    async def log_in_without_password(self, user: User, **details: JsonValue) -> Tokens:
+    async def log_in_without_password(self, user: Account, **details: JsonValue) -> Tokens:
         """Start a session for a user who has proven who they are and needs no second factor.
 
         Raise InactiveUser or EmailNotVerified.
@@ -99,7 +114,7 @@ class LoginService:
         self._check_may_log_in(user)
         return await complete_login(self.scope, user, **details)
 
-    async def open_session(self, user: User, **details: JsonValue) -> Tokens:
+    async def open_session(self, user: Account, **details: JsonValue) -> Tokens:
         """Start a session for a user who has proven who they are.
 
         Raise SecondFactorRequired if a code must follow.
@@ -134,19 +149,17 @@ class LoginService:
             return user_id, password_hash, f"{user_id} at {request.ip_address}"
         return user_id, password_hash, str(user_id)
 
-    async def _lock(self, user_id: UUID, password_hash: str | None) -> User:
+    async def _lock(self, user_id: UUID, password_hash: str | None) -> LockedUser:
         """Lock the user until the commit. Raise IncorrectLogin if the password has changed.
 
         Otherwise, a session could start after a password change or a deactivation, and survive it.
         """
-        user = await self.scope.uow.session.scalar(
-            _LOCK, {"user_id": user_id, "password_hash": password_hash}
-        )
-        if user is None:
+        row = await self.scope.uow.first(_LOCK, user_id=user_id, password_hash=password_hash)
+        if row is None:
             raise IncorrectLogin
-        return user
+        return LockedUser(*row)
 
-    def _check_may_log_in(self, user: User) -> None:
+    def _check_may_log_in(self, user: Account) -> None:
         try:
             check_may_log_in(self.scope.settings, user)
         except BadRequest as refusal:

@@ -18,8 +18,9 @@ _FACTORS = select(
 
 async def second_factors_of(scope: Scope, user_id: UUID) -> list[str]:
     """Return `totp`, `passkey`, both, or neither."""
-    found = await scope.uow.session.execute(_FACTORS, {"user_id": user_id})
-    has_totp, has_passkey = found.one()
+    found = await scope.uow.first(_FACTORS, user_id=user_id)
+    assert found is not None
+    has_totp, has_passkey = found
     kinds = {"totp": has_totp, "passkey": has_passkey}
     return [kind for kind, has in kinds.items() if has]
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import bindparam, delete, func, insert, select
-from uuid_utils.compat import uuid7
+from sqlalchemy import bindparam, delete, func, select
 
+from app.core.config import Settings
 from app.core.exceptions import NotFound, Unauthenticated
 from app.core.security.access_tokens import AccessToken, issue_access_token
-from app.core.security.tokens import hash_token, new_token, successors_of
+from app.core.security.tokens import hash_token, successors_of
 from app.models import Alert, RefreshToken, User, UserSession
 from app.schemas.common import Page
 from app.schemas.session import OwnSession
@@ -26,41 +26,6 @@ _LIVE = (
     select_as(OwnSession, UserSession)
     .where(UserSession.user_id == bindparam("user_id"), UserSession.expires_at > func.now())
     .order_by(UserSession.id.desc())
-)
-
-_LIVE_OF_USER = (
-    UserSession.user_id == bindparam("user"),
-    UserSession.expires_at > func.now(),
-)
-_OPEN = (
-    # One round trip inserts the session and its first token, and deletes sessions beyond the limit.
-    # The DELETE does not see the new session.
-    delete(UserSession)
-    .where(
-        *_LIVE_OF_USER,
-        UserSession.id.not_in(
-            select(UserSession.id)
-            .where(*_LIVE_OF_USER)
-            .order_by(UserSession.id.desc())
-            .limit(bindparam("others"))
-        ),
-    )
-    .returning(UserSession.id)
-    .add_cte(
-        insert(UserSession)
-        .values(
-            id=bindparam("session"),
-            user_id=bindparam("user"),
-            user_agent=bindparam("user_agent"),
-            ip_address=bindparam("ip_address"),
-            expires_at=bindparam("expires_at"),
-        )
-        .cte("opened"),
-        insert(RefreshToken)
-        .values(token_hash=bindparam("refresh_token"), session_id=bindparam("session"))
-        .cte("issued"),
-    )
-    .execution_options(synchronize_session=False)
 )
 
 
@@ -80,38 +45,19 @@ class Tokens:
     """The token for the cookie of a device that has none yet."""
 
 
+def session_expiry(settings: Settings, *, created_at: datetime, seen_at: datetime) -> datetime:
+    """Return when a session ends unless it is refreshed first."""
+    return min(
+        created_at + timedelta(seconds=settings.session_lifetime),
+        seen_at + timedelta(seconds=settings.session_idle_lifetime),
+    )
+
+
 class SessionService:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self.uow = scope.uow
         self.audit = AuditTrail(scope)
-
-    async def open(self, user: User) -> Tokens:
-        """Start a session for a user who has proven who they are.
-
-        A user who has too many sessions loses the oldest. The caller has locked the user, so
-        concurrent logins see each other's sessions.
-        """
-        now, session_id, refresh_token = datetime.now(UTC), uuid7(), new_token()
-        expires_at = self._expiry(created_at=now, seen_at=now)
-        ended = await self.uow.session.scalars(
-            _OPEN,
-            {
-                "session": session_id,
-                "user": user.id,
-                "user_agent": self.scope.request.user_agent,
-                "ip_address": self.scope.request.ip_address,
-                "expires_at": expires_at,
-                "refresh_token": hash_token(refresh_token),
-                "others": self.scope.settings.max_sessions_per_user - 1,
-            },
-        )
-        for ended_id in ended:
-            self.audit.record(
-                "session.displaced", user_id=user.id, actor_id=None, session_id=str(ended_id)
-            )
-        access_token = self._sign(user.id, session_id)
-        return Tokens(access_token, refresh_token, expires_at)
 
     async def refresh(self, refresh_token: str) -> Tokens:
         """Exchange a refresh token for new tokens. Raise Unauthenticated for an invalid token.
@@ -215,22 +161,18 @@ class SessionService:
                 "session.ended", user_id=user_id, actor_id=user_id, session_id=str(session_id)
             )
 
-    def _expiry(self, *, created_at: datetime, seen_at: datetime) -> datetime:
-        """Return when a session ends unless it is refreshed first."""
-        settings = self.scope.settings
-        return min(
-            created_at + timedelta(seconds=settings.session_lifetime),
-            seen_at + timedelta(seconds=settings.session_idle_lifetime),
-        )
-
     def _has_ended(self, session: UserSession, now: datetime) -> bool:
         # The lifetimes may have become shorter since the session was last seen.
-        expiry = self._expiry(created_at=session.created_at, seen_at=session.last_seen_at)
+        expiry = session_expiry(
+            self.scope.settings, created_at=session.created_at, seen_at=session.last_seen_at
+        )
         return min(session.expires_at, expiry) <= now
 
     def _extend(self, session: UserSession, now: datetime) -> None:
         session.last_seen_at = now
-        session.expires_at = self._expiry(created_at=session.created_at, seen_at=now)
+        session.expires_at = session_expiry(
+            self.scope.settings, created_at=session.created_at, seen_at=now
+        )
         session.ip_address = self.scope.request.ip_address
         session.user_agent = self.scope.request.user_agent
 
@@ -259,11 +201,10 @@ class SessionService:
         return self._sign_tokens(session, refresh_token)
 
     def _sign_tokens(self, session: UserSession, refresh_token: str) -> Tokens:
-        access_token = self._sign(session.user_id, session.id)
+        access_token = issue_access_token(
+            self.scope.settings, AccessToken(session.user_id, session.id)
+        )
         return Tokens(access_token, refresh_token, session.expires_at)
-
-    def _sign(self, user_id: UUID, session_id: UUID) -> str:
-        return issue_access_token(self.scope.settings, AccessToken(user_id, session_id))
 
     async def _end_copied(self, session: UserSession, user: User) -> None:
         log.warning("refresh_token.reused", user_id=str(user.id))

@@ -5,12 +5,13 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select, update
 
 from app.models import Alert, User
 from app.schemas.jobs import SendAccountDeleted
 from app.services.alerts import notify
 from app.services.audit import AuditTrail
+from app.services.auth.account import Account
 from app.services.auth.revocation import Event, end_credentials
 from app.services.scope import Scope
 
@@ -22,6 +23,8 @@ _DUE = (
     .where(User.deletion_due_at <= func.statement_timestamp(), ~User.is_superuser)
     .limit(1)
 )
+
+_CANCEL = update(User).where(User.id == bindparam("user")).values(deletion_due_at=None)
 
 
 async def request_deletion(scope: Scope, user: User) -> None:
@@ -36,10 +39,10 @@ async def request_deletion(scope: Scope, user: User) -> None:
     await notify(scope, user, Alert.DELETION_REQUESTED, {"due": due})
 
 
-def cancel_deletion(scope: Scope, user: User) -> None:
+async def cancel_deletion(scope: Scope, user: Account) -> None:
     """Cancel the deletion of a user who has logged in or became a superuser."""
     if user.deletion_due_at is not None:
-        user.deletion_due_at = None
+        await scope.uow.session.execute(_CANCEL, {"user": user.id})
         actor_id = scope.actor_id or user.id
         AuditTrail(scope).record("user.deletion_cancelled", user_id=user.id, actor_id=actor_id)
 

@@ -1,0 +1,57 @@
+"""What a transaction does at its end, all at once."""
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session, SessionTransaction
+
+Item = TypeVar("Item")
+
+DEFERRED = "app.deferred"
+"""In what SQLAlchemy remembers of a session."""
+
+
+class Deferred(Generic[Item]):
+    """A list that belongs to a session. A rolled back savepoint takes its items along."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session.sync_session
+        self._items: list[tuple[Item, SessionTransaction | None]] = []
+        self._session.info.setdefault(DEFERRED, []).append(self)
+
+    def __iter__(self) -> Iterator[Item]:
+        return (item for item, _ in self._items)
+
+    def append(self, item: Item) -> None:
+        session = self._session
+        transaction = session.get_nested_transaction() or session.get_transaction()
+        self._items.append((item, transaction))
+
+    def clear(self) -> None:
+        self._items.clear()
+
+    def forget(self, rolled_back: SessionTransaction) -> None:
+        """Remove the items of a transaction or savepoint."""
+        is_root = rolled_back.parent is None
+        self._items = [
+            (item, transaction)
+            for item, transaction in self._items
+            if not (is_root or _is_within(transaction, rolled_back))
+        ]
+
+
+@event.listens_for(Session, "after_soft_rollback")
+def _forget(session: Session, rolled_back: SessionTransaction) -> None:
+    """Listen once for all sessions: to listen to each would cost every transaction more."""
+    for deferred in session.info.get(DEFERRED, ()):
+        deferred.forget(rolled_back)
+
+
+def _is_within(transaction: SessionTransaction | None, outer: SessionTransaction) -> bool:
+    while transaction is not None:
+        if transaction is outer:
+            return True
+        transaction = transaction.parent
+    return False
