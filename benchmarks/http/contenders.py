@@ -1,6 +1,7 @@
 """The contenders: how each is started, and how each is asked for the same."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,6 +39,15 @@ class Contender:
         """Return the interpreter of the checkout, or the current one if it has none."""
         own = self.folder / ".venv/bin/python"
         return str(own) if own.exists() else sys.executable
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the environment of its processes. They load bytecode, as in production.
+
+        Without it, each start would compile all sources, and keep the memory that this takes.
+        """
+        inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        return inherited | dict(self.variables)
 
     @property
     def is_the_service(self) -> bool:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -60,7 +59,7 @@ def servers(previous: Path | None) -> Iterator[dict[str, Contender]]:
             subprocess.run(  # noqa: S603  ours
                 [contender.python, "-m", "alembic", "upgrade", "head"],
                 cwd=where,
-                env=os.environ | contender.variables,
+                env=contender.environment,
                 check=True,
                 capture_output=True,
             )

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -107,7 +106,7 @@ async def costs_of(
     process = await asyncio.create_subprocess_exec(
         *(contender.python, str(COSTS), contender.app),
         cwd=contender.folder,
-        env=os.environ | contender.variables,
+        env=contender.environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -125,7 +124,7 @@ async def import_time(contender: Contender, module: str) -> float:
     process = await asyncio.create_subprocess_exec(
         *(contender.python, "-c", code),
         cwd=contender.folder,
-        env=os.environ | contender.variables,
+        env=contender.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )

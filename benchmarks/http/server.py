@@ -64,7 +64,7 @@ def running(contender: Contender, health: str) -> Iterator[Server]:
     process = subprocess.Popen(  # noqa: S603  ours
         command,
         cwd=contender.folder,
-        env=os.environ | contender.variables,
+        env=contender.environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

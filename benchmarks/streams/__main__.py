@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import subprocess
 import sys
 import tempfile
@@ -169,7 +168,7 @@ def migrate(contender: Contender) -> None:
     subprocess.run(  # noqa: S603  ours
         [contender.python, "-m", "alembic", "upgrade", "head"],
         cwd=ROOT,
-        env=os.environ | contender.variables,
+        env=contender.environment,
         check=True,
         capture_output=True,
     )
