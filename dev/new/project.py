@@ -14,7 +14,7 @@ from dev.new.tidy import format_all
 UPSTREAM = ".upstream"
 LEFT_BEHIND = ("LICENSE", "steps-i-to.md", "tests/dev/new/test_project.py")
 REWRITTEN = ("README.md", "CHANGELOG.md")
-AS_IT_IS = ("app/static/docs/swagger-ui", "app/core/security/common_passwords.txt")
+AS_IT_IS = ("app/static/docs/swagger-ui", "app/core/configuration/common_passwords.txt")
 """Files by other authors, which are copied unchanged."""
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 KINDS = {".py", ".md", ".txt", ".html", ".lua", ".yml", ".toml", ".example", ""}
 OTHERS = (
     "app/static/",
-    "app/core/security/common_passwords.txt",
+    "app/core/configuration/common_passwords.txt",
     "LICENSE",
     ".upstream",
     "uv.lock",

@@ -4,9 +4,8 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 
-COMMON = Path(__file__).parents[1] / "security/common_passwords.txt"
+from app.core.configuration.common_passwords import is_common_password
 
 PUBLISHED = {
     "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",  # FastAPI's tutorial
@@ -41,7 +40,7 @@ def weakness(secret: str, *, min_length: int, known: Iterable[str | None] = ()) 
 
 def _reasons(secret: str, min_length: int, known: Iterable[str | None]) -> Iterator[str]:
     folded = secret.casefold()
-    if secret in PUBLISHED or folded in _common_passwords():
+    if secret in PUBLISHED or is_common_password(folded):
         yield "is published"
     if PLACEHOLDER.search(secret):
         yield "is a placeholder"
@@ -77,8 +76,3 @@ def _neighbors() -> frozenset[tuple[str, str]]:
     """Return all pairs of characters that follow each other in the alphabet or on a keyboard."""
     forward = {pair for row in PATTERNS for pair in pairwise(row)}
     return frozenset(forward | {(after, before) for before, after in forward})
-
-
-@cache
-def _common_passwords() -> frozenset[str]:
-    return frozenset(COMMON.read_text().splitlines())

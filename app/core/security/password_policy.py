@@ -3,13 +3,11 @@
 import re
 import string
 from collections.abc import Iterable, Iterator
-from functools import cache
-from pathlib import Path
 
+from app.core.configuration.common_passwords import is_common_password
 from app.core.exceptions import InvalidField
 from app.core.security.passwords import MAX_PASSWORD_LENGTH, normalized
 
-COMMON = Path(__file__).with_name("common_passwords.txt")
 DECORATION = string.digits + string.punctuation + " "
 MAX_DECORATION = 5
 """Up to this many digits and signs around a common word are ignored. More are hard to guess."""
@@ -30,7 +28,7 @@ def check_password(
     if len(password) > MAX_PASSWORD_LENGTH:
         raise InvalidField(field, f"Password should have at most {MAX_PASSWORD_LENGTH} characters")
     forms = set(_forms(password))
-    if forms & _common_passwords():
+    if any(map(is_common_password, forms)):
         raise InvalidField(field, "Password is too common")
     if forms & set(_words(about)):
         raise InvalidField(field, "Password is too similar to your name or email")
@@ -50,9 +48,3 @@ def _words(about: Iterable[str | None]) -> Iterator[str]:
         folded = normalized(text or "").casefold()
         words = [word for word in re.split(r"\W+|_", folded) if len(word) >= MIN_WORD]
         yield from (folded, folded.partition("@")[0], "".join(words), *words)
-
-
-@cache
-def _common_passwords() -> frozenset[str]:
-    lines = COMMON.read_text().splitlines()
-    return frozenset(line for line in lines if not line.startswith("# "))
