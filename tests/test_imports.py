@@ -30,6 +30,7 @@ NEVER_AT_THE_START = {
     "opentelemetry.sdk.metrics",
     "opentelemetry.sdk.trace",
     "prometheus_client",
+    "pwdlib",
     "pygments",
     "rich",
     "segno",

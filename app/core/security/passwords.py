@@ -9,24 +9,19 @@ import unicodedata
 from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TypeVar, TypeVarTuple
-
-from pwdlib import PasswordHash
-from pwdlib.exceptions import UnknownHashError
-from pwdlib.hashers.argon2 import Argon2Hasher
-from pwdlib.hashers.base import HasherProtocol
-from pwdlib.hashers.bcrypt import BcryptHasher
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from app.core.exceptions import Unavailable
+
+if TYPE_CHECKING:
+    from app.core.security.password_hashers import PasswordHasher
 
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
 
 MAX_PASSWORD_LENGTH = 128
-
-BCRYPT_LENGTH = 72
-"""In bytes. bcrypt ignores further bytes, and its library rejects longer passwords."""
 
 NICENESS = 5
 
@@ -35,27 +30,6 @@ M_MMAP_THRESHOLD = -3
 
 MAPPED_SIZE = 1 << 20
 """In bytes. Larger blocks, such as the memory of a hash, return to the system when freed."""
-
-
-class ImportedBcrypt(HasherProtocol):
-    """Verifies bcrypt hashes of an imported user table. A login replaces them with Argon2id."""
-
-    def __init__(self) -> None:
-        self._bcrypt = BcryptHasher()
-
-    @classmethod
-    def identify(cls, hash: str | bytes) -> bool:  # noqa: A002  the library's name
-        return BcryptHasher.identify(hash)
-
-    def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
-        raise NotImplementedError("new passwords are hashed with Argon2id")
-
-    def verify(self, password: str | bytes, hash: str | bytes) -> bool:  # noqa: A002
-        encoded = password.encode() if isinstance(password, str) else password
-        return self._bcrypt.verify(encoded[:BCRYPT_LENGTH], hash)
-
-    def check_needs_rehash(self, hash: str | bytes) -> bool:  # noqa: A002, ARG002
-        return True
 
 
 def _prepare_thread() -> None:
@@ -117,10 +91,7 @@ class Passwords:
     """Hashes and verifies passwords. Tests use a lower cost."""
 
     def __init__(self, cost: Cost = STANDARD_COST, *, max_waiting: int = MAX_WAITING) -> None:
-        argon2 = Argon2Hasher(
-            memory_cost=cost.memory, time_cost=cost.passes, parallelism=cost.lanes
-        )
-        self._hasher = PasswordHash([argon2, ImportedBcrypt()])
+        self._cost = cost
         self._dummy_hash = _dummy_hash(cost)
         self._max_waiting = max_waiting
         self._pending = 0
@@ -130,7 +101,7 @@ class Passwords:
 
         Raise PasswordsBusy.
         """
-        return await self.run(self._hasher.hash, normalized(password))
+        return await self.run(self._hash, normalized(password))
 
     async def verify(self, password: str, stored: str | None) -> PasswordCheck:
         """Compare a password with a stored hash. Without one, return invalid after the same time.
@@ -150,18 +121,25 @@ class Passwords:
         finally:
             self._pending -= 1
 
+    @cached_property
+    def _hasher(self) -> "PasswordHasher":
+        # In a thread, which loads the libraries: 1 MiB that workers do not need.
+        from app.core.security.password_hashers import PasswordHasher  # noqa: PLC0415
+
+        return PasswordHasher(**asdict(self._cost))
+
+    def _hash(self, password: str) -> str:
+        return self._hasher.hash(password)
+
     def _verify(self, password: str, stored: str | None) -> PasswordCheck:
         if len(password) > MAX_PASSWORD_LENGTH:
             # No stored password is that long, and hashing a megabyte would take more than 30 ms.
             password, stored = "", None
         stored = stored or self._dummy_hash
         # Another service may have hashed the password without normalizing it.
-        as_typed = [password] if ImportedBcrypt.identify(stored) else []
+        as_typed = [password] if self._hasher.is_imported(stored) else []
         for form in dict.fromkeys([normalized(password), *as_typed]):
-            try:
-                valid, new_hash = self._hasher.verify_and_update(form, stored)
-            except (UnknownHashError, ValueError):
-                return PasswordCheck(valid=False)
+            valid, new_hash = self._hasher.verify(form, stored)
             if valid:
                 return PasswordCheck(valid=True, new_hash=new_hash)
         return PasswordCheck(valid=False)
