@@ -1,5 +1,6 @@
-"""Direct writes of tests to Redis, and counted round trips."""
+"""What tests write to Redis, how they count its commands, and a Redis that does not answer."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -38,3 +39,19 @@ async def counting_round_trips(*clients: QueueRedis) -> AsyncIterator[list[list[
         for client, original in zip(clients, originals, strict=True):
             await client.multiplexed.aclose()
             client.multiplexed = original
+
+
+@asynccontextmanager
+async def broken_server(*, hangs: bool) -> AsyncIterator[tuple[str, list[asyncio.StreamWriter]]]:
+    """Run a server that never answers, or closes each connection at once. List its connections."""
+    connections: list[asyncio.StreamWriter] = []
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        if not hangs:
+            writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}", connections
+        for writer in connections:
+            writer.close()

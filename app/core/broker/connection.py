@@ -23,6 +23,7 @@ from app.core.redis_connections.bridge import (
     socket_timeout,
     transport_of,
 )
+from app.core.redis_connections.cancellation import cancel_all, raise_if_cancelled
 
 Argument = str | bytes | int | float
 
@@ -38,8 +39,8 @@ class MultiplexedConnection:
     def __init__(self, pool: ConnectionPool) -> None:
         self._pool = pool
         self._retry = retry_policy(pool)
-        self._connecting = asyncio.Lock()
         self._stream: PipelinedStream | None = None
+        self._opening: asyncio.Task[PipelinedStream] | None = None
 
     async def execute(self, *commands: Command) -> list[Reply]:
         """Send commands in one packet, and return their replies, including errors.
@@ -53,24 +54,47 @@ class MultiplexedConnection:
         async def once() -> list[Reply]:
             stream = self._stream
             if stream is None or stream.lost:
-                stream = await self._connect()
+                stream = await self._open_once()
             return await stream.send(packed, len(commands))
 
         return cast("list[Reply]", await self._retry.call_with_retry(once, self._raise_timeouts))
 
     async def aclose(self) -> None:
         """Disconnect. The next command connects again."""
+        if (opening := self._opening) is not None:
+            await cancel_all(lambda: [opening])
+        await self._close_stream()
+
+    async def _open_once(self) -> "PipelinedStream":
+        """Open a stream, or wait for the one that another command is opening.
+
+        If commands connected one after another, the last of many would wait for all the timeouts
+        of a server that does not answer.
+        """
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._open())
+            self._opening.add_done_callback(self._opened)
+        try:
+            return await asyncio.shield(self._opening)
+        except asyncio.CancelledError:
+            raise_if_cancelled()
+            raise RedisConnectionError("Redis was disconnected.") from None
+
+    async def _open(self) -> "PipelinedStream":
+        await self._close_stream()
+        connection = await open_connection(self._pool)
+        self._stream = PipelinedStream(connection, socket_timeout(self._pool))
+        return self._stream
+
+    def _opened(self, opening: asyncio.Task["PipelinedStream"]) -> None:
+        self._opening = None
+        if not opening.cancelled():
+            opening.exception()  # every command that waits may have been cancelled
+
+    async def _close_stream(self) -> None:
         if self._stream is not None:
             stream, self._stream = self._stream, None
             await stream.aclose()
-
-    async def _connect(self) -> "PipelinedStream":
-        async with self._connecting:
-            if self._stream is None or self._stream.lost:
-                await self.aclose()
-                connection = await open_connection(self._pool)
-                self._stream = PipelinedStream(connection, socket_timeout(self._pool))
-            return self._stream
 
     @staticmethod
     async def _raise_timeouts(error: Exception) -> None:

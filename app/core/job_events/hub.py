@@ -14,10 +14,11 @@ import structlog
 
 from app.core.control.lookup import find_jobs
 from app.core.database import Sessions
-from app.core.job_events.subscription import Ids, Subscription, raise_if_cancelled
+from app.core.job_events.subscription import Ids, Subscription
 from app.core.job_events.watch import JobWatch
 from app.core.job_store.record import JobRecord
 from app.core.queue import Queue, QueuePools
+from app.core.redis_connections.cancellation import raise_if_cancelled
 
 log = structlog.stdlib.get_logger("app.events")
 

@@ -9,6 +9,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.core.broker.client import QueueRedis
 from app.core.redis_connections.bridge import open_connection, reply_reader, transport_of
+from app.core.redis_connections.cancellation import raise_if_cancelled
 
 log = structlog.stdlib.get_logger("app.events")
 
@@ -19,16 +20,6 @@ SILENCE = 10.0
 """Seconds of silence after which Redis is asked for a sign of life, and then given up."""
 
 Ids = Sequence[bytes]
-
-
-def raise_if_cancelled() -> None:
-    """Raise CancelledError where a library has swallowed one or turned it into its own error.
-
-    redis-py does so while it connects. A task that went on would never end.
-    """
-    task = asyncio.current_task()
-    if task and task.cancelling():
-        raise asyncio.CancelledError
 
 
 class Subscription:

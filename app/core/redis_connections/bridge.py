@@ -14,6 +14,7 @@ from redis._parsers import BaseParser
 from redis.asyncio import Connection as RedisConnection
 from redis.asyncio import ConnectionPool, connection, sentinel
 from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, InvalidResponse, ReadOnlyError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -46,23 +47,44 @@ class LeavesFormerPrimary:
             raise RedisConnectionError(f"Redis takes no writes: {error}") from error
 
 
-class Connection(LeavesFormerPrimary, connection.Connection):
+class UncheckedHandshake:
+    """Connects without a health check, which says nothing new and has retries of its own.
+
+    Assumption: `connect` is `connect_check_health` with retries.
+    """
+
+    async def connect(self) -> None:
+        await self.retry.call_with_retry(  # type: ignore[attr-defined]
+            lambda: self.connect_check_health(  # type: ignore[attr-defined]
+                check_health=False, retry_socket_connect=False
+            ),
+            lambda error: self.disconnect(error=error),  # type: ignore[attr-defined]
+        )
+
+
+class Connection(LeavesFormerPrimary, UncheckedHandshake, connection.Connection):
     pass
 
 
-class TlsConnection(LeavesFormerPrimary, connection.SSLConnection):
+class TlsConnection(LeavesFormerPrimary, UncheckedHandshake, connection.SSLConnection):
     pass
 
 
-class UnixConnection(LeavesFormerPrimary, connection.UnixDomainSocketConnection):
+class UnixConnection(
+    LeavesFormerPrimary, UncheckedHandshake, connection.UnixDomainSocketConnection
+):
     pass
 
 
-class SentinelConnection(LeavesFormerPrimary, sentinel.SentinelManagedConnection):
+class SentinelConnection(
+    LeavesFormerPrimary, UncheckedHandshake, sentinel.SentinelManagedConnection
+):
     pass
 
 
-class SentinelTlsConnection(LeavesFormerPrimary, sentinel.SentinelManagedSSLConnection):
+class SentinelTlsConnection(
+    LeavesFormerPrimary, UncheckedHandshake, sentinel.SentinelManagedSSLConnection
+):
     pass
 
 
@@ -134,13 +156,16 @@ class SentinelConnections(Connections, sentinel.SentinelConnectionPool):
 
 
 async def open_connection(pool: ConnectionPool) -> RedisConnection:
-    """Connect as the pool does, which knows sockets, TLS, passwords, databases, and Sentinel.
+    """Connect once, as the pool does, which knows sockets, TLS, passwords, databases, and Sentinel.
 
-    Assumption: a pool makes connections that it does not manage.
+    The caller has retries of its own. Those of redis-py would come on top of each of them.
+
+    Assumption: a pool makes connections that it does not manage, and `connect` follows `retry`.
 
     Raises redis.exceptions.ConnectionError and redis.exceptions.TimeoutError.
     """
     opened: RedisConnection = pool.make_connection()  # type: ignore[no-untyped-call]
+    opened.retry = Retry(NoBackoff(), 0)
     await opened.connect()  # type: ignore[no-untyped-call]
     return opened
 

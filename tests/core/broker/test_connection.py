@@ -11,6 +11,8 @@ from app.core.config import Settings
 from app.core.queue import BASE
 from app.core.redis import open_client, open_pool
 from tests.support.ports import CLOSED_PORT
+from tests.support.redis import broken_server
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -18,6 +20,11 @@ async def connection(settings: Settings) -> AsyncIterator[MultiplexedConnection]
     pool = open_pool(BASE, settings)
     yield pool.multiplexed
     await pool.aclose(close_connection_pool=True)
+
+
+def at(settings: Settings, url: str) -> Settings:
+    """Return settings with another server for this queue, which gets little time to answer."""
+    return settings.model_copy(update={"queue_redis_urls": {"base": url}, "redis_timeout": 0.2})
 
 
 async def own_id(connection: MultiplexedConnection) -> int:
@@ -93,12 +100,52 @@ async def test_a_timeout_ends_the_connection_and_the_next_command_opens_a_new_on
     await pool.aclose(close_connection_pool=True)
 
 
+async def test_a_command_connects_once_for_each_of_its_tries(settings: Settings) -> None:
+    async with broken_server(hangs=False) as (url, connections):
+        pool = open_pool(BASE, at(settings, url), retries=2)
+
+        with pytest.raises(RedisConnectionError):
+            await pool.multiplexed.execute(("PING",))
+
+    assert len(connections) == 3
+    await pool.aclose(close_connection_pool=True)
+
+
+async def test_simultaneous_commands_wait_only_once_for_a_server_that_does_not_answer(
+    settings: Settings,
+) -> None:
+    async with broken_server(hangs=True) as (url, connections):
+        pool = open_pool(BASE, at(settings, url))
+
+        commands = (pool.multiplexed.execute(("ECHO", n)) for n in range(20))
+        failures = await asyncio.gather(*commands, return_exceptions=True)
+
+    assert all(isinstance(failure, RedisTimeoutError) for failure in failures)
+    assert len(connections) == 1
+    await pool.aclose(close_connection_pool=True)
+
+
 async def test_a_server_that_is_down_raises_a_connection_error(settings: Settings) -> None:
-    away = settings.model_copy(
-        update={"queue_redis_urls": {"base": f"redis://127.0.0.1:{CLOSED_PORT}"}}
-    )
-    pool = open_pool(BASE, away)
+    pool = open_pool(BASE, at(settings, f"redis://127.0.0.1:{CLOSED_PORT}"))
 
     with pytest.raises(RedisConnectionError):
         await pool.multiplexed.execute(("PING",))
     await pool.aclose(close_connection_pool=True)
+
+
+async def test_a_command_that_waits_for_a_connection_fails_when_the_connection_is_closed(
+    settings: Settings,
+) -> None:
+    async with broken_server(hangs=True) as (url, connections):
+        patient = at(settings, url).model_copy(update={"redis_timeout": 300})
+        pool = open_pool(BASE, patient, retries=0)
+        waiting = asyncio.create_task(pool.multiplexed.execute(("PING",)))
+
+        async def is_connecting() -> bool:
+            return bool(connections)
+
+        await wait_until(is_connecting)
+        await pool.aclose(close_connection_pool=True)
+
+        with pytest.raises(RedisConnectionError, match="Redis was disconnected"):
+            await waiting

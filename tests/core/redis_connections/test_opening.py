@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app.core.broker.client import QueueRedis
 from app.core.config import Settings
@@ -16,6 +17,7 @@ from app.core.redis_connections.bridge import left_primary
 from app.core.urls.redis import RedisAddress
 from dev.valkey import valkey
 from tests.support.network import Network, network_to
+from tests.support.redis import broken_server
 
 
 @dataclass
@@ -140,3 +142,18 @@ def test_the_errors_of_a_server_that_takes_no_writes_are_recognized(
     answer: object, left: bool
 ) -> None:
     assert left_primary(answer) is left
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["closes connections", "never answers"])
+async def test_a_client_connects_once_for_each_of_its_tries(
+    settings: Settings, *, hangs: bool
+) -> None:
+    async with broken_server(hangs=hangs) as (url, connections):
+        changes = {"queue_redis_urls": {"base": url}, "redis_timeout": 0.2}
+        client = open_pool(BASE, settings.model_copy(update=changes), retries=2)
+
+        with pytest.raises((RedisConnectionError, RedisTimeoutError)):
+            await client.ping()
+
+    assert len(connections) == 3
+    await client.aclose(close_connection_pool=True)

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import structlog
 
+from app.core.redis_connections.cancellation import cancel_all
 from app.core.worker.claims import Claim, Claims, Outcome
-from app.core.worker.engine.cancellation import cancel_all
 from app.core.worker.engine.executor import Executor
 from app.core.worker.engine.worker_info import Counters
 from app.core.worker.execution.observers import LeaseLost

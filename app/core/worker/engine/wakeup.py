@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from redis.exceptions import RedisError
 
-from app.core.worker.engine.cancellation import cancel_all
+from app.core.redis_connections.cancellation import cancel_all
 from app.core.worker.engine.leases import Leases, Reply
 
 CLOSE_TIMEOUT = 3.0

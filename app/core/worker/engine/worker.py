@@ -11,8 +11,8 @@ from redis.exceptions import RedisError
 
 from app.core.broker.probe import probe
 from app.core.redis import open_client, open_pool
+from app.core.redis_connections.cancellation import raise_if_cancelled
 from app.core.worker.claims import Claim, Claims, Outcome
-from app.core.worker.engine.cancellation import raise_if_cancelled
 from app.core.worker.engine.executor import Executor
 from app.core.worker.engine.heartbeat import Heartbeat, sending
 from app.core.worker.engine.leases import LEASE, Leases, Reply
@@ -74,25 +74,8 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         try:
             await self._wait_for_redis()
-            await self._recall_postponed()
-            async with self._settings.serving() as resources:
-                executor = Executor(
-                    self._queue,
-                    {each.name: each for each in self._settings.definitions},
-                    resources,
-                    self._settings.observers,
-                    result_ttl=self._settings.keep_result,
-                )
-                self._jobs = RunningJobs(
-                    self._claims,
-                    executor,
-                    self._counters,
-                    on_outcome=self._wakeup.notify,
-                    is_stopping=lambda: not self._accepting,
-                )
-                with open_client(self._queue, self._settings.settings) as client:
-                    async with sending(self._heartbeat(client)):
-                        await self._work()
+            if self._accepting:
+                await self._serve()
         finally:
             await self._redis.aclose(close_connection_pool=True)
 
@@ -103,6 +86,27 @@ class Worker:
         busy = self._claims.busy
         log.info("worker.stopping", queue=self._queue.name, signal=signal.name, running=busy)
         self._wakeup.notify()
+
+    async def _serve(self) -> None:
+        await self._recall_postponed()
+        async with self._settings.serving() as resources:
+            executor = Executor(
+                self._queue,
+                {each.name: each for each in self._settings.definitions},
+                resources,
+                self._settings.observers,
+                result_ttl=self._settings.keep_result,
+            )
+            self._jobs = RunningJobs(
+                self._claims,
+                executor,
+                self._counters,
+                on_outcome=self._wakeup.notify,
+                is_stopping=lambda: not self._accepting,
+            )
+            with open_client(self._queue, self._settings.settings) as client:
+                async with sending(self._heartbeat(client)):
+                    await self._work()
 
     async def _work(self) -> None:
         try:

@@ -370,6 +370,8 @@ async def test_a_worker_that_waits_for_redis_can_be_stopped(settings: Settings) 
         worker.signal(SIGTERM)
         assert await worker.wait_for_exit() == 0
 
+    assert "worker.started" not in worker.output
+
 
 async def test_a_worker_whose_outcomes_redis_refuses_claims_no_more_jobs_meanwhile(
     settings: Settings, queues: QueuePools, monkeypatch: pytest.MonkeyPatch

@@ -1,4 +1,4 @@
-"""Cancellation of tasks, although a library may swallow it."""
+"""Cancellation of tasks, although redis-py may swallow it while it connects."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -28,7 +28,10 @@ async def cancel_all(tasks: Callable[[], Iterable[AnyTask]]) -> int:
 
 
 def raise_if_cancelled() -> None:
-    """Raise CancelledError if redis-py has turned one into a connection error."""
+    """Raise CancelledError if redis-py has swallowed one or turned it into a connection error.
+
+    A task that went on would never end.
+    """
     task = asyncio.current_task()
     if task and task.cancelling():
         raise asyncio.CancelledError
