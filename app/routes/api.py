@@ -60,7 +60,7 @@ MODULES: tuple[RouterModule, ...] = (
 
 
 def include_routers(app: FastAPI) -> None:
-    """Include all routes at one level: FastAPI would match a nested router at every level."""
+    """Include all routes at one level, because FastAPI matches nested routers at every level."""
     include_flat(app, health.router)
     for module in MODULES:
         include_flat(app, module.router, prefix="/api/v1")
@@ -68,7 +68,7 @@ def include_routers(app: FastAPI) -> None:
 
 
 def describe_tags() -> list[dict[str, str]]:
-    """Return the tags for the OpenAPI document: it shows a sentence for each."""
+    """Return the tags and their descriptions for the OpenAPI document."""
     return [
         {"name": str(tag), "description": module.__doc__ or ""}
         for module in (*MODULES, health)

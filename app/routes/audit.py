@@ -1,4 +1,4 @@
-"""The audit trail: what happened to accounts, and who did it."""
+"""The audit trail: who did what to which account."""
 
 from typing import Annotated
 from uuid import UUID
@@ -23,5 +23,5 @@ async def read_audit_events(
     skip: Skip = 0,
     limit: Limit = 100,
 ) -> Page[AuditEventPublic]:
-    """List what happened to accounts, newest first."""
+    """List the events of the audit trail, newest first."""
     return await AuditTrail(scope).list(user_id=user_id, skip=skip, limit=limit)

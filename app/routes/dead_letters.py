@@ -28,7 +28,7 @@ async def read_dead_letter_groups(
     queue: Annotated[Name | None, Query(description="Only of this queue")] = None,
     name: Annotated[Name | None, Query(description="Only of this job class")] = None,
 ) -> list[DeadLetterGroup]:
-    """Group the dead letters by queue, job class, and class of error, the largest group first."""
+    """Group the dead letters by queue, job class, and error class. The largest group is first."""
     sessions = resources_of(request).sessions
     return await control.group_dead_letters(sessions, queue=queue, name=name)
 
@@ -37,7 +37,7 @@ async def read_dead_letter_groups(
 async def retry_dead_letters(
     scope: Manager, data: DeadLetterChange, request: Request, response: Response
 ) -> JobAccepted:
-    """Retry all dead letters that match, in the background. `Location` is the job to follow."""
+    """Retry all dead letters that match, in the background. `Location` is the URL of the job."""
     return _accept(DeadLetterService(scope).request_change("retry", data), request, response)
 
 
@@ -45,7 +45,7 @@ async def retry_dead_letters(
 async def discard_dead_letters(
     scope: Manager, data: DeadLetterChange, request: Request, response: Response
 ) -> JobAccepted:
-    """Delete all dead letters that match, in the background. `Location` is the job to follow."""
+    """Delete all dead letters that match, in the background. `Location` is the URL of the job."""
     return _accept(DeadLetterService(scope).request_change("discard", data), request, response)
 
 

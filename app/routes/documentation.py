@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about the service and its values."""
+"""The description and the example values of the OpenAPI document."""
 
 from collections.abc import Mapping
 
@@ -7,17 +7,17 @@ from pydantic import JsonValue
 DESCRIPTION = """\
 Users, accounts, and background jobs.
 
-**Log in** with `POST /api/v1/login/access-token` and send the access token with every request:
-`Authorization: Bearer …`. It is valid for minutes, and `POST /api/v1/login/refresh` renews it.
-Programs use an API key in its place. Here, *Authorize* logs you in.
+**Log in** with `POST /api/v1/login/access-token`, and send the access token with every request:
+`Authorization: Bearer …`. It is valid for some minutes, and `POST /api/v1/login/refresh` renews it.
+Programs use an API key instead. On this page, *Authorize* logs you in.
 
 **Errors** are `application/problem+json` (RFC 9457). `detail` is a sentence that a front end can
-show, `errors` names the invalid fields, and `request_id` finds the request in the log. A 429 and a
-503 have a `Retry-After` header, in seconds.
+show, `errors` lists the invalid fields, and `request_id` identifies the request in the log.
+Responses with 429 and 503 have a `Retry-After` header in seconds.
 
-**Lists** take `skip` and `limit`, and return `data` with the `count` of all.
+**Lists** accept `skip` and `limit`, and return `data` with the total `count`.
 
-**Work in the background** answers 202 with the id of a job; `GET /api/v1/jobs/{job_id}` shows its
+**Background jobs** are accepted with 202 and the id of a job. `GET /api/v1/jobs/{job_id}` shows its
 progress.
 """
 

@@ -1,7 +1,7 @@
-"""The failures of each route, for the OpenAPI document: each is shown with its own response.
+"""The failures of each route, which the OpenAPI document shows with their responses.
 
-What every route of a kind can answer (no login, an invalid body, an outage) is added to all of them
-and needs no entry. A path with an unknown id answers 404.
+Common failures (no login, an invalid body, an outage) are added to all routes and need no entry. So
+is the 404 for an unknown id in the path.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""For load balancers and orchestrators: whether the process lives and can serve."""
+"""Health checks for load balancers and orchestrators: whether the process is alive and ready."""
 
 from fastapi import Request, Response, status
 
@@ -13,13 +13,13 @@ router = Router(prefix="/health", tags=["health"])
 @router.get("/live")
 @constant
 def live() -> dict[str, str]:
-    """Answer without asking any other server."""
+    """Answer without a request to any other server."""
     return {"status": "ok"}
 
 
 @router.get("/ready", responses={status.HTTP_503_SERVICE_UNAVAILABLE: {"model": Readiness}})
 async def ready(request: Request, response: Response) -> Readiness:
-    """Check PostgreSQL and every queue's Redis. A 503 names what is down."""
+    """Check PostgreSQL and the Redis of every queue. A 503 lists the servers that are down."""
     resources = resources_of(request)
     readiness = await check_readiness(
         resources.database,

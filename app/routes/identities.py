@@ -1,4 +1,4 @@
-"""The accounts at providers that the user can log in with."""
+"""The accounts at other providers with which the user can log in."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -20,7 +20,7 @@ router = Router(prefix="/users/me/identities", tags=["identities"])
 
 @router.get("", response_model=list[OwnIdentity])
 async def read_identities_me(scope: UserScope) -> Sequence[Identity]:
-    """List the accounts at providers that the user can log in with."""
+    """List the accounts at providers with which the user can log in."""
     return await IdentityService(scope).list()
 
 
@@ -28,7 +28,7 @@ async def read_identities_me(scope: UserScope) -> Sequence[Identity]:
 async def link_identity_me(
     scope: UserScope, response: Response, provider: ProviderName, data: LinkIdentity
 ) -> Redirection:
-    """Start to link a provider. Send the browser, which now has a cookie, to the URL."""
+    """Start to link a provider, and set a cookie. Then redirect the browser to the URL."""
     redirect = await OidcService(scope).begin_link(provider, data)
     set_oidc_cookie(response, redirect)
     return Redirection(authorization_url=redirect.authorization_url)

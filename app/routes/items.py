@@ -1,4 +1,4 @@
-"""An example resource: every user has items of their own."""
+"""An example resource: items, each of which belongs to a user."""
 
 from typing import Annotated
 from uuid import UUID

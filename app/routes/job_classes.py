@@ -1,4 +1,4 @@
-"""The job classes: how often each runs, how long it takes, and how it failed."""
+"""The job classes: their statistics and recent failures."""
 
 from typing import Annotated
 
@@ -22,5 +22,5 @@ async def read_job_classes(scope: Reader) -> list[JobClass]:
 
 @router.get("/{name}")
 async def read_job_class(scope: Reader, name: Name) -> JobClassDetails:
-    """Show a job class: its fields, its code, the tries of the last day, and how it failed."""
+    """Show a job class: its fields, its code, the tries of the last day, and recent failures."""
     return await control.job_class(scope.queues, name)

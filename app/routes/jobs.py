@@ -1,4 +1,4 @@
-"""The state of jobs in the background."""
+"""Background jobs: their state, search, and operator actions."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -41,10 +41,10 @@ async def read_jobs(  # noqa: PLR0913, PLR0917  each filter is a parameter
         list[Name] | None,
         Query(max_length=10, description="Only with an argument, such as user_id=42"),
     ] = None,
-    cursor: Annotated[Name | None, Query(description="Where the last page ended")] = None,
+    cursor: Annotated[Name | None, Query(description="The cursor of the last page")] = None,
     limit: Limit = 50,
 ) -> FoundJobs:
-    """List the jobs of a state that match, page by page. `cursor` leads to the next page."""
+    """List the jobs of a state that match, page by page. Pass `cursor` to get the next page."""
     filters = JobFilter(
         state=state,
         queue=queue,
@@ -63,7 +63,7 @@ async def read_jobs(  # noqa: PLR0913, PLR0917  each filter is a parameter
 async def read_job_details(
     scope: Annotated[Scope, requires("console:read")], request: Request, job_id: UUID
 ) -> JobDetails:
-    """Show everything about a job: its tries, its arguments, and what can be done with it."""
+    """Show a job with its tries, its arguments, and the actions that its state allows."""
     return await control.job_details(resources_of(request).sessions, scope.queues, job_id)
 
 
@@ -76,7 +76,7 @@ async def read_job(scope: ClientScope, job_id: UUID) -> JobRecord:
 async def operations_of(
     scope: Annotated[Scope, requires("jobs:manage")], data: ReasonGiven, request: Request
 ) -> JobOperations:
-    """Return what an operator may do with jobs, having given a reason."""
+    """Return the operations on jobs for an operator, who must give a reason."""
     scope.reason = data.reason
     return JobOperations(scope, resources_of(request).sessions)
 
@@ -86,7 +86,7 @@ Operations = Annotated[JobOperations, Depends(operations_of)]
 
 @router.post("/{job_id}/retry")
 async def retry_job(operations: Operations, job_id: UUID) -> JobAccepted:
-    """Give a job that failed for good all of its tries again, the first one at once."""
+    """Retry a job that failed for good, at once and with all of its tries."""
     await operations.retry(job_id)
     return JobAccepted(id=job_id)
 
@@ -100,7 +100,7 @@ async def discard_job(operations: Operations, job_id: UUID) -> JobAccepted:
 
 @router.post("/{job_id}/cancel", dependencies=RECENT)
 async def cancel_job(operations: Operations, job_id: UUID) -> JobAccepted:
-    """Prevent a job from running, or stop it. Its worker stops it within a second."""
+    """Cancel a waiting or running job. The worker of a running job stops it within a second."""
     await operations.cancel(job_id)
     return JobAccepted(id=job_id)
 
@@ -113,10 +113,10 @@ async def stream_of_job(stream: Stream, scope: ClientScope, job_id: UUID) -> Job
 async def stream_job(
     stream: Annotated[JobStream, Depends(stream_of_job)],
 ) -> AsyncIterator[ServerSentEvent]:
-    """Stream the state of a job, now and whenever it changes, as server-sent events.
+    """Stream the current state of a job and every change as server-sent events.
 
-    Each event has the same data as the state of the job. The last one has the final state; then
-    the stream ends. It also ends with the session and at the expiry of the access token.
+    Each event has the same data as the state of the job. The stream ends after the final state. It
+    also ends when the session ends or the access token expires.
     """
     async for event in stream:
         yield event

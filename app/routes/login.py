@@ -92,13 +92,13 @@ async def login_second_factor(
 async def begin_second_factor_passkey(
     scope: AnonymousScope, data: SecondFactorToken
 ) -> PasskeyOptions:
-    """Get what the browser needs to use one of the user's passkeys as the second factor."""
+    """Return the browser's options to use one of the user's passkeys as the second factor."""
     return await MfaLoginService(scope).begin_passkey(data.token.get_secret_value())
 
 
 @router.post("/login/passkey/options")
 async def begin_passkey_login(scope: AnonymousScope) -> PasskeyOptions:
-    """Get what the browser needs to log in with a passkey alone."""
+    """Return the browser's options to log in with a passkey alone."""
     return await PasskeyLoginService(scope).begin()
 
 
@@ -110,7 +110,7 @@ async def login_passkey(
     delivery: TokenDelivery,
     scope: AnonymousScope,
 ) -> Token:
-    """Log in with a passkey alone. It needs neither an email nor a second factor."""
+    """Log in with a passkey alone, without an email and a second factor."""
     tokens = await PasskeyLoginService(scope).log_in(data)
     token = deliver_tokens(tokens, scope, response, delivery)
     remember_device(request, scope, response, tokens)
@@ -124,7 +124,7 @@ async def refresh_access_token(
     cookie: RefreshCookie = None,
     data: Annotated[RefreshRequest | None, Body(title="Body")] = None,
 ) -> Token:
-    """Exchange a refresh token, from the body or else from the cookie. It works once."""
+    """Exchange a refresh token from the body, or else from the cookie. It works once."""
     sessions = SessionService(scope)
     if data is not None and data.refresh_token is not None:
         tokens = await sessions.refresh(data.refresh_token.get_secret_value())
@@ -137,10 +137,10 @@ async def refresh_access_token(
 @router.post("/login/reauthenticate")
 @usable_without_second_factor
 async def reauthenticate(scope: UserScope, data: Reauthentication) -> Message:
-    """Prove again who the user is. Some routes need a proof that is at most five minutes old.
+    """Prove again who the user is. Some routes require a proof from the last five minutes.
 
-    Such a route answers 403 with the type `urn:problem:recent-proof-required`, and `proof` lists
-    the methods that the user has. A login is a proof as well.
+    Without one, such a route answers 403 with the type `urn:problem:recent-proof-required`, and
+    `proof` lists the user's methods. A login is a proof, too.
     """
     await StepUpService(scope).prove(data)
     return Message(message="Confirmed")
@@ -149,7 +149,7 @@ async def reauthenticate(scope: UserScope, data: Reauthentication) -> Message:
 @router.post("/login/reauthenticate/options")
 @usable_without_second_factor
 async def begin_passkey_proof(scope: UserScope) -> PasskeyOptions:
-    """Get what the browser needs to prove with a passkey who the user is."""
+    """Return the browser's options to prove with a passkey who the user is."""
     return await StepUpService(scope).begin_passkey()
 
 
@@ -162,7 +162,7 @@ async def test_token(scope: UserScope) -> UserPublic:
 @router.post("/logout")
 @usable_without_second_factor
 async def logout(scope: LogoutScope, response: Response, cookie: RefreshCookie = None) -> Message:
-    """End this session, and with it both of its tokens. A browser's cookie alone can do it."""
+    """End this session and its tokens. Without an access token, the browser's cookie is enough."""
     sessions = SessionService(scope)
     if scope.actor is None:
         await sessions.end_by_refresh_token(cookie or "")
@@ -184,7 +184,7 @@ async def logout_everywhere(scope: UserScope, response: Response) -> Message:
 
 @router.post("/password-recovery/{email}")
 async def recover_password(scope: AnonymousScope, email: Email) -> Message:
-    """Send a link that resets the password. The answer is the same for every email address."""
+    """Send a link that resets the password. The response is the same for every email address."""
     await RecoveryService(scope).request_recovery(email)
     return Message(message=RECOVERY_SENT)
 
@@ -206,7 +206,7 @@ async def reset_password(scope: AnonymousScope, data: NewPassword) -> Message:
     dependencies=[Depends(requires_recent(minutes=5))],
 )
 async def recover_password_html_content(scope: SuperuserScope, email: Email) -> HTMLResponse:
-    """Show the email that resets a password. Its link works; earlier links stop working."""
+    """Show the email that resets a password. Its link works, and earlier links stop working."""
     preview = await RecoveryService(scope).preview_recovery(email)
     return HTMLResponse(preview.html, headers={"subject": preview.subject})
 
@@ -220,7 +220,7 @@ async def verify_email(scope: AnonymousScope, data: VerifyEmail) -> Message:
 
 @router.post("/verify-email/{email}")
 async def send_verification(scope: AnonymousScope, email: Email) -> Message:
-    """Send the link that confirms an email address again. The answer is always the same."""
+    """Send the link that confirms an email address again. The response is always the same."""
     await RecoveryService(scope).request_verification(email)
     return Message(message=VERIFICATION_SENT)
 
@@ -237,7 +237,7 @@ async def report_takeover(scope: AnonymousScope, data: ReportTakeover) -> Messag
 
 
 def remember_device(request: Request, scope: Scope, response: Response, tokens: Tokens) -> None:
-    """Give a new device its cookie, unless a page of another site has sent the request."""
+    """Set the cookie of a new device, unless a page of another site has sent the request."""
     if tokens.device is not None and is_same_origin(request.headers, scope.settings):
         set_device_cookie(response, tokens.device)
 

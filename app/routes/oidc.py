@@ -48,7 +48,7 @@ CODES: dict[type[Exception], str] = {
     InactiveUser: "inactive_user",
     EmailNotVerified: "email_not_verified",
 }
-"""The name of each failure in the URL of the page where the browser ends."""
+"""The error code of each failure in the URL to which the browser is redirected."""
 
 
 @router.get("")
@@ -65,7 +65,7 @@ async def read_providers(scope: AnonymousScope) -> list[OidcProviderPublic]:
 async def begin_login(
     scope: AnonymousScope, provider: ProviderName, path: LocalPath = "/"
 ) -> RedirectResponse:
-    """Send a browser to a provider. Afterwards it ends at `path` of FRONT_END_URL."""
+    """Redirect a browser to a provider. After the login, it returns to `path` of FRONT_END_URL."""
     redirect = await OidcService(scope).begin(provider, path)
     response = RedirectResponse(redirect.authorization_url, status.HTTP_303_SEE_OTHER)
     set_oidc_cookie(response, redirect)
@@ -84,10 +84,10 @@ async def finish_login(
     answer: Annotated[AuthorizationResponse, Query()],
     cookie: OidcCookie = None,
 ) -> Response:
-    """Finish a login, and send the browser on with a refresh token in its cookie.
+    """Finish a login, and redirect the browser with a refresh token in its cookie.
 
     After a failure, the URL has `error` and `error_description` instead. For a user with a second
-    factor, it has `#second_factor_token=`, which belongs to /login/second-factor.
+    factor, it has `#second_factor_token=`, the token for /login/second-factor.
     """
     logins = OidcService(scope)
     try:
@@ -123,6 +123,6 @@ def redirect_to_front_end(
         problem = {"error": CODES[type(refusal)], "error_description": str(refusal)}
         url += ("&" if "?" in url else "?") + urlencode(problem)
     if token is not None:
-        # Browsers send no fragment to any server, so the token reaches no log.
+        # Browsers do not send the fragment to servers, so the token appears in no log.
         url += "#" + urlencode({"second_factor_token": token})
     return RedirectResponse(url, status.HTTP_303_SEE_OTHER)

@@ -1,4 +1,4 @@
-"""Passkeys, which log in by themselves and are a second factor beside a password."""
+"""Passkeys, which log in without a password, or serve as a second factor with one."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -31,16 +31,16 @@ async def read_passkeys_me(scope: UserScope) -> Sequence[Passkey]:
 @router.post("/options", dependencies=[Depends(requires_recent(minutes=5))])
 @usable_without_second_factor
 async def begin_passkey_me(scope: UserScope) -> PasskeyOptions:
-    """Get what the browser needs for a new passkey."""
+    """Return the browser's options for a new passkey."""
     return await PasskeyService(scope).begin()
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)
 @usable_without_second_factor
 async def register_passkey_me(scope: UserScope, data: PasskeyRegistration) -> PasskeyCreated:
-    """Store the passkey that the browser has made.
+    """Store the passkey that the browser has created.
 
-    With the first second factor of the user, the answer has recovery codes, and all other sessions
+    If it is the user's first second factor, the response has recovery codes, and all other sessions
     end.
     """
     passkey, codes = await PasskeyService(scope).register(data)
@@ -50,7 +50,7 @@ async def register_passkey_me(scope: UserScope, data: PasskeyRegistration) -> Pa
 
 @router.patch("/{passkey_id}", response_model=PasskeyPublic)
 async def rename_passkey_me(scope: UserScope, passkey_id: UUID, data: PasskeyUpdate) -> Passkey:
-    """Give a passkey another name."""
+    """Rename a passkey."""
     return await PasskeyService(scope).rename(passkey_id, data.name)
 
 

@@ -17,7 +17,7 @@ Token = Annotated[str, Query(max_length=64, description="The token of the emaile
 
 @router.post("/users/me/export", status_code=status.HTTP_202_ACCEPTED)
 async def export_personal_data_me(scope: UserScope) -> Message:
-    """Collect everything that is stored about the user. An email brings a link to it."""
+    """Export everything that is stored about the user. An email with a link to it follows."""
     await PersonalDataService(scope).request()
     return Message(message="We send you an email with a link to your personal data")
 

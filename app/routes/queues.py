@@ -1,4 +1,4 @@
-"""The queues: how each is doing, and what operators do to it while it runs."""
+"""The queues: their state, and operator actions."""
 
 from typing import Annotated
 
@@ -18,12 +18,12 @@ Manager = Annotated[Scope, requires("queues:manage")]
 
 @router.get("/")
 async def read_queues(scope: Reader) -> QueuesPublic:
-    """Show all queues. Rows are counted up to 10,000: `is_exact` is false where there are more."""
-    seen = await control.overview(scope.reader, scope.queues)
+    """Show all queues. Rows are counted up to 10,000. `is_exact` is false if there are more."""
+    overview = await control.overview(scope.reader, scope.queues)
     return QueuesPublic(
-        data=[*seen.queues],
-        unknown=[*seen.unknown],
-        unavailable=[str(failure) for failure in seen.unavailable],
+        data=[*overview.queues],
+        unknown=[*overview.unknown],
+        unavailable=[str(failure) for failure in overview.unavailable],
     )
 
 
@@ -35,20 +35,20 @@ async def read_queue(scope: Reader, queue: Name) -> QueueOverview:
 
 @router.post("/{queue}/pause")
 async def pause_queue(scope: Manager, queue: Name, data: ReasonGiven) -> QueueLimits:
-    """Start no further job of a queue. Running jobs go on."""
+    """Pause a queue: no further job starts, and running jobs continue."""
     scope.reason = data.reason
     return await QueueOperations(scope).pause(queue)
 
 
 @router.post("/{queue}/resume")
 async def resume_queue(scope: Manager, queue: Name, data: ReasonGiven) -> QueueLimits:
-    """End a pause."""
+    """Resume a paused queue."""
     scope.reason = data.reason
     return await QueueOperations(scope).resume(queue)
 
 
 @router.put("/{queue}/limits")
 async def limit_queue(scope: Manager, queue: Name, data: QueueLimitsUpdate) -> QueueLimits:
-    """Limit how many jobs start per second and run at once, over all workers."""
+    """Limit how many jobs start per second and run at once, across all workers."""
     scope.reason = data.reason
     return await QueueOperations(scope).limit(queue, rate=data.rate, concurrency=data.concurrency)

@@ -1,4 +1,4 @@
-"""An example of work in the background: reports about sign-ups."""
+"""An example of background jobs: reports about sign-ups."""
 
 from typing import Annotated
 from uuid import UUID
@@ -24,7 +24,7 @@ async def request_signup_report(
     request: Request,
     response: Response,
 ) -> JobAccepted:
-    """Build a report in the background. `Location` is where to follow the job."""
+    """Build a report in the background. `Location` is the URL of the job."""
     job_id = ReportService(scope).request_signups(data.days)
     response.headers["Location"] = str(request.app.url_path_for("read_job", job_id=job_id))
     return JobAccepted(id=job_id)

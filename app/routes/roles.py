@@ -46,7 +46,7 @@ async def read_role(scope: SuperuserScope, role_id: UUID) -> RolePublic:
     dependencies=[Depends(requires_recent(minutes=5))],
 )
 async def update_role(scope: SuperuserScope, role_id: UUID, data: RoleUpdate) -> Role:
-    """Change a role. The change counts at once, for every user who has it."""
+    """Change a role. The change takes effect at once for every user who has the role."""
     return await RoleService(scope).update(role_id, data)
 
 

@@ -35,7 +35,7 @@ async def read_second_factor_me(scope: UserScope) -> SecondFactorStatus:
 @router.post("/me/second-factor", status_code=status.HTTP_201_CREATED)
 @usable_without_second_factor
 async def begin_second_factor_me(scope: UserScope, data: PasswordProof) -> TotpSecret:
-    """Get the secret for an authenticator app. It counts once its first code has confirmed it."""
+    """Return a new secret for an authenticator app. The app's first code must confirm it."""
     return await SecondFactorService(scope).begin(data.current_password)
 
 
@@ -50,7 +50,7 @@ async def confirm_second_factor_me(scope: UserScope, data: ConfirmSecondFactor) 
 @router.post("/me/second-factor/recovery-codes")
 @usable_without_second_factor
 async def renew_recovery_codes_me(scope: UserScope, data: PasswordProof) -> RecoveryCodes:
-    """Get new recovery codes. Earlier ones stop working."""
+    """Return new recovery codes. Earlier ones stop working."""
     codes = await SecondFactorService(scope).renew_recovery_codes(data.current_password)
     return RecoveryCodes(recovery_codes=codes)
 

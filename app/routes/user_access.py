@@ -1,4 +1,4 @@
-"""What gives access to the account of another user: superusers see it and end it."""
+"""Access to the account of a user: superusers list its credentials and roles, and end them."""
 
 from uuid import UUID
 
@@ -37,6 +37,6 @@ async def end_session_of_user(scope: SuperuserScope, user_id: UUID, session_id: 
 
 @router.delete("/api-keys/{key_id}", dependencies=RECENT)
 async def revoke_api_key_of_user(scope: SuperuserScope, user_id: UUID, key_id: UUID) -> Message:
-    """Delete an API key of a user. Programs that use it are refused from now on."""
+    """Delete an API key of a user. It stops working at once."""
     await UserAccessService(scope).revoke_key(user_id, key_id)
     return Message(message="API key revoked")

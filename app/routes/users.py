@@ -1,4 +1,4 @@
-"""Sign up and manage the own account. Superusers manage all accounts."""
+"""Sign up, and manage your own account. Superusers manage all accounts."""
 
 from uuid import UUID
 
@@ -66,26 +66,26 @@ async def read_user_me(scope: UserScope) -> UserPublic:
 
 @router.patch("/me", response_model=UserPublic)
 async def update_user_me(scope: UserScope, data: UserUpdateMe) -> User:
-    """Change the user's name, or request another email, which counts once it is confirmed."""
+    """Change the user's name, or request another email, which must be confirmed."""
     return await AccountService(scope).update(data)
 
 
 @router.get("/me/email-change")
 async def read_email_change_me(scope: UserScope) -> PendingEmail:
-    """Show the email address that waits to be confirmed."""
+    """Show the email address that is not confirmed yet."""
     return await EmailChangeService(scope).get()
 
 
 @router.delete("/me/email-change")
 async def withdraw_email_change_me(scope: UserScope) -> Message:
-    """Keep the present email address. Links to the other one stop working."""
+    """Keep the current email address. Links to the new one stop working."""
     await EmailChangeService(scope).withdraw()
     return Message(message="Email change withdrawn")
 
 
 @router.delete("/me", dependencies=[Depends(requires_recent(minutes=5))])
 async def delete_user_me(scope: UserScope) -> Message:
-    """Delete the user's own account with everything in it. Superusers cannot."""
+    """Delete the user's own account with everything in it. Superusers cannot delete themselves."""
     await AccountService(scope).delete()
     return Message(message="User deleted successfully")
 

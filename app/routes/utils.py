@@ -12,12 +12,12 @@ router = Router(prefix="/utils", tags=["utils"])
 
 @router.get("/health-check/")
 async def health_check() -> bool:
-    """Answer true, without asking any other server."""
+    """Answer true without a request to any other server."""
     return True
 
 
 @router.post("/test-email/", status_code=status.HTTP_201_CREATED)
 async def test_email(scope: SuperuserScope, email_to: Email) -> Message:
-    """Send a test email, to see whether sending works."""
+    """Send a test email to check that sending works."""
     await AdminService(scope).send_test_email(email_to)
     return Message(message="Test email sent")

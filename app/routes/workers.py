@@ -1,4 +1,4 @@
-"""The workers and the crons: what runs where, and what runs by the clock."""
+"""The live workers, and the crons, which run jobs on a schedule."""
 
 from asyncio import gather
 from typing import Annotated
@@ -41,7 +41,7 @@ async def run_cron(
     data: ReasonGiven,
     request: Request,
 ) -> JobAccepted:
-    """Enqueue the job of a cron once more, at once. The schedule stays as it is."""
+    """Enqueue the job of a cron now. The schedule does not change."""
     scope.reason = data.reason
     sessions = resources_of(request).sessions
     return JobAccepted(id=await CronService(scope, sessions).run_now(cron))

@@ -25,7 +25,7 @@ async def test_an_operator_changes_a_group_of_dead_letters_and_sees_the_result(
     await console.open("/console/dead-letters")
     await console.follow(f"{action.capitalize()} all Paint with OSError")
     page = await console.submit(f"{action.capitalize()} 2", reason="the paint has come")
-    assert page.alert == "It has begun. This page shows how far it is."
+    assert page.alert == "The job has started. This page shows its progress."
     await run_worker(BaseWorker, jobs=1)
 
     assert f"2 {done}, 0 refused" in (await console.open(page.path)).text

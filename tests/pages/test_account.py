@@ -244,7 +244,7 @@ async def test_a_user_asks_for_a_copy_of_the_data_and_gets_its_link_by_email(
     await user.open("/account")
     await user.follow("Your data")
     page = await user.submit("Make a copy")
-    assert page.alert.startswith("We collect your data, and send you an email with a link to it.")
+    assert page.alert.startswith("We are collecting your data, and will email you a link to it.")
     assert "We are collecting your data." in page.text
 
     await run_worker(BaseWorker)

@@ -1,7 +1,7 @@
-"""Who may open a page of the console. Every page needs `console:read`, and most need more.
+"""The scopes of console pages. Every page requires `console:read`, and some require more.
 
-`ConsoleScope` opens a page; `console_scope(Permission.MANAGE_QUEUES)` needs another permission as
-well. A `proven` scope needs a recent proof: bulk and destructive actions have one.
+`console_scope(Permission.MANAGE_QUEUES)` requires another permission, too. A `proven` scope also
+requires a recent proof, for bulk and destructive actions.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +18,7 @@ from app.services.scope import Scope
 
 
 def console_scope(*needed: Permission, superuser: bool = False, proven: bool = False) -> Dependency:
-    """Open the scope of a user who may read the console, and has the permissions as well.
+    """Open the scope of a user who may read the console and has these permissions.
 
     Raise Unauthenticated, SecondFactorMissing, NotEnoughPermissions, NotEnoughPrivileges, or
     RecentProofRequired.
@@ -44,7 +44,7 @@ def require(principal: Principal, *needed: Permission, superuser: bool = False) 
 
 
 def _dependency(opened: Callable[[Request], AsyncIterator[Scope]]) -> Dependency:
-    # With the scope "function", FastAPI commits before the response leaves, not after it.
+    # With the scope "function", FastAPI commits before it sends the response, not after it.
     dependency = Depends(opened, scope="function")
     assert isinstance(dependency, Dependency)
     return dependency

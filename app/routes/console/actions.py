@@ -1,7 +1,7 @@
-"""One page per action: it says what will happen, and asks for the reason.
+"""Action pages, which explain one action and ask for a reason.
 
-GET shows the form, and POST to the same path acts. So an action works without JavaScript, an error
-appears next to its field, and the confirmation of the user's identity leads back to the action.
+GET shows the form, and POST to the same path runs the action. So actions work without JavaScript,
+errors appear next to their fields, and the page for a recent proof redirects back to the action.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,7 +11,7 @@ from typing import Generic, ParamSpec, TypeVar
 from starlette.responses import Response
 
 from app.core.exceptions import NotFound
-from app.routes.console.desk import show
+from app.routes.console.layout import show
 from app.routes.pages.notices import Notice
 from app.routes.pages.visit import PageVisit
 from app.services.scope import Scope
@@ -19,7 +19,7 @@ from app.services.scope import Scope
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionPage:
-    """What an action page says. `back` is the page behind it."""
+    """The content of an action page. `back` is the page before it."""
 
     title: str
     text: str
@@ -29,17 +29,17 @@ class ActionPage:
     dangerous: bool = False
 
 
-Given = ParamSpec("Given")
+Params = ParamSpec("Params")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Action(Generic[Given]):
-    """What an action page says about an action, what it does, and what the next page says."""
+class Action(Generic[Params]):
+    """An action: the texts of its page, the call that runs it, and the notice of the next page."""
 
     button: str
     text: str
     notice: Notice
-    run: Callable[Given, Awaitable[object]]
+    run: Callable[Params, Awaitable[object]]
     dangerous: bool = False
 
     def page(self, title: str, *, back: str, section: str) -> ActionPage:

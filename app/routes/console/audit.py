@@ -14,7 +14,7 @@ from starlette.responses import Response
 from app.core.database import Sessions
 from app.routes.console.access import console_scope
 from app.routes.console.csv import csv_line
-from app.routes.console.desk import show
+from app.routes.console.layout import show
 from app.routes.console.queries import Moment, Word, link_with, read_query
 from app.routes.deps.request import resources_of
 from app.routes.pages.route import page_router
@@ -41,7 +41,7 @@ COLUMNS = (
 
 
 class AuditQuery(BaseModel):
-    """The filter as a person writes it. `user` and `actor` are email addresses or ids."""
+    """The filter in the form. `user` and `actor` are email addresses or ids."""
 
     event: Word | None = None
     user: Word | None = None
@@ -99,7 +99,7 @@ async def _filter(scope: Scope, query: AuditQuery) -> AuditFilter:
 
 
 async def _find_user(scope: Scope, text: str | None) -> UUID | None:
-    """Return the id of a user. An address without an account gets an id that no user has."""
+    """Return the id of a user, or an id that no user has for an unknown address."""
     if text is None:
         return None
     with suppress(ValueError):

@@ -1,4 +1,4 @@
-"""Rows as CSV, which spreadsheets open. No cell is taken for a formula."""
+"""CSV for spreadsheets, in which no cell is interpreted as a formula."""
 
 import csv
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from datetime import datetime
 from io import StringIO
 
 STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""A spreadsheet computes a cell that begins so. The last four are full-width forms."""
+"""Spreadsheets interpret cells with these prefixes as formulas. The last four are full-width."""
 
 
 def csv_line(cells: Sequence[object]) -> str:
@@ -24,5 +24,5 @@ def _cell(value: object) -> str:
             return value.isoformat()
         case _:
             text = str(value)
-            # Leading spaces do not matter to all spreadsheets.
+            # Some spreadsheets ignore leading spaces.
             return f"'{text}" if text.lstrip(" ").startswith(STARTS_FORMULA) else text

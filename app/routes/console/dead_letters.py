@@ -1,4 +1,4 @@
-"""Dead letters: the jobs that failed for good, grouped by their error."""
+"""The pages of dead letters, which are jobs that failed for good, grouped by error."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ from app.core.control import JobFilter, JobView
 from app.core.control.bulk import count_matching
 from app.routes.console.access import ConsoleScope, console_scope
 from app.routes.console.actions import ActionPage, show_action
-from app.routes.console.desk import show
+from app.routes.console.layout import show
 from app.routes.console.parts import read_groups
 from app.routes.console.queries import Word, read_query
 from app.routes.deps.request import resources_of
@@ -29,14 +29,14 @@ Action = Literal["retry", "discard"]
 
 SECTION = "/console/dead-letters"
 TEXTS: dict[Action, str] = {
-    "retry": "Each job gets all of its tries again. One that a worker still holds, or whose key "
-    "another job has, is refused.",
-    "discard": "These dead letters are deleted. Their effects will never happen.",
+    "retry": "Each job is retried with all of its tries. A job is refused if a worker still holds "
+    "it or another job has its key.",
+    "discard": "These dead letters are deleted. Their jobs will never run.",
 }
 
 
 class GroupQuery(BaseModel):
-    """Which dead letters an action is about. What is left out means all."""
+    """The dead letters that an action changes. A missing value matches all."""
 
     queue: Word | None = None
     name: Word | None = None
@@ -71,7 +71,7 @@ async def show_bulk_action(visit: Visit, scope: ProvenJobScope, action: Action) 
 async def act_on_all(
     visit: Visit, scope: ProvenJobScope, action: Action, form: Annotated[ReasonGiven, Form()]
 ) -> Response:
-    """Enqueue the change, and show its job, whose progress says what became of how many."""
+    """Enqueue the change, and redirect to its job, which shows the progress and the result."""
     group = GroupQuery.model_validate(dict(visit.request.query_params))
     data = DeadLetterChange(reason=form.reason, **group.model_dump())
     job_id = DeadLetterService(scope).request_change(action, data)

@@ -1,4 +1,4 @@
-"""Enqueue any job, with a form that is made from its class."""
+"""Pages to enqueue a job, with a form that is generated from its class."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -10,7 +10,6 @@ from starlette.responses import Response
 from app.core.broker.payload import InvalidJob
 from app.core.exceptions import InvalidField
 from app.routes.console.access import console_scope
-from app.routes.console.desk import show
 from app.routes.console.job_forms import (
     PREFIX,
     all_job_classes,
@@ -18,6 +17,7 @@ from app.routes.console.job_forms import (
     get_job_class,
     read_job,
 )
+from app.routes.console.layout import show
 from app.routes.deps.request import resources_of
 from app.routes.pages.notices import Notice
 from app.routes.pages.route import page_router
@@ -31,11 +31,11 @@ router = page_router()
 
 JobScope = Annotated[Scope, console_scope(Permission.MANAGE_JOBS)]
 
-LONGEST_DELAY = 366 * 24 * 3600
+MAX_DELAY = 366 * 24 * 3600
 
 
 class EnqueueForm(ReasonGiven, extra="allow"):
-    delay: Annotated[int, Field(ge=0, le=LONGEST_DELAY)] = 0
+    delay: Annotated[int, Field(ge=0, le=MAX_DELAY)] = 0
 
 
 @router.get("/console/enqueue")

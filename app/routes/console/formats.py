@@ -1,15 +1,16 @@
-"""Values as tables show them: short, and in one form on every page."""
+"""Short formats of values in tables, which are the same on every page."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from app.core.control.durations import format_duration
 
-LONG = 120
+MAX_SECONDS = 120
+"""Longer durations have the format of `format_duration`."""
 
 
 def short_time(moment: datetime) -> str:
-    """Return a time to the second. The year is there where it is not this one."""
+    """Return a time to the second, with the year unless it is the current one."""
     moment = moment.astimezone(UTC)
     year = "" if moment.year == datetime.now(UTC).year else f" {moment.year}"
     return f"{moment:%-d %b}{year} {moment:%H:%M:%S}"
@@ -21,10 +22,10 @@ def number(value: float) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """Return a duration in the unit that fits it: 4.2 ms, 850 ms, 1.2 s, or an age from 2 m on."""
+    """Return a duration in a suitable unit: 4.2 ms, 850 ms, 1.2 s, or 2m."""
     if value is None:
         return "none"
-    if value >= LONG:
+    if value >= MAX_SECONDS:
         return format_duration(value) or ""
     return f"{value:.1f} s" if value >= 1 else f"{value * 1000:.3g} ms"
 

@@ -1,4 +1,4 @@
-"""What operators do with one job."""
+"""Operator actions on one job."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -12,20 +12,20 @@ JobAction = Action[[JobOperations, UUID]]
 ACTIONS: Mapping[str, JobAction] = {
     "retry": Action(
         button="Retry",
-        text="The job gets all of its tries again, the first one at once.",
+        text="The job is retried at once, with all of its tries.",
         notice=Notice.JOB_RETRIED,
         run=JobOperations.retry,
     ),
     "discard": Action(
         button="Discard",
-        text="The dead letter is deleted. Its effect will never happen.",
+        text="The dead letter is deleted. Its job will never run.",
         notice=Notice.JOB_DISCARDED,
         run=JobOperations.discard,
         dangerous=True,
     ),
     "cancel": Action(
         button="Cancel the job",
-        text="A job that waits is removed. One that runs is stopped within a second.",
+        text="A waiting job is removed. A running job is stopped within a second.",
         notice=Notice.JOB_CANCELED,
         run=JobOperations.cancel,
         dangerous=True,

@@ -1,10 +1,10 @@
-"""Job classes: how often each runs, how long it takes, how it failed, and where its code is."""
+"""The pages of job classes: statistics, recent failures, and places in the code."""
 
 from starlette.responses import Response
 
 from app.core.control import job_class, list_job_classes
 from app.routes.console.access import ConsoleScope
-from app.routes.console.desk import show
+from app.routes.console.layout import show
 from app.routes.pages.route import page_router
 from app.routes.pages.visit import Visit
 

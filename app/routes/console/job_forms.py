@@ -1,4 +1,4 @@
-"""A form for any job, made from its class, and the job made from what was typed."""
+"""Forms for jobs, which are generated from the job classes, and parsing of their values."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from app.core.exceptions import NotFound
 from app.core.queue import Job, find_job_class, job_classes
 
 PREFIX = "field-"
-"""Before the names of a job's fields: the form has fields of its own."""
+"""The prefix of a job's fields, because the form also has other fields."""
 
 AS_TEXT = (str, UUID, bytes)
 INPUTS: Mapping[object, str] = {bool: "checkbox", int: "number", float: "number", date: "date"}
@@ -34,7 +34,7 @@ class JobClassNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormField:
-    """How a field of a job is asked for. `kind` is the type of the input, or select, or json."""
+    """The input for a field of a job. `kind` is the type of the input, or `select`, or `json`."""
 
     name: str
     label: str
@@ -46,7 +46,7 @@ class FormField:
 
 
 def all_job_classes() -> list[type[Job]]:
-    """Return the classes of jobs in this release, by name."""
+    """Return the job classes of this release, sorted by name."""
     return sorted(job_classes(Job), key=lambda job: job.__name__)
 
 
@@ -58,7 +58,7 @@ def get_job_class(name: str) -> type[Job]:
 
 
 def form_of(job: type[Job]) -> list[FormField]:
-    """Return the fields of a job as a form asks for them."""
+    """Return the form fields for a job."""
     hidden = sensitive_fields(job)
     return [_field(name, field, name in hidden) for name, field in job.model_fields.items()]
 
@@ -123,7 +123,7 @@ def _choices(plain: object) -> list[str]:
 
 
 def _default(field: FieldInfo) -> str:
-    """Return a default as a form has it; none where it depends on the other fields."""
+    """Return a default as text, or nothing if it depends on the other fields."""
     if field.is_required() or field.default_factory_takes_validated_data:
         return ""
     return _as_text(field.get_default(call_default_factory=True))
@@ -144,7 +144,7 @@ def _as_text(value: object) -> str:
 
 
 def _values(job: type[Job], form: FormData) -> Iterator[tuple[str, object]]:
-    """Yield what was typed. An empty field that has a default is left out."""
+    """Yield the submitted values. Empty fields with a default are omitted."""
     errors = []
     for name, field in job.model_fields.items():
         kind, _ = _kind(field.annotation)

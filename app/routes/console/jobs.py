@@ -1,4 +1,4 @@
-"""Jobs by their state, and one job: its arguments, its tries, and what can be done about it."""
+"""The pages of jobs: a search by state, and one job with its arguments, tries, and actions."""
 
 from typing import Annotated
 from uuid import UUID
@@ -20,9 +20,9 @@ from app.core.control import (
 )
 from app.routes.console.access import ConsoleScope, console_scope
 from app.routes.console.actions import find_action, show_action
-from app.routes.console.desk import show
 from app.routes.console.job_actions import ACTIONS
 from app.routes.console.job_forms import all_job_classes
+from app.routes.console.layout import show
 from app.routes.console.parts import read_job, read_newest
 from app.routes.console.queries import Moment, Word, link_with, read_query
 from app.routes.deps.request import resources_of
@@ -42,7 +42,7 @@ SECTION = "/console/jobs"
 
 
 class JobQuery(BaseModel):
-    """The filter as a person writes it. An argument is `user_id=…`, or `address.city=…`."""
+    """The filter in the form. An argument is `user_id=…` or `address.city=…`."""
 
     state: JobView = JobView.WAITING
     queue: Word | None = None
@@ -76,13 +76,13 @@ async def show_jobs(visit: Visit, scope: ConsoleScope) -> Response:
         state, resources = query.state, resources_of(visit.request)
         subject = f"{state.value}:{query.queue or ''}"
         try:
-            # First, so that a job that changes between the two is offered.
+            # First, so that a change between the two calls is offered to the user.
             newest = {"subject": subject, **await read_newest(resources, subject)}
             found = await search_jobs(
                 resources.sessions, scope.queues, query.filters(), cursor=query.cursor
             )
         except (SensitiveArgument, UnknownArguments, SearchTooBroad, InvalidCursor) as refused:
-            visit.explain(refused)
+            visit.show_problem(refused)
     return show(
         visit,
         scope,

@@ -1,7 +1,7 @@
-"""Parts of pages that change while they are looked at.
+"""Live parts of pages, which update while a tab shows them.
 
-However many tabs show a part, the process reads and renders it once a second, and sends it to them
-only where it has changed. While no tab shows it, nothing is read.
+The process reads and renders a part once a second for all tabs, and sends it only if it has
+changed. While no tab shows a part, it is not read.
 """
 
 import asyncio
@@ -14,16 +14,16 @@ import structlog
 log = structlog.stdlib.get_logger("app.console")
 
 INTERVAL = 0.9
-"""Seconds between two looks: a change is to be seen within a second."""
+"""Seconds between two reads, so that a change is visible within a second."""
 
 HEARTBEAT = 15.0
-"""Seconds of silence after which a comment keeps proxies from closing the connection."""
+"""Seconds until a comment is sent, so that proxies do not close an idle connection."""
 
 Produce = Callable[[], Awaitable[str]]
 
 
 class PartWatch:
-    """What one tab waits for: the next version of a part. A slow tab misses those in between."""
+    """One tab that waits for the next version of a part. A slow tab skips versions."""
 
     def __init__(self) -> None:
         self._html: str | None = None
@@ -48,14 +48,14 @@ class PartWatch:
                 yield ":\n\n"
                 continue
             self._changed.clear()
-            # Taken before it is sent: the next version may come meanwhile.
+            # Take the version before it is sent, because the next one may arrive while it is sent.
             html, self._html = self._html, None
             if html is not None and not self._ended:
                 yield _as_event(html)
 
 
 class LiveParts:
-    """The parts that tabs show now. A part is known by a key, and all who watch it see the same."""
+    """The parts that tabs currently show. All watches with the same key get the same version."""
 
     def __init__(self) -> None:
         self._watches: dict[Hashable, set[PartWatch]] = {}
@@ -64,7 +64,7 @@ class LiveParts:
 
     @contextmanager
     def watch(self, key: Hashable, produce: Produce) -> Iterator[PartWatch]:
-        """Watch a part. The watch has its present version at once, or as soon as it is known."""
+        """Watch a part. The watch gets the current version at once, or as soon as it is read."""
         watch = PartWatch()
         watches = self._watches.setdefault(key, set())
         watches.add(watch)
@@ -81,7 +81,7 @@ class LiveParts:
                 self._forget(key)
 
     async def _poll(self, key: Hashable, produce: Produce) -> None:
-        # A library may swallow the cancellation, and another task may have taken over since.
+        # A library may swallow the cancellation, and another task may have replaced this one.
         while self._tasks.get(key) is asyncio.current_task():
             try:
                 html = await produce()

@@ -1,9 +1,9 @@
-"""The overview: how each queue is doing."""
+"""The overview page, with the state of each queue."""
 
 from starlette.responses import Response
 
 from app.routes.console.access import ConsoleScope
-from app.routes.console.desk import show
+from app.routes.console.layout import show
 from app.routes.console.parts import read_overview
 from app.routes.deps.request import resources_of
 from app.routes.pages.route import page_router

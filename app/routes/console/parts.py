@@ -1,4 +1,4 @@
-"""The parts of pages that are live: what each shows, and where it is read from."""
+"""The live parts of pages, and the functions that read their values."""
 
 from asyncio import gather
 from collections.abc import Awaitable, Callable, Mapping
@@ -30,7 +30,7 @@ class UnknownPart(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A template, and what reads its values: a part about one thing is given its id."""
+    """A template and the function that reads its values. The function gets the subject's id."""
 
     template: str
     read: Callable[[Resources, str], Awaitable[Values]]
@@ -64,9 +64,10 @@ async def read_job(resources: Resources, subject: str) -> Values:
 
 
 async def read_newest(resources: Resources, subject: str) -> Values:
-    """Return a mark that changes with the first page of a list of jobs: `dead`, or `dead:email`.
+    """Return a version that changes with the first page of a list of jobs.
 
-    Raise UnknownPart, QueueNotFound, or what `search_jobs` raises.
+    The subject is `dead`, or `dead:email`. Raise UnknownPart, QueueNotFound, or what `search_jobs`
+    raises.
     """
     state, _, queue = subject.partition(":")
     if state not in [*JobView]:

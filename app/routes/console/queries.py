@@ -1,4 +1,4 @@
-"""What a form that is sent with GET asks for: its values stay in the address, which can be kept."""
+"""Queries of forms that use GET, so that the URL contains the values and can be bookmarked."""
 
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
@@ -23,7 +23,7 @@ Query = TypeVar("Query", bound=BaseModel)
 
 
 def _as_utc(text: object) -> object:
-    """Complete what the field for a time sends: it knows no time zone."""
+    """Add UTC to the value of a time input, which has no time zone."""
     if not isinstance(text, str):
         return text
     try:
@@ -38,9 +38,9 @@ Word = Annotated[str, StringConstraints(strip_whitespace=True, max_length=255)]
 
 
 def read_query(visit: PageVisit, model: type[Query]) -> Query | None:
-    """Return the query of a page; None where a value is wrong, which the page then says.
+    """Return the query of a page, or None if a value is invalid, which the page then shows.
 
-    A field that is left empty counts as missing.
+    An empty field counts as missing.
     """
     given = visit.request.query_params
     values = FormData([*given.multi_items()])
@@ -56,12 +56,12 @@ def read_query(visit: PageVisit, model: type[Query]) -> Query | None:
 
 
 def path_with(path: str, **query: object) -> str:
-    """Return a path with a query. A value that is empty is left out."""
+    """Return a path with a query, without empty values."""
     encoded = urlencode({name: value for name, value in query.items() if value not in {None, ""}})
     return f"{path}?{encoded}" if encoded else path
 
 
 def link_with(visit: PageVisit, path: str | None = None, **changes: object) -> str:
-    """Return the path of this page with its query, of which some values are changed or left out."""
+    """Return the path and query of this page with some values changed or removed."""
     query = dict(visit.request.query_params) | changes
     return path_with(path or route_path(visit.request.scope), **query)

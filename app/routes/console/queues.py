@@ -1,4 +1,4 @@
-"""Pause a queue, and limit all of its workers together."""
+"""Pages to pause, resume, and limit a queue."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -10,7 +10,7 @@ from starlette.responses import Response
 from app.core.control import find_queue, queue_limits
 from app.routes.console.access import console_scope
 from app.routes.console.actions import Action, find_action, show_action
-from app.routes.console.desk import show
+from app.routes.console.layout import show
 from app.routes.pages.notices import Notice
 from app.routes.pages.route import page_router
 from app.routes.pages.visit import Visit
@@ -28,13 +28,13 @@ SECTION = "/console"
 SWITCHES: Mapping[str, Action[[QueueOperations, str]]] = {
     "pause": Action(
         button="Pause",
-        text="No further job starts until the queue is resumed. Jobs that run go on.",
+        text="No further job starts until the queue is resumed. Running jobs continue.",
         notice=Notice.QUEUE_PAUSED,
         run=QueueOperations.pause,
     ),
     "resume": Action(
         button="Resume",
-        text="Its jobs start again, the oldest first.",
+        text="Its jobs start again, oldest first.",
         notice=Notice.QUEUE_RESUMED,
         run=QueueOperations.resume,
     ),

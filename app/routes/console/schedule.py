@@ -1,4 +1,4 @@
-"""The schedule: when each cron ran, when it runs next, and "run now"."""
+"""The pages of the schedule: the last and next run of each cron, and "run now"."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from starlette.responses import Response
 from app.core.control import list_crons
 from app.routes.console.access import ConsoleScope, console_scope
 from app.routes.console.actions import Action, show_action
-from app.routes.console.desk import show
+from app.routes.console.layout import show
 from app.routes.deps.request import resources_of
 from app.routes.pages.notices import Notice
 from app.routes.pages.route import page_router
@@ -25,7 +25,7 @@ JobScope = Annotated[Scope, console_scope(Permission.MANAGE_JOBS)]
 SECTION = "/console/schedule"
 RUN_NOW = Action(
     button="Run now",
-    text="Its job is enqueued once more, at once. The schedule stays as it is.",
+    text="The cron's job is enqueued now. The schedule does not change.",
     notice=Notice.JOB_ENQUEUED,
     run=CronService.run_now,
 )

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from app.core.http.streaming import begin_streaming
 from app.core.resources import Resources
 from app.routes.console.access import ConsoleScope
-from app.routes.console.desk import permissions_of, values_for
+from app.routes.console.layout import permissions_of, values_for
 from app.routes.console.live import LiveParts, Produce
 from app.routes.console.parts import Part, find_part
 from app.routes.deps.job_stream import Stream

@@ -1,4 +1,4 @@
-"""What superusers do with the accounts of others, and what the page of each action says."""
+"""Actions of superusers on accounts."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from app.services.user_access_service import UserAccessService
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserAction(Action[[Scope, UUID]]):
-    """An action on an account. `suits` says for which users it makes sense."""
+    """An action on an account. It is offered for users to whom it `applies`."""
 
-    suits: Callable[[UserDetails], bool] = lambda _: True
+    applies: Callable[[UserDetails], bool] = lambda _: True
 
 
 RemovalAction = Action[[Scope, UUID, UUID]]
-"""The end of one thing that gives access to an account."""
+"""The removal of one credential or role of an account."""
 
 
 def _update(**changes: bool) -> Callable[[Scope, UUID], Awaitable[object]]:
@@ -39,7 +39,7 @@ ACTIONS: Mapping[str, UserAction] = {
         "until the account is reactivated.",
         notice=Notice.USER_DEACTIVATED,
         run=_update(is_active=False),
-        suits=lambda user: user.is_active,
+        applies=lambda user: user.is_active,
         dangerous=True,
     ),
     "reactivate": UserAction(
@@ -47,7 +47,7 @@ ACTIONS: Mapping[str, UserAction] = {
         text="The user can log in again. Earlier sessions and API keys do not come back.",
         notice=Notice.USER_REACTIVATED,
         run=_update(is_active=True),
-        suits=lambda user: not user.is_active,
+        applies=lambda user: not user.is_active,
     ),
     "end-sessions": UserAction(
         button="End all sessions",
@@ -65,18 +65,18 @@ ACTIONS: Mapping[str, UserAction] = {
     ),
     "make-superuser": UserAction(
         button="Make a superuser",
-        text="A superuser has every permission, and manages the accounts of all others.",
+        text="A superuser has every permission, and manages all accounts.",
         notice=Notice.SUPERUSER_MADE,
         run=_update(is_superuser=True),
-        suits=lambda user: not user.is_superuser,
+        applies=lambda user: not user.is_superuser,
         dangerous=True,
     ),
     "make-ordinary": UserAction(
         button="Make an ordinary user",
-        text="The user keeps what the roles allow, and nothing else.",
+        text="The user keeps only the permissions of the roles.",
         notice=Notice.SUPERUSER_UNMADE,
         run=_update(is_superuser=False),
-        suits=lambda user: user.is_superuser,
+        applies=lambda user: user.is_superuser,
         dangerous=True,
     ),
     "delete": UserAction(
@@ -98,7 +98,7 @@ REMOVALS: Mapping[str, RemovalAction] = {
     ),
     "api-keys": Action(
         button="Revoke the key",
-        text="Programs that use this key are refused from now on.",
+        text="The key stops working at once.",
         notice=Notice.KEY_REVOKED,
         run=lambda scope, user_id, id_: UserAccessService(scope).revoke_key(user_id, id_),
         dangerous=True,

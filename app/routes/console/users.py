@@ -1,4 +1,4 @@
-"""Users: find one, see what gives access to the account, and end it."""
+"""The pages of users: a search, and one user with credentials, roles, and actions."""
 
 from typing import Annotated
 from uuid import UUID
@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.routes.console.access import ProvenSuperuserScope, SuperuserScope
 from app.routes.console.actions import find_action, show_action
-from app.routes.console.desk import show
+from app.routes.console.layout import show
 from app.routes.console.user_actions import ACTIONS, REMOVALS
 from app.routes.deps.request import Skip
 from app.routes.pages.notices import Notice
@@ -24,7 +24,7 @@ router = page_router()
 
 SECTION = "/console/users"
 PAGE_SIZE = 50
-MOST_ROLES = 100
+MAX_ROLES = 100
 
 
 class RoleForm(ReasonGiven):
@@ -45,7 +45,7 @@ async def show_users(
 @router.get("/console/users/{user_id}")
 async def show_user(visit: Visit, scope: SuperuserScope, user_id: UUID) -> Response:
     access = await UserAccessService(scope).read(user_id)
-    actions = {name: each for name, each in ACTIONS.items() if each.suits(access.user)}
+    actions = {name: each for name, each in ACTIONS.items() if each.applies(access.user)}
     return show(visit, scope, "user.html", access=access, actions=actions, device=device)
 
 
@@ -76,10 +76,10 @@ async def act_on_user(
 @router.get("/console/users/{user_id}/roles")
 async def show_roles_to_give(visit: Visit, scope: ProvenSuperuserScope, user_id: UUID) -> Response:
     access = await UserAccessService(scope).read(user_id)
-    roles = await RoleService(scope).list(skip=0, limit=MOST_ROLES)
-    taken = {role.id for role in access.roles.data}
-    free = [role for role in roles.data if role.id not in taken]
-    return show(visit, scope, "give_role.html", user=access.user, roles=free)
+    roles = await RoleService(scope).list(skip=0, limit=MAX_ROLES)
+    assigned = {role.id for role in access.roles.data}
+    others = [role for role in roles.data if role.id not in assigned]
+    return show(visit, scope, "give_role.html", user=access.user, roles=others)
 
 
 @router.post("/console/users/{user_id}/roles")
@@ -106,7 +106,7 @@ async def show_removal(
 
 
 @router.post("/console/users/{user_id}/{kind}/{id}/remove")
-async def remove(  # noqa: PLR0913, PLR0917  what the path and the form say
+async def remove(  # noqa: PLR0913, PLR0917  parameters of the path and the form
     visit: Visit,
     scope: ProvenSuperuserScope,
     user_id: UUID,

@@ -1,9 +1,9 @@
-"""Workers: what runs where, and since when."""
+"""The page of the live workers."""
 
 from starlette.responses import Response
 
 from app.routes.console.access import ConsoleScope
-from app.routes.console.desk import show
+from app.routes.console.layout import show
 from app.routes.console.parts import read_workers
 from app.routes.deps.request import resources_of
 from app.routes.pages.route import page_router

@@ -1,4 +1,4 @@
-"""Who may log out: people with an access token, or a browser that has only the refresh cookie."""
+"""The scope of a logout, for an access token or for a browser with only the refresh cookie."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -8,17 +8,17 @@ from fastapi.requests import HTTPConnection
 
 from app.core.exceptions import Unauthenticated
 from app.routes.deps import refresh_cookie
-from app.routes.deps.principals import Authenticated, check_is_person, opening
+from app.routes.deps.principals import Authenticated, check_is_person, scope_dependency
 from app.routes.deps.request import request_info, resources_of
 from app.routes.deps.same_origin import require_same_origin
 from app.services.auth.principal import Principal
 from app.services.scope import Scope, open_scope
 
 
-class LoggingOut(Authenticated):
-    """Also opens the scope of a request that has only the refresh cookie of our own pages.
+class AuthenticatedOrCookie(Authenticated):
+    """Also opens the scope of a request with only the refresh cookie, if it has the same origin.
 
-    That scope has no actor. A page that has just been opened has no access token, or an old one.
+    That scope has no actor. A page that was just opened has no access token, or an expired one.
     """
 
     async def __call__(self, request: HTTPConnection) -> AsyncIterator[Scope]:
@@ -35,4 +35,4 @@ class LoggingOut(Authenticated):
             yield scope
 
 
-LogoutScope = Annotated[Scope, opening(LoggingOut(check_is_person))]
+LogoutScope = Annotated[Scope, scope_dependency(AuthenticatedOrCookie(check_is_person))]

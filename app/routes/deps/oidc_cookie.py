@@ -12,7 +12,7 @@ OidcCookie = Annotated[str | None, Cookie(alias=NAME, include_in_schema=False)]
 
 
 def set_oidc_cookie(response: Response, redirect: AuthorizationRedirect) -> None:
-    # Lax and not strict: the provider's page sends the browser back to us.
+    # Lax, not strict, because the provider's page sends the browser back to this service.
     response.set_cookie(
         NAME,
         redirect.cookie,

@@ -1,8 +1,8 @@
-"""Who may use a route. Each kind is one dependency, which opens the scope of the request.
+"""Dependencies that authenticate a request, and open its scope.
 
-`UserScope` is for people, `ClientScope` also for API keys, and `SuperuserScope` for superusers;
-`requires("reports:read")` is a `ClientScope` with a permission. A nested dependency would cost
-every request 50 to 100 µs.
+`UserScope` is for people, `ClientScope` also for API keys, and `SuperuserScope` for superusers.
+`requires("reports:read")` is a `ClientScope` with a permission. They are not nested, because each
+nested dependency takes 50 to 100 µs per request.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -36,8 +36,8 @@ _one_round_trip: set[Callable[..., Any]] = set()
 class Authenticated(SecurityBase):
     """Opens the scope of a request for a principal who passes the checks.
 
-    The principal is read outside of the scope's transaction: a route that hashes a password
-    before its first statement holds no connection meanwhile.
+    The principal is read outside of the scope's transaction, so that a route that hashes a password
+    before its first statement holds no connection.
     """
 
     model = bearer.model
@@ -59,7 +59,7 @@ class Authenticated(SecurityBase):
             try:
                 yield scope
             finally:
-                # No response leaves without it, not even one about an invalid parameter.
+                # Authenticate before any response, even one about an invalid parameter.
                 await reader.authenticate()
 
     async def authenticate(self, request: HTTPConnection) -> Principal:
@@ -89,21 +89,21 @@ class Authenticated(SecurityBase):
 
 
 def requires(permission: str) -> Dependency:
-    """Open a route to people and API keys with a permission.
+    """Allow a route for people and API keys with a permission.
 
-    Use it as `scope: Annotated[Scope, requires("reports:read")]`. Raise ValueError, when the
-    application starts, for a permission that does not exist.
+    Use it as `scope: Annotated[Scope, requires("reports:read")]`. An unknown permission raises
+    ValueError when the application starts.
     """
     needed = Permission(permission)
-    return opening(Authenticated(lambda principal: principal.require(needed)))
+    return scope_dependency(Authenticated(lambda principal: principal.require(needed)))
 
 
 def requires_recent(*, minutes: int) -> Callable[[HTTPConnection], Awaitable[None]]:
-    """Open a route only to people who have proven recently who they are.
+    """Allow a route only for people who have recently proven who they are.
 
-    Use it as `dependencies=[Depends(requires_recent(minutes=5))]`, wherever a stolen access token
-    would be enough to stay in or to destroy something. It costs no further statement. API keys
-    cannot prove anything: on routes for programs, their scopes alone decide.
+    Use it as `dependencies=[Depends(requires_recent(minutes=5))]` on routes with which the holder
+    of a stolen access token could keep access or destroy data. It needs no extra statement. API
+    keys cannot prove anything, so on routes for programs, only their scopes decide.
     """
 
     async def require_recent(request: HTTPConnection) -> None:
@@ -113,13 +113,13 @@ def requires_recent(*, minutes: int) -> Callable[[HTTPConnection], Awaitable[Non
 
 
 def usable_without_second_factor(endpoint: Endpoint) -> Endpoint:
-    """Let superusers use a route before they have set up the second factor that they need."""
+    """Let superusers use a route before they have set up their required second factor."""
     _usable_without_second_factor.add(endpoint)
     return endpoint
 
 
 def one_round_trip(endpoint: Endpoint) -> Endpoint:
-    """Read the principal together with what the route reads first, in one statement.
+    """Read the principal together with the route's first rows, in one statement.
 
     Use it for a GET whose first step is `scope.reader.one(…)` or `first(…)`. Before that,
     `scope.principal` raises RuntimeError.
@@ -128,16 +128,15 @@ def one_round_trip(endpoint: Endpoint) -> Endpoint:
     return endpoint
 
 
-def opening(authenticated: Authenticated) -> Dependency:
-    """Return the dependency that opens the scope of a request."""
-    # With the scope "function", FastAPI commits before the response leaves, not after it.
+def scope_dependency(authenticated: Authenticated) -> Dependency:
+    # With the scope "function", FastAPI commits before it sends the response, not after it.
     dependency = Depends(authenticated, scope="function")
     assert isinstance(dependency, Dependency)
     return dependency
 
 
 async def _principal_of(request: HTTPConnection) -> Principal:
-    """Read the principal of the request's token once, however many dependencies ask for it."""
+    """Read the principal of the request's token, only once per request."""
     known = getattr(request.state, "principal", None)
     if isinstance(known, Principal):
         return known
@@ -149,7 +148,7 @@ async def _principal_of(request: HTTPConnection) -> Principal:
 
 
 async def expiry_of(request: HTTPConnection) -> float | None:
-    """Return when a request's access token expires, in seconds since the epoch. API keys stay."""
+    """Return when an access token expires, in seconds since the epoch, or None for an API key."""
     token = await _token_of(request)
     if token.startswith(API_KEY_PREFIX):
         return None
@@ -180,20 +179,22 @@ def _check_is_superuser(principal: Principal) -> None:
 
 
 async def _record_use(resources: Resources, info: RequestInfo, principal: Principal) -> None:
-    """Use a transaction of its own.
+    """Record the use of an API key in a separate transaction.
 
-    The use of a key counts even if the request is refused, and other requests with the same key
-    do not wait for the end of this one.
+    The use is recorded even if the request is rejected, and other requests with the same key do not
+    wait for this one.
     """
     async with open_scope(resources, info, principal) as scope:
         await ApiKeyService(scope).record_use()
 
 
-UserScope = Annotated[Scope, opening(Authenticated(check_is_person))]
+UserScope = Annotated[Scope, scope_dependency(Authenticated(check_is_person))]
 """For people who are logged in."""
 
-ClientScope = Annotated[Scope, opening(Authenticated())]
-"""For people and API keys. The service has to require a permission from `scope.principal`."""
+ClientScope = Annotated[Scope, scope_dependency(Authenticated())]
+"""For people and API keys. The service must require a permission of `scope.principal`."""
 
-SuperuserScope = Annotated[Scope, opening(Authenticated(check_is_person, _check_is_superuser))]
+SuperuserScope = Annotated[
+    Scope, scope_dependency(Authenticated(check_is_person, _check_is_superuser))
+]
 """For superusers who are logged in."""

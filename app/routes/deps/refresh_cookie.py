@@ -1,4 +1,4 @@
-"""A browser's refresh token, in a cookie that no script reads and no other site can use."""
+"""The refresh token of a browser, in a cookie that scripts and other sites cannot use."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -9,7 +9,7 @@ from fastapi.requests import HTTPConnection
 from app.routes.deps.same_origin import require_same_origin
 
 NAME = "__Host-refresh_token"
-"""The prefix makes browsers insist on HTTPS, on the path /, and on exactly this host."""
+"""With this prefix, browsers require HTTPS, the path /, and exactly this host."""
 
 RefreshCookie = Annotated[str | None, Cookie(alias=NAME, max_length=128)]
 
@@ -20,10 +20,14 @@ async def _delivery(
     request: HTTPConnection,
     refresh_token: Annotated[
         BodyOrCookie,
-        Query(description="Where to put the refresh token: a browser asks for a cookie"),
+        Query(description="Where to put the refresh token. Browsers use a cookie"),
     ] = "body",  # noqa: S107  not a password
 ) -> BodyOrCookie:
-    """Another site must not log a browser in: its user would write to the attacker's account."""
+    """Require the same origin for a cookie.
+
+    Otherwise, another site could log a browser in to an attacker's account, and the user would
+    enter data there.
+    """
     if refresh_token == "cookie":  # noqa: S105  not a password
         require_same_origin(request)
     return refresh_token
@@ -43,15 +47,15 @@ def delete_refresh_cookie(response: Response) -> None:
 
 
 def clear_browser(response: Response) -> None:
-    """Let a browser forget the session: its cookie, and what pages of this origin have stored."""
+    """Make a browser delete the session's cookie and the data that pages of this origin stored."""
     delete_refresh_cookie(response)
     clear_site_data(response)
 
 
 def clear_site_data(response: Response) -> None:
-    """Let a browser delete what pages of this origin have stored.
+    """Make a browser delete the data that pages of this origin have stored.
 
-    The directive "cookies" is left out. It would delete those of all hosts of the domain, and the
-    cookie by which we recognize the device.
+    The directive "cookies" is not used, because it would delete the cookies of all hosts of the
+    domain, including the cookie of the device.
     """
     response.headers["Clear-Site-Data"] = '"cache", "storage"'

@@ -1,4 +1,4 @@
-"""What every route can ask for: the scope of a request without a login, and paging."""
+"""Dependencies for all routes: the scope of a request without a login, and pagination."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -12,7 +12,7 @@ from app.routes.deps.device_cookie import device_of
 from app.services.scope import RequestInfo, Scope, open_scope
 
 MAX_SKIP = 10_000_000
-"""PostgreSQL walks over all skipped rows: a larger offset is an attack or a mistake."""
+"""PostgreSQL reads all skipped rows, so a larger offset is an attack or a mistake."""
 
 MAX_USER_AGENT = 255
 
@@ -39,7 +39,7 @@ async def open_anonymous_scope(request: HTTPConnection) -> AsyncIterator[Scope]:
         yield scope
 
 
-# With the scope "function", FastAPI commits before the response leaves, not after it.
+# With the scope "function", FastAPI commits before it sends the response, not after it.
 AnonymousScope = Annotated[Scope, Depends(open_anonymous_scope, scope="function")]
 """For routes that work without a login."""
 
@@ -48,7 +48,7 @@ def _ip_address(request: HTTPConnection, settings: Settings) -> str:
     if request.client is None:
         return "unknown"
     if request.client.port == 0 and not settings.trusted_proxies:
-        # Started without --no-proxy-headers, uvicorn believes the X-Forwarded-For header of
-        # processes on this machine, and sets no port. The settings do not trust that header.
+        # Without --no-proxy-headers, uvicorn trusts the X-Forwarded-For header of processes on
+        # this machine, and sets no port. The settings do not trust that header.
         return "127.0.0.1"
-    return request.client.host.partition("%")[0]  # the zone of a neighbor on the same link
+    return request.client.host.partition("%")[0]  # without the zone of a link-local address

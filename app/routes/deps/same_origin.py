@@ -1,4 +1,4 @@
-"""Protects routes that act on a cookie: browsers send cookies for the pages of other sites too."""
+"""CSRF protection of routes that use a cookie, which browsers also send for other sites' pages."""
 
 from fastapi import Depends, HTTPException, status
 from fastapi.requests import HTTPConnection
@@ -9,13 +9,13 @@ from app.routes.deps.request import resources_of
 
 
 def require_same_origin(request: HTTPConnection) -> None:
-    """Reject, with 403, a request that a page of another site has made a browser send."""
+    """Reject a request that a page of another site has caused, with 403."""
     if not is_same_origin(request.headers, resources_of(request).settings):
         raise HTTPException(status.HTTP_403_FORBIDDEN, "Requests from this origin are refused")
 
 
 async def _require_same_origin(request: HTTPConnection) -> None:
-    require_same_origin(request)  # FastAPI would call the function itself in a thread
+    require_same_origin(request)  # FastAPI would run a plain function in a thread
 
 
 SameOrigin = Depends(_require_same_origin)
@@ -30,17 +30,17 @@ async def _require_own_pages(request: HTTPConnection) -> None:
 
 
 OwnPages = Depends(_require_own_pages)
-"""For the pages, which links of other sites may open, and no script or form of theirs may use.
+"""For the pages: links on other sites may open them, but their scripts and forms may not use them.
 
-Not even one of a listed front end: it has the API, and a page shows more than a script may know.
+This includes listed front ends. They have the API, and a page shows data that scripts must not get.
 """
 
 
 def is_same_origin(headers: Headers, settings: Settings, *, front_ends: bool = True) -> bool:
-    """Return whether a request comes from our own pages, a listed front end, or no browser.
+    """Return whether a request comes from this service's pages, a listed front end, or no browser.
 
-    Browsers write both headers themselves: no page can forge or suppress them. Old browsers, and
-    pages on plain http, send `Origin` only. A program sends neither, and only its own cookies.
+    Browsers set both headers, and no page can forge or remove them. Old browsers, and pages over
+    plain HTTP, send only `Origin`. A program sends neither, and only its own cookies.
     """
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site in {"same-origin", "none"} or (site is None and origin is None):
@@ -49,6 +49,6 @@ def is_same_origin(headers: Headers, settings: Settings, *, front_ends: bool = T
 
 
 def trusted_origins(settings: Settings) -> set[str]:
-    """Return the origins of our pages: PUBLIC_URL, and front ends that may send cookies."""
+    """Return the trusted origins: PUBLIC_URL, and the front ends that may send cookies."""
     front_ends = settings.cors_origins if settings.cors_credentials else []
     return {settings.public_origin, *front_ends} - {"*"}

@@ -1,4 +1,4 @@
-"""The user's own account: the overview, the name, and the address."""
+"""The pages of the user's own account: the overview, the name, and the address."""
 
 from typing import Annotated
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.routes.deps.request import Skip
 from app.routes.pages.notices import Notice
-from app.routes.pages.one_time_secrets import hand_over, take_over
+from app.routes.pages.one_time_secrets import read_secret, set_secret
 from app.routes.pages.route import page_router
 from app.routes.pages.scopes import AccountScope, ProvenScope
 from app.routes.pages.visit import Visit
@@ -41,13 +41,13 @@ async def create_key(
 ) -> Response:
     _, key = await ApiKeyService(scope).create(form)
     response = visit.redirect("/account/api-keys/created")
-    hand_over(response, visit, scope, name=KEY, secret=key)
+    set_secret(response, visit, scope, name=KEY, secret=key)
     return response
 
 
 @router.get("/account/api-keys/created")
 async def show_created_key(visit: Visit, scope: AccountScope) -> Response:
-    key = take_over(visit, scope, name=KEY)
+    key = read_secret(visit, scope, name=KEY)
     if key is None:
         return visit.redirect("/account/api-keys")
     return visit.render("api_key_created.html", key=key)

@@ -1,4 +1,4 @@
-"""The cookies of pages. No script reads them, and no other site and no subdomain can set them."""
+"""The cookies of pages, which scripts cannot read, and other sites and subdomains cannot set."""
 
 from collections.abc import Mapping
 
@@ -12,8 +12,8 @@ SESSION = "session"
 def cookie_name(settings: Settings, name: str) -> str:
     """Return the name of a cookie.
 
-    With the prefix, browsers insist on HTTPS, on the path /, and on exactly this host. Over plain
-    HTTP, as in development, some browsers would reject such a cookie.
+    With the prefix, browsers require HTTPS, the path /, and exactly this host. Over plain HTTP, as
+    in development, some browsers would reject such a cookie.
     """
     return f"__Host-{name}" if _is_secure(settings) else name
 
@@ -25,8 +25,8 @@ def read_cookie(settings: Settings, cookies: Mapping[str, str], name: str) -> st
 def set_cookie(
     response: Response, settings: Settings, name: str, value: str, *, max_age: int
 ) -> None:
-    # Lax and not strict: a link in an email must find the user logged in. Changes are POSTs, which
-    # have to come from our own pages.
+    # Lax, not strict, so that the user is logged in after a click on a link in an email. Changes
+    # are POSTs, which must come from the service's own pages.
     response.set_cookie(
         cookie_name(settings, name),
         value,

@@ -1,4 +1,4 @@
-"""The one table from failures to what a page says about them."""
+"""The tables of failures and how pages show them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
@@ -33,20 +33,20 @@ FIELDS_OF: Mapping[type[Exception], Collection[str]] = {
     IncorrectCode: {"code"},
     SamePassword: {"new_password"},
 }
-"""The fields that a failure is about, if the form has one. Others are about the whole form."""
+"""The form fields at which a failure is shown. Other failures are shown for the whole form."""
 
 PAGE_OF: Mapping[type[Exception], str] = {InvalidToken: "link_expired.html"}
-"""The page that says what to do next. Any other failure of a page has the same one."""
+"""The page of a failure that explains what to do next. Other failures have a common page."""
 
 TEXT_OF: Mapping[type[Exception], str] = {EmailTaken: "There is an account with this address."}
-"""Sentences that are clearer on a page than those that the API is bound to."""
+"""Texts that are clearer for people than the API's, which must stay compatible."""
 
 MISSING = "Fill in this field."
 INVALID_FORM = "Fill in the form, then send it again."
 
 
 def submission_after(failure: Exception, values: FormData) -> Submission:
-    """Return what the form shows after a failure."""
+    """Return the values and errors that the form shows after a failure."""
     match failure:
         case RequestValidationError():
             return _invalid(failure.errors(), values)
@@ -59,7 +59,7 @@ def submission_after(failure: Exception, values: FormData) -> Submission:
 
 
 def show_failure(visit: PageVisit, failure: Exception) -> Response:
-    """Return the page of a failure that no form shows."""
+    """Return the page of a failure that is not shown in a form."""
     status = status_of(failure)
     return visit.render(
         _find(PAGE_OF, failure) or "error.html",
@@ -70,7 +70,7 @@ def show_failure(visit: PageVisit, failure: Exception) -> Response:
 
 
 async def show_not_found(request: HTTPConnection, error: Exception) -> Response:
-    """Show a page to a person. Programs, and the paths of the API, get a problem."""
+    """Return a page to people. Programs and paths of the API get `application/problem+json`."""
     is_for_programs = route_path(request.scope).startswith("/api/")
     if is_for_programs or "text/html" not in request.headers.get("accept", ""):
         return await handle_http_exception(request, error)
@@ -78,7 +78,7 @@ async def show_not_found(request: HTTPConnection, error: Exception) -> Response:
 
 
 def is_about_the_form(failure: Exception) -> bool:
-    """Return whether the user can do something about a failure in the form itself."""
+    """Return whether the user can correct the failure in the form."""
     return isinstance(failure, AppError | RequestValidationError)
 
 
@@ -127,7 +127,7 @@ def _explain(error: ErrorDetails) -> str:
             return f"Use at least {length} characters." if length > 1 else MISSING
         case _, {"max_length": length}:
             return f"Use at most {length} characters."
-        case "value_error", {"reason": _}:  # the package that checks email addresses says more
+        case "value_error", {"reason": _}:  # the email validator's reason is too technical
             return "This is not an email address."
         case _:
             return _sentence(error["msg"].removeprefix("Value error, "))

@@ -1,4 +1,4 @@
-"""Log in, with the second step, and log out."""
+"""Pages to log in, with the second step, and to log out."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What a page answers where a login, or its second step, has to come first."""
+"""Redirects of pages that first require a login, its second step, or a recent proof."""
 
 from urllib.parse import quote
 
@@ -10,26 +10,26 @@ from app.routes.pages.notices import Notice
 from app.routes.pages.visit import PageVisit
 
 SECOND_FACTOR = "/account/second-factor"
-"""Superusers may have to set up a second factor here before they see any other page."""
+"""The page on which superusers may have to set up a second factor before they use any other."""
 
 CHALLENGE = "login_challenge"
-"""The cookie of a login whose password was right."""
+"""The cookie of a login whose password was correct."""
 
 
 def ask_for_login(visit: PageVisit, *, back_to: str | None) -> Response:
-    """Send the browser to the login page, which leads back to a page."""
+    """Redirect to the login page, which then redirects back."""
     return visit.redirect(path_with_next("/login", back_to or "/account"), Notice.LOGIN_NEEDED)
 
 
 def ask_for_proof(visit: PageVisit, *, back_to: str) -> Response:
-    """Let the user prove again who they are. That page leads back to the page that needs it."""
+    """Redirect to the page that asks for a recent proof, which then redirects back."""
     return visit.redirect(path_with_next("/account/confirm", back_to))
 
 
 def ask_for_second_factor(
     visit: PageVisit, required: SecondFactorRequired, *, back_to: str
 ) -> Response:
-    """Send the browser to the second step of a login, with its token in a cookie."""
+    """Redirect to the second step of a login, with its token in a cookie."""
     by_code = "totp" in required.methods
     path = "/login/second-factor" if by_code else "/login/second-factor/passkey"
     response = visit.redirect(path_with_next(path, back_to))

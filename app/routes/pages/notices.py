@@ -1,4 +1,4 @@
-"""What the next page says after something was done. A cookie carries the name, never the text."""
+"""Notices on the page after an action. A cookie contains the name of the notice, never its text."""
 
 from enum import Enum
 
@@ -23,7 +23,7 @@ class Notice(Enum):
     KEY_REVOKED = "That key no longer works."
     PROVIDER_LINKED = "You can now log in with that provider."
     PROVIDER_UNLINKED = "That provider is unlinked."
-    EXPORT_REQUESTED = "We collect your data, and send you an email with a link to it."
+    EXPORT_REQUESTED = "We are collecting your data, and will email you a link to it."
     DELETION_REQUESTED = "You are logged out, and your account will be deleted."
 
     # The console
@@ -38,7 +38,7 @@ class Notice(Enum):
     ROLE_TAKEN_AWAY = "The user no longer has the role."
     JOB_ENQUEUED = "The job is enqueued."
     JOB_RETRIED = "The job is due again."
-    DEAD_LETTERS_CHANGING = "It has begun. This page shows how far it is."
+    DEAD_LETTERS_CHANGING = "The job has started. This page shows its progress."
     JOB_DISCARDED = "The dead letter is deleted."
     JOB_CANCELED = "The job is canceled."
     QUEUE_PAUSED = "The queue is paused."

@@ -1,7 +1,7 @@
-"""Secrets that one page makes and the next page shows: a key, recovery codes, the secret of an app.
+"""Secrets that one page creates and the next page shows: a key, recovery codes, an app's secret.
 
-The redirect between the two carries them in an encrypted cookie of the same session. For some
-minutes, reload and the back button show them again; the service itself keeps only hashes.
+The redirect between the pages sets them in an encrypted cookie for the same session. For some
+minutes, reload and the back button show them again. The service itself stores only hashes.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -15,20 +15,20 @@ from app.routes.pages.visit import PageVisit
 from app.services.scope import Scope
 
 LIFETIME = 600
-"""In seconds: enough to install an app for codes."""
+"""In seconds. It is long enough to install an authenticator app."""
 
 
-def hand_over(
+def set_secret(
     response: Response, visit: PageVisit, scope: Scope, *, name: str, secret: str
 ) -> None:
-    """Give a secret to the next page."""
+    """Set the cookie of a secret for the next page."""
     encrypted = encrypt(visit.settings, _purpose(name), secret.encode(), owner=_session_id(scope))
     value = urlsafe_b64encode(encrypted).decode()
     set_cookie(response, visit.settings, name, value, max_age=LIFETIME)
 
 
-def take_over(visit: PageVisit, scope: Scope, *, name: str) -> str | None:
-    """Return a secret; None after a while, in another session, or if it was tampered with."""
+def read_secret(visit: PageVisit, scope: Scope, *, name: str) -> str | None:
+    """Return a secret, or None if it has expired, is of another session, or is invalid."""
     value = read_cookie(visit.settings, visit.request.cookies, name)
     if value is None:
         return None
@@ -40,7 +40,7 @@ def take_over(visit: PageVisit, scope: Scope, *, name: str) -> str | None:
         return None
 
 
-def forget(response: Response, visit: PageVisit, *, name: str) -> None:
+def delete_secret(response: Response, visit: PageVisit, *, name: str) -> None:
     delete_cookie(response, visit.settings, name)
 
 

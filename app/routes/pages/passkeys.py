@@ -1,7 +1,6 @@
-"""Passkeys: log in with one, prove who the user is with one, and manage them.
+"""Pages to log in with a passkey, to prove who the user is with one, and to manage passkeys.
 
-These pages need JavaScript: only a script can ask a browser for a passkey. Whatever they are for
-can be done with the password as well.
+These pages need JavaScript, because only scripts can use passkeys. The password works without.
 """
 
 from typing import Annotated
@@ -16,7 +15,7 @@ from app.routes.pages.cookies import delete_cookie, read_cookie
 from app.routes.pages.login import Next
 from app.routes.pages.login_steps import CHALLENGE, path_with_next
 from app.routes.pages.notices import Notice
-from app.routes.pages.one_time_secrets import hand_over
+from app.routes.pages.one_time_secrets import set_secret
 from app.routes.pages.route import page_router
 from app.routes.pages.scopes import AccountScope, ProvenScope
 from app.routes.pages.second_factor import CODES
@@ -42,7 +41,7 @@ router = page_router()
 
 
 class NewPasskeyForm(BaseModel):
-    """A script has filled in `credential`, as JSON."""
+    """A form for a new passkey. A script fills in `credential` as JSON."""
 
     name: PasskeyName
     state: CeremonyState
@@ -50,7 +49,7 @@ class NewPasskeyForm(BaseModel):
 
 
 class PasskeyForm(BaseModel):
-    """A script has filled in `credential`, as JSON."""
+    """A form for the signature of a passkey. A script fills in `credential` as JSON."""
 
     state: CeremonyState
     credential: Json[Assertion]
@@ -153,7 +152,7 @@ async def add_passkey(
     if codes is None:
         return visit.redirect("/account/passkeys", Notice.PASSKEY_ADDED)
     response = visit.redirect("/account/second-factor/recovery-codes", Notice.PASSKEY_ADDED)
-    hand_over(response, visit, scope, name=CODES, secret=" ".join(codes))
+    set_secret(response, visit, scope, name=CODES, secret=" ".join(codes))
     return response
 
 

@@ -1,4 +1,4 @@
-"""Prove again who the user is, before what a stolen session must not be able to do."""
+"""The page on which users prove who they are, before actions that a stolen session must not do."""
 
 from typing import Annotated, Self
 

@@ -1,4 +1,4 @@
-"""Logging in with a provider, and linking one to the account."""
+"""Pages to log in with a provider, and to link one to the account."""
 
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from app.routes.pages.failures import text_of
 from app.routes.pages.login import Next
 from app.routes.pages.login_steps import ask_for_second_factor
 from app.routes.pages.notices import Notice
-from app.routes.pages.one_time_secrets import hand_over, take_over
+from app.routes.pages.one_time_secrets import read_secret, set_secret
 from app.routes.pages.route import page_router
 from app.routes.pages.scopes import AccountScope, ProvenScope
 from app.routes.pages.session_cookie import start_session
@@ -33,7 +33,7 @@ async def begin_login(
     visit: Visit, scope: AnonymousScope, provider: ProviderName, back_to: Next = "/account"
 ) -> Response:
     redirect = await OidcService(scope).begin(provider, back_to, for_pages=True)
-    response = visit.leave(redirect.authorization_url)
+    response = visit.redirect_to_url(redirect.authorization_url)
     set_oidc_cookie(response, redirect)
     return response
 
@@ -41,7 +41,7 @@ async def begin_login(
 async def finish_login(
     visit: PageVisit, scope: Scope, login: LoginState, answer: AuthorizationResponse
 ) -> Response:
-    """Finish a login or a link that began on a page."""
+    """Finish a login or a link that was started on a page."""
     try:
         tokens = await OidcService(scope).finish(login, answer)
     except SecondFactorRequired as required:
@@ -73,16 +73,16 @@ async def show_link(visit: Visit, _: ProvenScope, provider: ProviderName) -> Res
 async def begin_link(visit: Visit, scope: ProvenScope, provider: ProviderName) -> Response:
     data = LinkIdentity(path="/account/providers")
     redirect = await OidcService(scope).begin_link(provider, data, for_pages=True)
-    # A form may not lead to another site, even by a redirect: a page of ours comes between.
+    # The page's policy forbids forms that redirect to other sites, so another page comes between.
     response = visit.redirect("/account/providers/continue")
-    hand_over(response, visit, scope, name=DESTINATION, secret=redirect.authorization_url)
+    set_secret(response, visit, scope, name=DESTINATION, secret=redirect.authorization_url)
     set_oidc_cookie(response, redirect)
     return response
 
 
 @router.get("/account/providers/continue")
 async def continue_at_provider(visit: Visit, scope: AccountScope) -> Response:
-    url = take_over(visit, scope, name=DESTINATION)
+    url = read_secret(visit, scope, name=DESTINATION)
     if url is None:
         return visit.redirect("/account/providers")
     return visit.render("continue_at_provider.html", destination=url)

@@ -1,4 +1,4 @@
-"""Recover a password, and choose a new one with the link of an email, as after an invitation."""
+"""Pages to recover a password, and to choose one with an emailed link or after an invitation."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""An example of work in the background: reports about sign-ups, from the click to the chart."""
+"""An example of background jobs: reports about sign-ups, from the click to the chart."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ PERIODS = {7: "a week", 30: "a month", 90: "three months", 366: "a year"}
 """The choices of the form, in days."""
 
 HEIGHT = 100
-"""Of the chart, in its own units."""
+"""The height of the chart in its own units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Bar:
 
 
 async def open_requesting_scope(request: Request) -> AsyncIterator[Scope]:
-    """Open the scope of a user who may ask for reports."""
+    """Open the scope of a user who may request reports."""
     principal = await principal_of_page(request)
     principal.require(Permission.CREATE_REPORTS)
     async with open_page_scope(request, principal) as scope:
@@ -75,7 +75,7 @@ async def show_report(visit: Visit, scope: AccountScope, id: UUID) -> Response: 
         job = await JobService(scope).get(id)
     else:
         return visit.render("report.html", report=report, bars=_bars(report), height=HEIGHT)
-    if job.state is JobState.SUCCEEDED:  # at this moment
+    if job.state is JobState.SUCCEEDED:  # since the report was read
         return visit.redirect(f"/account/reports/{id}")
     return visit.render("report_progress.html", job=job)
 
@@ -97,9 +97,9 @@ async def stream_report(
 
 
 def _bars(report: SignupReportPublic) -> list[Bar]:
-    most = max([1, *(day.signups for day in report.days)])
+    highest = max([1, *(day.signups for day in report.days)])
     bars = []
     for number, day in enumerate(report.days):
-        height = round(HEIGHT * day.signups / most, 2)
+        height = round(HEIGHT * day.signups / highest, 2)
         bars.append(Bar(10 * number, HEIGHT - height, height, f"{day.date:%-d %B}", day.signups))
     return bars

@@ -1,8 +1,8 @@
-"""The route of a page: its failures are pages, too.
+"""The routes of pages, which show failures as pages, too.
 
-GET shows a form, and POST to the same path sends it. A form that fails is shown again, with what
-was typed and what is wrong with it. The endpoint of a POST need not know: its failure leaves the
-scope, which rolls back, before it becomes a page here.
+GET shows a form, and POST to the same path submits it. After a failure, the form is shown again
+with its values and errors. The endpoint just raises: its scope rolls back, and then the exception
+becomes a page here.
 """
 
 from collections.abc import Callable
@@ -50,9 +50,9 @@ class PageRoute(APIRoute):
         form = self._form(request)
         match failure:
             case Unauthenticated():
-                return ask_for_login(visit, back_to=_page_behind(request, form))
+                return ask_for_login(visit, back_to=_page_of(request, form))
             case RecentProofRequired():
-                return ask_for_proof(visit, back_to=_page_behind(request, form))
+                return ask_for_proof(visit, back_to=_page_of(request, form))
             case SecondFactorRequired():
                 back_to = request.query_params.get("next", "/account")
                 return ask_for_second_factor(visit, failure, back_to=back_to)
@@ -63,11 +63,11 @@ class PageRoute(APIRoute):
             log_crash(request.scope, failure)
         if form is not None and request.method == "POST" and is_about_the_form(failure):
             request.state.submission = submission_after(failure, await request.form())
-            return FormAgain(form, status)
+            return FormResponse(form, status)
         return show_failure(visit, failure)
 
     def _form(self, request: Request) -> "PageRoute | None":
-        """Return the route that shows the page of this path."""
+        """Return the GET route of this path."""
         return next(
             (
                 route
@@ -80,8 +80,8 @@ class PageRoute(APIRoute):
         )
 
 
-def _page_behind(request: Request, form: PageRoute | None) -> str:
-    """Return the page that a request comes from: its own, or the section that a button is in."""
+def _page_of(request: Request, form: PageRoute | None) -> str:
+    """Return the page from which a request was sent: its own path, or the section of a button."""
     path = route_path(request.scope)
     if form is None:
         return "/".join(path.split("/")[:3])
@@ -90,8 +90,8 @@ def _page_behind(request: Request, form: PageRoute | None) -> str:
     return with_query if query and len(with_query) <= MAX_LOCAL_PATH else path
 
 
-class FormAgain(Response):
-    """The page as GET shows it, with the status of the failure."""
+class FormResponse(Response):
+    """The response of the GET route, with the status of the failure."""
 
     def __init__(self, route: PageRoute, status: int) -> None:
         super().__init__(status_code=status)

@@ -1,4 +1,4 @@
-"""Who may see a page: every visitor, or a user whose browser has the cookie of a session."""
+"""The scopes of pages, for any visitor or for a user whose browser has a session cookie."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
@@ -19,7 +19,7 @@ from app.services.auth.session_service import SessionService
 from app.services.scope import Scope, open_scope
 
 WITHOUT_SECOND_FACTOR = (SECOND_FACTOR, "/account/passkeys", "/account/confirm", "/logout")
-"""What superusers can use before they have set up the second factor that they may need."""
+"""The pages that superusers can use before they have set up a required second factor."""
 
 
 async def open_account_scope(request: Request) -> AsyncIterator[Scope]:
@@ -29,9 +29,9 @@ async def open_account_scope(request: Request) -> AsyncIterator[Scope]:
 
 
 async def open_proven_scope(request: Request) -> AsyncIterator[Scope]:
-    """Open the same scope for a user who has proven recently who they are.
+    """Open the scope of a user who has recently proven who they are.
 
-    Raise RecentProofRequired otherwise: a stolen session must not be enough.
+    Raise RecentProofRequired otherwise, because a stolen session must not be enough.
     """
     principal = await principal_of_page(request)
     principal.require_recent_proof(minutes=RECENT_MINUTES)
@@ -54,7 +54,7 @@ async def principal_of_page(request: Request) -> Principal:
     principal, is_due = await _authenticate(request)
     request.state.principal = principal
     if is_due:
-        # In a transaction of its own: the visit counts even if the page is refused.
+        # In a separate transaction, so that the visit counts even if the page is rejected.
         async with open_page_scope(request, principal) as scope:
             request.state.session_expires_at = await SessionService(scope).touch()
     if not route_path(request.scope).startswith(WITHOUT_SECOND_FACTOR):
@@ -63,7 +63,10 @@ async def principal_of_page(request: Request) -> Principal:
 
 
 async def _authenticate(request: Request) -> tuple[Principal, bool]:
-    """Return also whether the session is due to be touched. End one whose cookie was copied."""
+    """Return the principal, and whether the session is due to be touched.
+
+    End the session if its cookie was copied.
+    """
     resources, cookie = resources_of(request), read_session(PageVisit(request))
     try:
         return await authenticate_visit(resources.reader, cookie)
@@ -80,7 +83,7 @@ def open_page_scope(request: Request, principal: Principal) -> AbstractAsyncCont
     return open_scope(resources, request_info(request, resources.settings), principal)
 
 
-# With the scope "function", FastAPI commits before the response leaves, not after it.
+# With the scope "function", FastAPI commits before it sends the response, not after it.
 AccountScope = Annotated[Scope, Depends(open_account_scope, scope="function")]
 ProvenScope = Annotated[Scope, Depends(open_proven_scope, scope="function")]
 Visitor = Annotated[Principal | None, Depends(find_visitor)]

@@ -6,7 +6,7 @@ from fastapi import Form
 from starlette.responses import Response
 
 from app.routes.pages.notices import Notice
-from app.routes.pages.one_time_secrets import forget, hand_over, take_over
+from app.routes.pages.one_time_secrets import delete_secret, read_secret, set_secret
 from app.routes.pages.route import page_router
 from app.routes.pages.scopes import AccountScope, ProvenScope
 from app.routes.pages.visit import Visit
@@ -16,7 +16,7 @@ from app.services.auth.second_factor_service import SecondFactorService
 router = page_router()
 
 APP, CODES = "app_secret", "recovery_codes"
-"""The secrets that one page hands to the next."""
+"""The names of the secrets that one page passes to the next."""
 
 
 @router.get("/account/second-factor")
@@ -29,14 +29,14 @@ async def show_second_factor(visit: Visit, scope: AccountScope) -> Response:
 async def begin_second_factor(visit: Visit, scope: ProvenScope) -> Response:
     secret = await SecondFactorService(scope).begin(None)
     response = visit.redirect("/account/second-factor/app")
-    hand_over(response, visit, scope, name=APP, secret=secret.model_dump_json())
+    set_secret(response, visit, scope, name=APP, secret=secret.model_dump_json())
     return response
 
 
 @router.get("/account/second-factor/app")
 async def show_app(visit: Visit, scope: AccountScope) -> Response:
-    """Show the secret for the app, until its first code has confirmed it."""
-    handed_over = take_over(visit, scope, name=APP)
+    """Show the secret for the app until its first code has confirmed it."""
+    handed_over = read_secret(visit, scope, name=APP)
     if handed_over is None:
         return visit.redirect("/account/second-factor")
     secret = TotpSecret.model_validate_json(handed_over)
@@ -49,15 +49,15 @@ async def confirm_app(
 ) -> Response:
     codes = await SecondFactorService(scope).confirm(form.code.get_secret_value())
     response = visit.redirect("/account/second-factor/recovery-codes")
-    forget(response, visit, name=APP)
-    hand_over(response, visit, scope, name=CODES, secret=" ".join(codes))
+    delete_secret(response, visit, name=APP)
+    set_secret(response, visit, scope, name=CODES, secret=" ".join(codes))
     return response
 
 
 @router.get("/account/second-factor/recovery-codes")
 async def show_recovery_codes(visit: Visit, scope: AccountScope) -> Response:
-    """Show new codes. Without any, offer to make some."""
-    codes = (take_over(visit, scope, name=CODES) or "").split()
+    """Show new codes. If there are none, offer to create some."""
+    codes = (read_secret(visit, scope, name=CODES) or "").split()
     return visit.render("recovery_codes.html", codes=codes)
 
 
@@ -65,7 +65,7 @@ async def show_recovery_codes(visit: Visit, scope: AccountScope) -> Response:
 async def renew_recovery_codes(visit: Visit, scope: ProvenScope) -> Response:
     codes = await SecondFactorService(scope).renew_recovery_codes(None)
     response = visit.redirect("/account/second-factor/recovery-codes")
-    hand_over(response, visit, scope, name=CODES, secret=" ".join(codes))
+    set_secret(response, visit, scope, name=CODES, secret=" ".join(codes))
     return response
 
 
@@ -81,7 +81,7 @@ async def remove_second_factor(visit: Visit, scope: ProvenScope) -> Response:
 
 
 def _qr_code(secret: TotpSecret) -> str:
-    """Return the address of an image, which contains the image: the secret reaches no log."""
+    """Return a data URI of the image, so that the secret appears in no log."""
     import segno  # noqa: PLC0415  only this page needs it
 
     return segno.make(secret.otpauth_uri, error="m").svg_data_uri(scale=5, border=3, dark="#000")

@@ -1,4 +1,4 @@
-"""The cookie that logs a browser in to our pages."""
+"""The session cookie of the pages."""
 
 from datetime import UTC, datetime
 
@@ -16,9 +16,9 @@ def read_session(visit: PageVisit) -> str | None:
 
 
 def start_session(response: Response, visit: PageVisit, tokens: Tokens) -> None:
-    """Keep the refresh token of a login as the cookie of the session. Pages never exchange it.
+    """Set the refresh token of a login as the session cookie. Pages never exchange it.
 
-    A new device gets a cookie of its own, by which it is recognized after a logout.
+    A new device also gets its own cookie, which identifies it after a logout.
     """
     lifetime = tokens.expires_at - datetime.now(UTC)
     max_age = int(lifetime.total_seconds())
@@ -28,6 +28,6 @@ def start_session(response: Response, visit: PageVisit, tokens: Tokens) -> None:
 
 
 def end_session(response: Response, visit: PageVisit) -> None:
-    """Let a browser forget the session, and the pages that it has seen."""
+    """Delete the session cookie and the browser's cache."""
     delete_cookie(response, visit.settings, SESSION)
     clear_site_data(response)

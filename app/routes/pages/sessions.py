@@ -1,4 +1,4 @@
-"""Where the user is logged in."""
+"""The pages of the user's sessions."""
 
 from uuid import UUID
 

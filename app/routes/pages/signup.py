@@ -1,4 +1,4 @@
-"""Sign up, and confirm the address with the link of the email."""
+"""Pages to sign up, and to confirm the address with an emailed link."""
 
 from typing import Annotated
 
@@ -50,7 +50,7 @@ async def show_signed_up(visit: Visit) -> Response:
 
 @router.get("/verify-email")
 async def show_confirmation(visit: Visit, scope: AnonymousScope, token: EmailToken) -> Response:
-    """Ask for a click: programs that check the links of emails load this page, too."""
+    """Ask for a click, because programs that check links in emails load this page, too."""
     purposes = (Purpose.VERIFY_EMAIL, Purpose.CHANGE_EMAIL)
     await EmailTokenService(scope).peek(token, *purposes)
     return visit.render("confirm_email.html", token=token)

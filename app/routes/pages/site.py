@@ -1,4 +1,4 @@
-"""All pages, and their files."""
+"""All pages and their static files."""
 
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -55,12 +55,12 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 def add_pages(app: FastAPI, settings: Settings, more: Iterable[APIRouter] = ()) -> None:
-    """Serve the pages, and more of them, next to the API, unless ACCOUNT_PAGES turns them off."""
+    """Serve the account pages and further routers, unless ACCOUNT_PAGES disables them."""
     if not settings.account_pages:
         _warn_about_links(settings)
         return
     for router in (*ROUTERS, *more):
-        # FastAPI's own `include_router` would build the routes anew, and match at one more level.
+        # FastAPI's `include_router` would build the routes again, and match at one more level.
         app.router.routes.extend(router.routes)
     app.add_exception_handler(HTTPStatus.NOT_FOUND, show_not_found)
     app.mount("/assets", Assets(directory=FILES))
@@ -70,6 +70,6 @@ def _warn_about_links(settings: Settings) -> None:
     if settings.front_end_url is None:
         log.warning(
             "pages.missing",
-            consequence="links in emails lead to PUBLIC_URL, where no page answers",
+            consequence="links in emails point to PUBLIC_URL, which has no pages",
             cure="set FRONT_END_URL, or ACCOUNT_PAGES=true",
         )

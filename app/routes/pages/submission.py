@@ -1,4 +1,4 @@
-"""What a form has sent, and what is wrong with it: the page shows both again."""
+"""The values and errors of a submitted form, which the page shows again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from starlette.datastructures import FormData
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """The values of a form, and its errors: some belong to a field, `problem` to the whole."""
+    """The values of a form, the errors of its fields, and a `problem` of the whole form."""
 
     values: FormData = field(default_factory=FormData)
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -19,7 +19,7 @@ class Submission:
         return self.problem is not None or bool(self.errors)
 
     def value(self, name: str, default: str = "") -> str:
-        """Return what the user typed into a field, or a default on the first visit."""
+        """Return the submitted value of a field, or a default on the first visit."""
         value = self.values.get(name, default)
         return value if isinstance(value, str) else default
 

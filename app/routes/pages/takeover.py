@@ -1,4 +1,4 @@
-"""The link "this wasn't me" in an alert: the owner takes the account back without logging in."""
+"""The pages of the "this wasn't me" link in an alert, which need no login."""
 
 from starlette.responses import Response
 
@@ -14,7 +14,7 @@ router = page_router()
 
 @router.get("/report-takeover")
 async def show_report(visit: Visit, token: EmailToken) -> Response:
-    """Ask for a click: programs that check the links of emails load this page, too."""
+    """Ask for a click, because programs that check links in emails load this page, too."""
     return visit.render("report_takeover.html", token=token)
 
 

@@ -1,4 +1,4 @@
-"""The templates of pages. A value that is missing is an error, and every value is escaped."""
+"""The templates of pages. A missing value is an error, and every value is escaped."""
 
 from datetime import datetime
 

@@ -1,9 +1,9 @@
-"""The browser and the system behind a User-Agent header, in words."""
+"""The browser and the operating system in a User-Agent header."""
 
 import re
 
 BROWSERS = (
-    # In this order: most browsers also name those that they resemble.
+    # The order matters, because most browsers also name the browsers that they resemble.
     ("Edge", re.compile(r"\bEdgA?/")),
     ("Opera", re.compile(r"\bOPR/")),
     ("Samsung Internet", re.compile(r"\bSamsungBrowser/")),
@@ -23,7 +23,7 @@ MAX_LENGTH = 60
 
 
 def device(user_agent: str) -> str:
-    """Return such as "Firefox on Linux"; for a program, the name that it gives itself."""
+    """Return a description such as "Firefox on Linux", or for a program its own name."""
     browser, system = _find(BROWSERS, user_agent), _find(SYSTEMS, user_agent)
     match browser, system:
         case str(), str():

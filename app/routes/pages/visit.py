@@ -1,4 +1,4 @@
-"""One request of a browser for a page, and the two responses to it: a page, and a redirect."""
+"""A browser's request for a page, and the possible responses: a page and a redirect."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,11 +20,11 @@ POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""A page loads our own files, sends its forms to us, and runs nothing that is written into it."""
+"""A page loads only files of this service, submits forms only to it, and runs no inline script."""
 
 NOTICE = "notice"
 NOTICE_LIFETIME = 60
-"""In seconds: the next page shows the notice."""
+"""In seconds. The next page shows the notice."""
 
 
 class PageVisit:
@@ -34,17 +34,17 @@ class PageVisit:
 
     @property
     def submission(self) -> Submission:
-        """The form that failed, where this page shows it again."""
+        """The failed submission that this page shows again, if there is one."""
         submission = getattr(self.request.state, "submission", None)
         return submission if isinstance(submission, Submission) else Submission()
 
-    def explain(self, failure: Exception) -> None:
-        """Let the page say what is wrong with its form."""
+    def show_problem(self, failure: Exception) -> None:
+        """Show a failure as the problem of the page's form."""
         values = self.submission.values
         self.request.state.submission = Submission(values, problem=f"{failure}.")
 
     def url(self, path: str) -> str:
-        """Return the address of a path below the prefix that a proxy may have taken off."""
+        """Return a path with the prefix that a proxy may have removed."""
         prefix: str = self.request.scope.get("root_path", "")
         return prefix.rstrip("/") + path
 
@@ -54,7 +54,7 @@ class PageVisit:
         return self.respond(self.html(template, values), status_code)
 
     def html(self, template: str, values: Mapping[str, object]) -> str:
-        # A process that serves no page need not load Jinja.
+        # A process that serves no page does not load Jinja.
         from app.routes.pages.templates import templates  # noqa: PLC0415
 
         notice = notice_named(self._notice)
@@ -69,7 +69,7 @@ class PageVisit:
         )
 
     def respond(self, html: str, status_code: int = status.HTTP_200_OK) -> HTMLResponse:
-        """Return a page as a response. It has shown the notice, if there was one."""
+        """Return a page as a response, and delete the notice that it has shown."""
         response = HTMLResponse(html, status_code, {"Content-Security-Policy": POLICY})
         if notice_named(self._notice) is not None:
             delete_cookie(response, self.settings, NOTICE)
@@ -77,7 +77,7 @@ class PageVisit:
         return response
 
     def _keep_session(self, response: Response) -> None:
-        """Let the cookie last as long as the session, where this visit has extended it."""
+        """Extend the cookie's lifetime if this visit has extended the session."""
         expires_at = getattr(self.request.state, "session_expires_at", None)
         cookie = read_cookie(self.settings, self.request.cookies, SESSION)
         if isinstance(expires_at, datetime) and cookie is not None:
@@ -93,18 +93,18 @@ class PageVisit:
         return read_cookie(self.settings, self.request.cookies, NOTICE)
 
     def redirect(self, path: str, notice: Notice | None = None) -> Response:
-        """Send the browser on with GET, so that neither reload nor the back button repeats a POST.
+        """Redirect with GET, so that reload and the back button do not repeat a POST.
 
-        The next page shows the notice, once.
+        The next page shows the notice once.
         """
-        response = self.leave(self.url(path))
+        response = self.redirect_to_url(self.url(path))
         if notice is not None:
             set_cookie(response, self.settings, NOTICE, notice.name, max_age=NOTICE_LIFETIME)
         return response
 
-    def leave(self, address: str) -> Response:
-        """Send the browser to an address, also of another site, with GET."""
-        return RedirectResponse(address, status.HTTP_303_SEE_OTHER)
+    def redirect_to_url(self, url: str) -> Response:
+        """Redirect with GET to a URL, which may be on another site."""
+        return RedirectResponse(url, status.HTTP_303_SEE_OTHER)
 
 
 async def open_visit(request: Request) -> PageVisit:

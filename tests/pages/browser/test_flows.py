@@ -137,4 +137,4 @@ async def test_a_copy_is_asked_for_by_keyboard_alone(user: Page) -> None:
         if await user.evaluate("document.activeElement.textContent") == "Make a copy":
             break
     await user.keyboard.press("Enter")
-    await expect(user.get_by_role("status").first).to_contain_text("We collect your data")
+    await expect(user.get_by_role("status").first).to_contain_text("We are collecting your data")

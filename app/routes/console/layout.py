@@ -1,4 +1,4 @@
-"""How a page of the console is shown: beside its sections, of which the user sees their own."""
+"""The layout of console pages, with the sections that the user may open."""
 
 from dataclasses import dataclass
 
@@ -44,10 +44,10 @@ def show(visit: PageVisit, scope: Scope, template: str, **values: object) -> Res
 
 
 def permissions_of(principal: Principal) -> list[Permission]:
-    """Return what a user may do, on which the content of a page depends."""
+    """Return the permissions of a user, on which the content of a page depends."""
     return [permission for permission in Permission if principal.may(permission)]
 
 
 def values_for(principal: Principal) -> dict[str, object]:
-    """Return what every template of the console knows about its reader."""
+    """Return the template values about the user, which every page of the console needs."""
     return {"may": {permission.name: principal.may(permission) for permission in Permission}}
