@@ -1,7 +1,7 @@
 """The command line for operators: `python -m app queues`. Each module is one group of commands.
 
-Exit codes: 0 is success. 1 means that something does not exist or cannot be done; a sentence on
-stderr explains it. 2 means that the command line is wrong.
+Exit codes: 0 means success. 1 means that something does not exist or is not possible, which a
+sentence on stderr explains. 2 means that the command line is invalid.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What all commands share: the servers that they use, their output, and their errors."""
+"""Common parts of all commands: the servers that they use, their output, and their errors."""
 
 import argparse
 import asyncio
@@ -91,27 +91,27 @@ def add_action(
     *,
     help: str,  # noqa: A002  argparse's name
 ) -> argparse.ArgumentParser:
-    """Register a command that changes something: the audit trail keeps who did it, and why."""
+    """Register a command that changes something, and takes a reason for the audit trail."""
     parser = add_command(commands, name, command, help=help)
-    parser.add_argument("--reason", type=_reason, help="why, for the audit trail")
+    parser.add_argument("--reason", type=_reason, help="the reason, for the audit trail")
     return parser
 
 
-def answer(arguments: Arguments, value: object, text: str) -> int:
-    """Print a text for people, or the value as JSON if the user asked for it."""
+def print_result(arguments: Arguments, value: object, text: str) -> int:
+    """Print a text for people, or the value as JSON with `--json`."""
     json = pydantic_core.to_json(value, indent=2).decode() if arguments.json else None
     sys.stdout.write(f"{json or text}\n")
     return DONE
 
 
-def complain(text: str) -> int:
-    """Print on stderr what cannot be done."""
+def print_error(text: str) -> int:
+    """Print an error on stderr."""
     sys.stderr.write(f"{text}\n")
     return FAILED
 
 
-def explain(error: AppError | SQLAlchemyError) -> str:
-    """Return one line: what happened, to what, and what to do."""
+def describe_error(error: AppError | SQLAlchemyError) -> str:
+    """Return one line with what happened and the cure."""
     match error:
         case Unavailable(cause=str(cause)):
             return cause
@@ -126,7 +126,7 @@ def explain(error: AppError | SQLAlchemyError) -> str:
 
 @asynccontextmanager
 async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
-    """Open the queues and the database. Connections are made when they are first used."""
+    """Open the queues and the database. They connect at their first use."""
     async with open_pools(settings) as queues, open_database(settings) as database:
         yield Backends(settings, database, queues)
 
@@ -151,9 +151,9 @@ def _with_backends(command: Command[CommandArguments]) -> Callable[[CommandArgum
             code = asyncio.run(work())
             sys.stdout.flush()
         except (AppError, SQLAlchemyError) as error:
-            return complain(explain(error))
+            return print_error(describe_error(error))
         except BrokenPipeError:
-            # The reader has closed the pipe (`… | head`). The interpreter must not flush again.
+            # The reader has closed the pipe, as in `… | head`. Python must not flush stdout again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FAILED
         return code

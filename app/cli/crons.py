@@ -1,4 +1,4 @@
-"""`crons`: show what runs by the clock, and run it at once."""
+"""`crons`: show the crons, and run one now."""
 
 from app.cli.command import (
     ActionArguments,
@@ -7,7 +7,7 @@ from app.cli.command import (
     Subparsers,
     add_action,
     add_command,
-    answer,
+    print_result,
 )
 from app.cli.scope import open_scope
 from app.cli.tables import since, table
@@ -22,10 +22,10 @@ class CronArguments(ActionArguments):
 
 
 def register(commands: Subparsers) -> None:
-    crons = add_command(commands, "crons", show, help="show what runs by the clock")
+    crons = add_command(commands, "crons", show, help="show the crons, which run on a schedule")
     actions = crons.add_subparsers(title="actions", metavar="ACTION")
-    now = add_action(actions, "run", run, help="enqueue the job of a cron once more, at once")
-    now.add_argument("name")
+    run_parser = add_action(actions, "run", run, help="enqueue the job of a cron now")
+    run_parser.add_argument("name")
 
 
 async def show(backends: Backends, arguments: Arguments) -> int:
@@ -42,10 +42,10 @@ async def show(backends: Backends, arguments: Arguments) -> int:
         for cron in crons
     ]
     text = table(HEADERS, rows, right=("LAST",)) if rows else "No live worker has a cron."
-    return answer(arguments, crons, text)
+    return print_result(arguments, crons, text)
 
 
 async def run(backends: Backends, arguments: CronArguments) -> int:
     async with open_scope(backends, reason=arguments.reason) as scope:
         job_id = await CronService(scope, backends.sessions).run_now(arguments.name)
-    return answer(arguments, {"id": job_id}, f"Enqueued: {arguments.name} as job {job_id}.")
+    return print_result(arguments, {"id": job_id}, f"Enqueued: {arguments.name} as job {job_id}.")

@@ -3,7 +3,7 @@
 import argparse
 from datetime import UTC, datetime
 
-from app.cli.command import Arguments, Backends, Subparsers, add_command, answer
+from app.cli.command import Arguments, Backends, Subparsers, add_command, print_result
 from app.cli.tables import Cell, since, table
 from app.core import control
 from app.core.control import FoundJob, JobClassDetails, JobFilter, JobView, Percentiles
@@ -47,15 +47,15 @@ def register(actions: Subparsers) -> None:
     listed.add_argument(
         "--argument", action="append", default=[], help="only with this argument: user_id=42"
     )
-    listed.add_argument("--cursor", help="go on where the last page ended")
+    listed.add_argument("--cursor", help="continue after the last page")
     listed.add_argument("--limit", type=int, default=50, help="print at most this many (50)")
     groups = add_command(actions, "groups", list_groups, help="group dead letters by their error")
     groups.add_argument("--queue", help="only of this queue")
     groups.add_argument("--kind", help="only of this kind: the name of a job class")
     classes = add_command(
-        actions, "classes", list_classes, help="show how often each job class ran, and how long"
+        actions, "classes", list_classes, help="show the statistics of the job classes"
     )
-    classes.add_argument("name", nargs="?", help="everything about this job class")
+    classes.add_argument("name", nargs="?", help="show the details of this job class")
 
 
 async def list_jobs(backends: Backends, arguments: ListArguments) -> int:
@@ -80,7 +80,7 @@ async def list_jobs(backends: Backends, arguments: ListArguments) -> int:
     if not page.data:
         text = "No job matches."
     more = f"\nMore: --cursor {page.cursor}" if page.cursor else ""
-    return answer(arguments, page, f"{text}{more}")
+    return print_result(arguments, page, f"{text}{more}")
 
 
 async def list_groups(backends: Backends, arguments: GroupArguments) -> int:
@@ -92,13 +92,13 @@ async def list_groups(backends: Backends, arguments: GroupArguments) -> int:
         for each in groups
     ]
     text = table(GROUPS, rows, right=("COUNT", "LAST")) if rows else "There are no dead letters."
-    return answer(arguments, groups, text)
+    return print_result(arguments, groups, text)
 
 
 async def list_classes(backends: Backends, arguments: ClassArguments) -> int:
     if arguments.name is not None:
         details = await control.job_class(backends.queues, arguments.name)
-        return answer(arguments, details, _details(details))
+        return print_result(arguments, details, _details(details))
     classes = await control.list_job_classes(backends.queues)
     rows = [
         (
@@ -112,7 +112,7 @@ async def list_classes(backends: Backends, arguments: ClassArguments) -> int:
         )
         for each in classes
     ]
-    return answer(arguments, classes, table(CLASSES, rows, right=CLASSES[2:]))
+    return print_result(arguments, classes, table(CLASSES, rows, right=CLASSES[2:]))
 
 
 def _job(job: FoundJob) -> tuple[Cell, ...]:
@@ -146,7 +146,7 @@ def _percentiles(found: Percentiles) -> str | None:
 
 
 def _seconds(seconds: float | None) -> str | None:
-    """Format a duration that is estimated: more digits would promise too much."""
+    """Format an estimated duration with few digits."""
     if seconds is None:
         return None
     return f"{seconds * 1000:.0f}ms" if seconds < 1 else f"{seconds:.1f}s"
@@ -157,7 +157,7 @@ def _state(text: str) -> JobView:
         return JobView(text)
     except ValueError:
         states = ", ".join(JobView)
-        raise argparse.ArgumentTypeError(f"{text!r} is none of these: {states}") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of {states}") from None
 
 
 def _moment(text: str) -> datetime:

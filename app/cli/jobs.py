@@ -1,4 +1,4 @@
-"""`jobs`: show and cancel a job; list, retry, and discard dead letters."""
+"""`jobs`: list, show, and cancel jobs, and list, retry, and discard dead letters."""
 
 import argparse
 from collections.abc import AsyncIterator
@@ -17,8 +17,8 @@ from app.cli.command import (
     Subparsers,
     add_action,
     add_command,
-    answer,
-    complain,
+    print_error,
+    print_result,
 )
 from app.cli.scope import open_scope
 from app.cli.tables import since, table
@@ -62,7 +62,7 @@ class ChosenArguments(ActionArguments):
 
 
 def register(commands: Subparsers) -> None:
-    jobs = commands.add_parser("jobs", help="show, retry, discard and cancel jobs")
+    jobs = commands.add_parser("jobs", help="show, retry, discard, and cancel jobs")
     actions = jobs.add_subparsers(title="actions", metavar="ACTION", required=True)
     job_lists.register(actions)
     dead = add_command(
@@ -72,12 +72,12 @@ def register(commands: Subparsers) -> None:
     dead.add_argument("--kind", help="only of this kind: the name of a job class")
     dead.add_argument("--limit", type=_count, default=50, help="print at most this many (50)")
     dead.add_argument("--offset", type=_count, default=0, help="skip this many of the newest")
-    shown = add_command(actions, "show", show, help="show the state of a job, and why it failed")
-    stopped = add_action(actions, "cancel", cancel, help="prevent a job from running, or stop it")
-    for one in (shown, stopped):
-        one.add_argument("id", type=UUID)
+    show_parser = add_command(actions, "show", show, help="show the state and the error of a job")
+    cancel_parser = add_action(actions, "cancel", cancel, help="cancel a waiting or running job")
+    for parser in (show_parser, cancel_parser):
+        parser.add_argument("id", type=UUID)
     for name, change, help_ in (
-        ("retry", retry, "give jobs that failed for good all of their tries again"),
+        ("retry", retry, "retry dead letters with all of their tries"),
         ("discard", discard, "delete dead letters"),
     ):
         chosen = add_action(actions, name, change, help=help_).add_mutually_exclusive_group(
@@ -98,43 +98,49 @@ async def list_dead(backends: Backends, arguments: DeadArguments) -> int:
         limit=arguments.limit,
         offset=arguments.offset,
     )
-    return answer(arguments, page, _page(page, arguments.offset))
+    return print_result(arguments, page, _page(page, arguments.offset))
 
 
 async def show(backends: Backends, arguments: JobArguments) -> int:
     async with backends.sessions() as session:
         job = await control.find_job(session, backends.queues, arguments.id)
-    letter = None
+    dead_letter = None
     if job.state is JobState.FAILED:
         with suppress(DeadLetterNotFound):  # it was discarded
-            letter = await control.get_dead_letter(backends.sessions, job.id)
-    return answer(arguments, {"job": job, "dead_letter": letter}, _describe(job, letter))
+            dead_letter = await control.get_dead_letter(backends.sessions, job.id)
+    return print_result(
+        arguments, {"job": job, "dead_letter": dead_letter}, _describe(job, dead_letter)
+    )
 
 
 async def retry(backends: Backends, arguments: ChosenArguments) -> int:
     if arguments.id:
         async with operating(backends, arguments) as operations:
-            letter = await operations.retry(arguments.id)
-        return answer(arguments, RetryResult(1, left=0), f"Retried: {letter.name} {letter.id}.")
-    kind = await _existing(backends, arguments.all)
-    await _announce(backends, arguments, "retry", kind)
+            dead_letter = await operations.retry(arguments.id)
+        return print_result(
+            arguments, RetryResult(1, left=0), f"Retried: {dead_letter.name} {dead_letter.id}."
+        )
+    kind = await _existing_kind(backends, arguments.all)
+    await _record_change(backends, arguments, "retry", kind)
     result = await control.retry_all(backends.sessions, backends.queues, kind)
-    answer(arguments, result, f"Retried: {result.retried} of {kind}.")
+    print_result(arguments, result, f"Retried: {result.retried} of {kind}.")
     if result.left:
         reason = "because a worker holds the job or another job has its key"
-        return complain(f"Not retried: {result.left} of {kind}, {reason}.")
+        return print_error(f"Not retried: {result.left} of {kind}, {reason}.")
     return DONE
 
 
 async def discard(backends: Backends, arguments: ChosenArguments) -> int:
     if arguments.id:
         async with operating(backends, arguments) as operations:
-            letter = await operations.discard(arguments.id)
-        return answer(arguments, {"discarded": 1}, f"Discarded: {letter.name} {letter.id}.")
-    kind = await _existing(backends, arguments.all)
-    await _announce(backends, arguments, "discard", kind)
+            dead_letter = await operations.discard(arguments.id)
+        return print_result(
+            arguments, {"discarded": 1}, f"Discarded: {dead_letter.name} {dead_letter.id}."
+        )
+    kind = await _existing_kind(backends, arguments.all)
+    await _record_change(backends, arguments, "discard", kind)
     count = await control.discard_all(backends.sessions, kind)
-    return answer(arguments, {"discarded": count}, f"Discarded: {count} of {kind}.")
+    return print_result(arguments, {"discarded": count}, f"Discarded: {count} of {kind}.")
 
 
 async def cancel(backends: Backends, arguments: CancelArguments) -> int:
@@ -142,7 +148,7 @@ async def cancel(backends: Backends, arguments: CancelArguments) -> int:
         job = await operations.cancel(arguments.id)
     outcome = "its worker stops it" if job.state is JobState.RUNNING else "it will not run"
     value = {"id": job.id, "was": job.state}
-    return answer(arguments, value, f"{job.name} {job.id} was {job.state}: {outcome}.")
+    return print_result(arguments, value, f"{job.name} {job.id} was {job.state}: {outcome}.")
 
 
 @asynccontextmanager
@@ -151,15 +157,15 @@ async def operating(backends: Backends, arguments: ActionArguments) -> AsyncIter
         yield JobOperations(scope, backends.sessions)
 
 
-async def _announce(
+async def _record_change(
     backends: Backends, arguments: ChosenArguments, change: Change, kind: str
 ) -> None:
-    """Keep in the audit trail what is about to be changed, before it is."""
+    """Record a change in the audit trail before it starts."""
     async with open_scope(backends, reason=arguments.reason) as scope:
         DeadLetterService(scope).record_change(change, kind)
 
 
-async def _existing(backends: Backends, kind: str | None) -> str:
+async def _existing_kind(backends: Backends, kind: str | None) -> str:
     kinds = await control.count_dead_letters(backends.sessions)
     if kind is None or kind not in kinds:
         raise NoSuchKind(kind or "", kinds)
@@ -174,7 +180,7 @@ def _page(page: DeadLetterPage, offset: int) -> str:
     return f"{table(HEADERS, rows, right=['AGE'])}\n{offset + 1}-{last} of {page.count}"
 
 
-def _describe(job: JobRecord, letter: DeadLetterDetails | None) -> str:
+def _describe(job: JobRecord, dead_letter: DeadLetterDetails | None) -> str:
     facts: dict[str, object] = {
         "id": job.id,
         "kind": job.name,
@@ -190,16 +196,18 @@ def _describe(job: JobRecord, letter: DeadLetterDetails | None) -> str:
         "result": None if job.result is None else to_json(job.result).decode(),
         "error": job.error,
     }
-    if letter:
+    if dead_letter:
         facts |= {
-            "crashes": letter.crashes,
-            "key": letter.key,
-            "request": letter.request_id,
-            "payload": to_json(letter.payload).decode(),
+            "crashes": dead_letter.crashes,
+            "key": dead_letter.key,
+            "request": dead_letter.request_id,
+            "payload": to_json(dead_letter.payload).decode(),
         }
     width = max(map(len, facts))
     lines = [f"{name:{width}}  {fact}" for name, fact in facts.items() if fact is not None]
-    return "\n".join([*lines, "", letter.traceback] if letter and letter.traceback else lines)
+    return "\n".join(
+        [*lines, "", dead_letter.traceback] if dead_letter and dead_letter.traceback else lines
+    )
 
 
 def _moment(moment: datetime | None) -> str | None:

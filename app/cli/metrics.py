@@ -1,4 +1,4 @@
-"""`metrics`: show Prometheus the queues, and whether their servers answer."""
+"""`metrics`: export the state of the queues and their servers to Prometheus."""
 
 import asyncio
 import signal
@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.cli.command import DONE, Arguments, Backends, Subparsers, add_command, complain
+from app.cli.command import DONE, Arguments, Backends, Subparsers, add_command, print_error
 from app.core import control
 from app.core.control import Overview
 from app.core.exceptions import DatabaseUnavailable
@@ -15,11 +15,11 @@ from app.services.health_service import check_readiness
 
 PORT = 9463
 INTERVAL = 5.0
-"""Seconds between two looks at the queues, however often Prometheus asks."""
+"""Seconds between two reads of the queues, regardless of how often Prometheus scrapes."""
 
 DESCRIPTION = """\
-Show Prometheus the queues and the outbox, and whether PostgreSQL and Redis answer. One such process
-is enough, and a second one does no harm. It goes on while a server is away.
+Export the queues, the outbox, and the availability of PostgreSQL and Redis to Prometheus. One
+process is enough, and a second one does no harm. It keeps running while a server is down.
 """
 
 
@@ -28,7 +28,7 @@ class MetricsArguments(Arguments):
 
 
 def register(commands: Subparsers) -> None:
-    metrics = add_command(commands, "metrics", serve, help="show the queues to Prometheus")
+    metrics = add_command(commands, "metrics", serve, help="export the queues to Prometheus")
     metrics.description = DESCRIPTION
     metrics.add_argument("--port", type=int, default=PORT, help=f"by default {PORT}")
 
@@ -40,7 +40,7 @@ async def serve(backends: Backends, arguments: MetricsArguments) -> int:
     host = backends.settings.metrics_host
     listener = listen(host, arguments.port, ports=1)
     if listener is None:
-        return complain(
+        return print_error(
             f"Port {arguments.port} of {host} cannot be used. Choose another: --port, METRICS_HOST"
         )
     stopping, gauges = asyncio.Event(), QueueGauges()
@@ -49,14 +49,14 @@ async def serve(backends: Backends, arguments: MetricsArguments) -> int:
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     with serving(gauges.registry, listener):
         while not stopping.is_set():
-            gauges.show(*await look(backends))
+            gauges.update(*await read_state(backends))
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), INTERVAL)
     return DONE
 
 
-async def look(backends: Backends) -> tuple[Readiness, Overview | None]:
-    """Ask the servers which of them answer in time, and how the queues are."""
+async def read_state(backends: Backends) -> tuple[Readiness, Overview | None]:
+    """Return which servers answer in time, and the state of the queues."""
     return await asyncio.gather(
         check_readiness(backends.database, backends.queues, backends.settings, shutting_down=False),
         _overview(backends),

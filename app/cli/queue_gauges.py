@@ -1,4 +1,4 @@
-"""The queues as Prometheus sees them."""
+"""Prometheus gauges of the queues."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,15 +10,15 @@ from app.core.control import Overview
 from app.schemas.health import Readiness
 
 UNKNOWN = "unknown"
-"""Stands for all queues that are not in the code: their names must not become labels."""
+"""The label for all queues that are not in the code, because their names must not become labels."""
 
 Values = Sequence[tuple[str, float]]
 
 
 class QueueGauges(Collector):
-    """Shows the latest look at the queues. It is taken in one thread and read in another.
+    """Exports the latest state of the queues. One thread writes it, and another reads it.
 
-    A value that is not known is left out: an old one would hide that something is wrong.
+    Unknown values are omitted, because old values would hide a problem.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class QueueGauges(Collector):
         self.registry = CollectorRegistry()
         self.registry.register(self)
 
-    def show(self, readiness: Readiness, overview: Overview | None) -> None:
+    def update(self, readiness: Readiness, overview: Overview | None) -> None:
         families = [*_servers(readiness)]
         if overview is not None:
             families += [*_queues(overview), *_rows(overview)]
@@ -48,7 +48,7 @@ def _servers(readiness: Readiness) -> Iterator[Metric]:
     yield up
     yield GaugeMetricFamily(
         "readiness_warnings",
-        "Sentences of /health/ready about what works but should not stay as it is.",
+        "Warnings of /health/ready about problems that do not make the service unready.",
         value=len(readiness.warnings),
     )
 

@@ -1,4 +1,4 @@
-"""`queues`: show the queues, and pause or limit them while they run."""
+"""`queues`: show, pause, resume, and limit queues."""
 
 import argparse
 import math
@@ -14,8 +14,8 @@ from app.cli.command import (
     Subparsers,
     add_action,
     add_command,
-    answer,
-    complain,
+    print_error,
+    print_result,
 )
 from app.cli.scope import open_scope
 from app.cli.tables import Cell, table
@@ -33,8 +33,8 @@ WORKERS   worker processes with a heartbeat in the last 15 seconds
 DUE       jobs that wait for a worker, and how long the oldest has waited
 RUNNING   jobs that run, and how many can run at once
 LATER     jobs that wait for their time or for their next try
-RETRY     those of them that wait for their next try
-DEAD      jobs that failed for good: see `jobs dead`; 10,000+ where there are more
+RETRY     jobs of LATER that wait for their next try
+DEAD      jobs that failed for good, see `jobs dead`; 10,000+ if there are more
 OUTBOX    jobs without a committed effect, and the time since the oldest was due
 1 MIN     jobs that succeeded/failed in the last full minute; 5 MIN: in the last five
 LIMITS    paused; at most 2 jobs start per second (2/s); at most 3 run at once (max 3)
@@ -58,46 +58,50 @@ def register(commands: Subparsers) -> None:
     queues.epilog = LEGEND
     queues.formatter_class = argparse.RawDescriptionHelpFormatter
     actions = queues.add_subparsers(title="actions", metavar="ACTION")
-    stop = add_action(actions, "pause", pause, help="start no further job of a queue")
-    go_on = add_action(actions, "resume", resume, help="end a pause")
+    pause_parser = add_action(
+        actions, "pause", pause, help="pause a queue, so that no further job starts"
+    )
+    resume_parser = add_action(actions, "resume", resume, help="resume a paused queue")
     rate = add_action(actions, "rate", set_rate, help="limit how many jobs start per second")
-    at_once = add_action(
+    concurrency = add_action(
         actions, "concurrency", set_concurrency, help="limit how many jobs run at once"
     )
-    for action in (stop, go_on, rate, at_once):
-        action.add_argument("queue")
-    rate.add_argument("rate", type=_rate, help="jobs per second over all workers, or off")
-    at_once.add_argument("concurrency", type=_concurrency, help="jobs over all workers, or off")
+    for parser in (pause_parser, resume_parser, rate, concurrency):
+        parser.add_argument("queue")
+    rate.add_argument("rate", type=_rate, help="jobs per second across all workers, or off")
+    concurrency.add_argument(
+        "concurrency", type=_concurrency, help="jobs across all workers, or off"
+    )
 
 
 async def show(backends: Backends, arguments: Arguments) -> int:
-    seen = await control.overview(backends.reader, backends.queues)
-    if seen.queues or seen.unknown:
-        rows = [*map(_row, seen.queues), *map(_unknown_row, seen.unknown)]
-        value = [*seen.queues, *seen.unknown]
-        answer(arguments, value, table(HEADERS, rows, right=HEADERS[1:-1]))
-    for each in seen.queues:
+    overview = await control.overview(backends.reader, backends.queues)
+    if overview.queues or overview.unknown:
+        rows = [*map(_row, overview.queues), *map(_unknown_row, overview.unknown)]
+        value = [*overview.queues, *overview.unknown]
+        print_result(arguments, value, table(HEADERS, rows, right=HEADERS[1:-1]))
+    for each in overview.queues:
         for name, count in each.postponed.items():
-            complain(
+            print_error(
                 f"{count} of {name} on the queue {each.queue!r} wait for a worker that knows this "
                 "job and its fields. Deploy the workers, or cancel the jobs"
             )
-    for missing in seen.unknown:
-        complain(
+    for missing in overview.unknown:
+        print_error(
             f"The queue {missing.queue!r} is not in the code, and no worker runs its jobs. "
             "Deploy a release that has the queue, or cancel its jobs"
         )
     for warning in await control.collect_server_warnings(backends.sessions, backends.queues):
-        complain(warning)
-    for down in seen.unavailable:
-        complain(down.cause)
-    return FAILED if seen.unavailable else DONE
+        print_error(warning)
+    for down in overview.unavailable:
+        print_error(down.cause)
+    return FAILED if overview.unavailable else DONE
 
 
 async def pause(backends: Backends, arguments: QueueArguments) -> int:
     async with operating(backends, arguments) as operations:
         limits = await operations.pause(arguments.queue)
-        text = f"{arguments.queue} is paused: no further job starts. Running jobs go on."
+        text = f"{arguments.queue} is paused: no further job starts. Running jobs continue."
         return _answer(arguments, limits, text)
 
 
@@ -127,13 +131,16 @@ async def set_concurrency(backends: Backends, arguments: ConcurrencyArguments) -
 async def operating(
     backends: Backends, arguments: QueueArguments
 ) -> AsyncIterator[QueueOperations]:
-    """Open what changes a queue. Answer inside: a queue is changed even if no event can be kept."""
+    """Open operations on queues. Print the result inside the block.
+
+    The queue is changed even if the audit event at the end of the block cannot be stored.
+    """
     async with open_scope(backends, reason=arguments.reason) as scope:
         yield QueueOperations(scope)
 
 
 def _answer(arguments: QueueArguments, limits: QueueLimits, text: str) -> int:
-    return answer(arguments, {"queue": arguments.queue, "limits": limits}, text)
+    return print_result(arguments, {"queue": arguments.queue, "limits": limits}, text)
 
 
 def _row(stats: QueueOverview) -> list[Cell]:

@@ -1,4 +1,4 @@
-"""The scope in which commands call services: an operator acts, and no user is logged in."""
+"""The scope of commands, in which an operator acts and no user is logged in."""
 
 import os
 import pwd
@@ -35,9 +35,9 @@ async def open_scope(backends: Backends, *, reason: str | None = None) -> AsyncI
 
 
 def operator() -> str:
-    """Return who uses the command line: the login on its terminal, also after `sudo`.
+    """Return the user who is logged in on the terminal, even after `sudo`.
 
-    Without a terminal, it is the user of the process, by number where that user has no name.
+    Without a terminal, return the user of the process, or the user's number if it has no name.
     """
     with suppress(OSError):
         return os.getlogin()

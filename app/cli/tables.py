@@ -1,4 +1,4 @@
-"""Tables, ages, and sizes in a form for people."""
+"""Tables, durations, and sizes in a format for people."""
 
 import shutil
 from collections.abc import Container, Sequence
@@ -16,9 +16,9 @@ Cell = str | int | UUID | None
 def table(
     headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, right: Container[str] = ()
 ) -> str:
-    """Return aligned columns. A line that is longer than the terminal is cut.
+    """Return aligned columns. Lines are cut at the width of the terminal.
 
-    `right` names the columns that are aligned to the right, such as numbers. None becomes a dash.
+    `right` lists the headers of right-aligned columns, such as numbers. None becomes a dash.
     """
     lines = [headers, *([_text(cell) for cell in row] for row in rows)]
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
@@ -34,7 +34,7 @@ def table(
 
 
 def since(moment: datetime) -> str | None:
-    """Return the time since a moment."""
+    """Return the duration since a time."""
     return format_duration((datetime.now(UTC) - moment).total_seconds())
 
 

@@ -1,4 +1,4 @@
-"""`users`: create the first superuser, list users, and decide who may log in."""
+"""`users`: create the first superuser, and list, activate, and deactivate users."""
 
 import sys
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from getpass import getpass
 
 from pydantic import SecretStr, ValidationError
 
-from app.cli.command import Arguments, Backends, Subparsers, add_command, answer, complain
+from app.cli.command import Arguments, Backends, Subparsers, add_command, print_error, print_result
 from app.cli.scope import open_scope
 from app.cli.tables import table
 from app.models import User
@@ -32,7 +32,6 @@ class PasswordsDiffer(ValueError):
 
 
 def register(commands: Subparsers) -> None:
-    """Add the group and its commands."""
     users = commands.add_parser("users", help="create, list, activate, and deactivate users")
     group = users.add_subparsers(title="commands", metavar="COMMAND", required=True)
     create = add_command(
@@ -46,13 +45,13 @@ def register(commands: Subparsers) -> None:
     add_command(group, "list", list_users, help="list users, newest first")
     for name, command, text in (
         ("activate", activate, "let a user log in again"),
-        ("deactivate", deactivate, "log a user out everywhere, and do not let them log in"),
-        ("make-superuser", make_superuser, "give a user who has signed up every permission"),
-        ("end-sessions", end_sessions, "log a user out everywhere; API keys stay"),
+        ("deactivate", deactivate, "log a user out everywhere, and prevent logins"),
+        ("make-superuser", make_superuser, "make an existing user a superuser"),
+        ("end-sessions", end_sessions, "log a user out everywhere; API keys stay valid"),
         (
             "remove-second-factor",
             remove_second_factor,
-            "let a user who lost their second factor log in with the password alone",
+            "remove the second factor of a user who has lost it",
         ),
     ):
         add_command(group, name, command, help=text).add_argument("email")
@@ -68,16 +67,16 @@ async def create_superuser(backends: Backends, arguments: NewUserArguments) -> i
             is_superuser=True,
         )
     except ValidationError as error:
-        return complain("; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors()))
+        return print_error("; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors()))
     except PasswordsDiffer as error:
-        return complain(str(error))
+        return print_error(str(error))
     try:
         async with open_scope(backends) as scope:
             user = await AdminService(scope).create_superuser(data)
             await scope.uow.session.refresh(user)
     except EmailTaken as error:
         cure = f"python -m app users make-superuser {arguments.email}"
-        return complain(f"{error}. A user who has signed up becomes one with: {cure}")
+        return print_error(f"{error}. To make this user a superuser, run: {cure}")
     return _answer(arguments, [UserPublic.model_validate(user)])
 
 
@@ -101,7 +100,7 @@ async def make_superuser(backends: Backends, arguments: UserArguments) -> int:
 
 
 async def end_sessions(backends: Backends, arguments: UserArguments) -> int:
-    # No other command needs what reads tokens.
+    # No other command needs the libraries for tokens.
     from app.services.user_access_service import UserAccessService  # noqa: PLC0415
 
     async with open_scope(backends) as scope:
@@ -118,7 +117,7 @@ async def _update(backends: Backends, arguments: UserArguments, data: UserUpdate
 
 
 async def remove_second_factor(backends: Backends, arguments: UserArguments) -> int:
-    """Remove the second factor of a user who lost it, even of the only superuser."""
+    """Remove the second factor of a user who has lost it, even of the only superuser."""
     async with open_scope(backends) as scope:
         user = await _find(scope, arguments.email)
         await AdminService(scope).remove_second_factor(user.id)
@@ -151,4 +150,4 @@ def _answer(arguments: Arguments, users: Sequence[UserPublic]) -> int:
         ]
         for user in users
     ]
-    return answer(arguments, page, table(("EMAIL", "KIND", "STATE"), rows))
+    return print_result(arguments, page, table(("EMAIL", "KIND", "STATE"), rows))

@@ -1,6 +1,6 @@
-"""`workers`: the processes that run jobs, and their jobs."""
+"""`workers`: show the live workers and their jobs."""
 
-from app.cli.command import Arguments, Backends, Subparsers, add_command, answer
+from app.cli.command import Arguments, Backends, Subparsers, add_command, print_result
 from app.cli.tables import mebibytes, since, table
 from app.core import control
 from app.core.control import WorkerRecord
@@ -30,7 +30,7 @@ async def show(backends: Backends, arguments: Arguments) -> int:
         for queue in backends.queues
         for worker in await control.live_workers(backends.queues, queue)
     ]
-    return answer(arguments, workers, "\n\n".join(_tables(workers)))
+    return print_result(arguments, workers, "\n\n".join(_tables(workers)))
 
 
 def _tables(workers: list[WorkerRecord]) -> list[str]:

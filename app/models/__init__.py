@@ -1,4 +1,4 @@
-"""Every table. Importing this package fills the metadata that Alembic compares."""
+"""All tables. The import of this package fills the metadata that Alembic compares."""
 
 from app.core.job_store.cron_ticks import cron_ticks as cron_ticks
 from app.core.job_store.outbox import outbox as outbox

@@ -9,7 +9,7 @@ from app.models.base import Base, Identified
 
 
 class ApiKey(Identified, Base):
-    """Lets a program act for a user, within scopes. `hint` is the start of its key."""
+    """A key with which a program acts for a user, within scopes. `hint` is the start of the key."""
 
     __tablename__ = "api_keys"
 

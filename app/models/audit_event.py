@@ -10,11 +10,11 @@ from app.models.base import Base, Identified
 
 
 class AuditEvent(Identified, Base):
-    """An event of an account. Database triggers reject changes and deletions.
+    """An event of the audit trail. Database triggers reject changes and deletions.
 
-    Two functions of the database are the exception: `delete_audit_events` for what is older than
-    30 days, and `anonymize_audit_events` for a user who is gone. The ids are not foreign keys: the
-    trail outlives the users in it.
+    Only two database functions can change it: `delete_audit_events` deletes events that are older
+    than 30 days, and `anonymize_audit_events` anonymizes a deleted user. The ids are not foreign
+    keys, because events stay after their users are deleted.
     """
 
     __tablename__ = "audit_events"

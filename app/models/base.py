@@ -17,7 +17,7 @@ class Base(DeclarativeBase):
 
 
 class Identified:
-    """A UUIDv7 key, created in Python. Keys are unique everywhere and sort by creation."""
+    """A UUIDv7 key, which is created in Python, globally unique, and sorted by creation time."""
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
 

@@ -16,10 +16,10 @@ class Purpose(StrEnum):
 
 
 class EmailToken(Base):
-    """The token of an emailed link. It works once and for a while, and proves `email`."""
+    """The token of an emailed link. It works once until it expires, and proves `email`."""
 
-    __tablename__ = "mailed_tokens"  # its first name: a rename would break the previous version
-    # A new link replaces the one before.
+    __tablename__ = "mailed_tokens"  # the first name: a rename would break the previous version
+    # A new link replaces the previous one.
     __table_args__ = (UniqueConstraint("user_id", "purpose"),)
 
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)

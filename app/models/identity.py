@@ -8,7 +8,7 @@ from app.models.base import Base, Identified
 
 
 class Identity(Identified, Base):
-    """A user's account at a provider. `subject` is the provider's permanent name for it."""
+    """A user's account at a provider. `subject` is the provider's permanent id of it."""
 
     __tablename__ = "identities"
     __table_args__ = (UniqueConstraint("provider", "subject"),)
@@ -18,14 +18,14 @@ class Identity(Identified, Base):
     subject: Mapped[str] = mapped_column(String(255))
     email: Mapped[str] = mapped_column(String(255))
     needs_password: Mapped[bool] = mapped_column(server_default=false())
-    """Whether it opens the account only after it was linked anew, since the password was reset."""
+    """Whether it must be linked again before a login, because the password was reset."""
 
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_used_at: Mapped[datetime | None]
 
 
 class UsedLogin(Base):
-    """A login with a provider that has been finished. A second response is a replay."""
+    """A finished login with a provider or a passkey. A second response is a replay."""
 
     __tablename__ = "used_logins"
 

@@ -8,7 +8,7 @@ from app.models.base import Base
 
 
 class JobOwner(Base):
-    """The user who enqueued a job, and so owns its result. Jobs of the clock have no owner."""
+    """The user who enqueued a job, and owns its result. Jobs of crons have no owner."""
 
     __tablename__ = "job_owners"
 

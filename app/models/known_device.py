@@ -8,7 +8,7 @@ from app.models.base import Base
 
 
 class KnownDevice(Base):
-    """A device from which a user has logged in. Its cookie, or its client id, has the token."""
+    """A device from which a user has logged in. Its cookie or its client id is the token."""
 
     __tablename__ = "known_devices"
 
@@ -19,4 +19,4 @@ class KnownDevice(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
     forgotten_at: Mapped[datetime | None]
-    """When the user recovered the account: an attacker may have used this device."""
+    """When the user recovered the account. An attacker may have used this device before."""

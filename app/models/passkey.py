@@ -9,7 +9,7 @@ from app.models.base import Base, Identified
 
 
 class Passkey(Identified, Base):
-    """A public key whose private key a user's device holds (WebAuthn)."""
+    """A public key of WebAuthn. The private key is on the user's device."""
 
     __tablename__ = "passkeys"
 
@@ -18,17 +18,17 @@ class Passkey(Identified, Base):
     credential_id: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     public_key: Mapped[bytes] = mapped_column(LargeBinary)
     sign_count: Mapped[int] = mapped_column(BigInteger)
-    """How often it has signed. A copy of it falls behind; many authenticators do not count."""
+    """The signature counter, which reveals a copy. It is 0 if the authenticator does not count."""
 
     transports: Mapped[list[str]] = mapped_column(ARRAY(String(32)))
-    """How a browser reaches it, such as `internal`, `hybrid`, or `usb`."""
+    """How a browser connects to it, such as `internal`, `hybrid`, or `usb`."""
 
     is_backup_eligible: Mapped[bool]
     is_backed_up: Mapped[bool]
-    """Whether it may be, and is, stored in an account at a vendor. Otherwise one device has it."""
+    """Whether it can be, and is, stored in an account at a vendor and not only on one device."""
 
     needs_password: Mapped[bool] = mapped_column(server_default=false())
-    """Whether it logs in only beside the password, since that was reset by email."""
+    """Whether a login also needs the password, because the password was reset by email."""
 
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_used_at: Mapped[datetime | None]

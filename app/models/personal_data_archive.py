@@ -8,7 +8,7 @@ from app.models.base import Base
 
 
 class PersonalDataArchive(Base):
-    """Everything that was stored about a user at one moment, for the user to download."""
+    """An export of everything that was stored about a user, for download."""
 
     __tablename__ = "personal_data_archives"
 

@@ -1,4 +1,4 @@
-"""Second factors, which prove a user beside the password. Each kind has its own table."""
+"""Second factors, recovery codes, and logins that wait for a second factor."""
 
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +10,7 @@ from app.models.base import Base
 
 
 class TotpFactor(Base):
-    """An authenticator app. It counts once its first code has confirmed it."""
+    """An authenticator app. Its first code confirms it."""
 
     __tablename__ = "totp_factors"
 
@@ -23,14 +23,14 @@ class TotpFactor(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     confirmed_at: Mapped[datetime | None]
     last_step: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    """The time step of the last accepted code. Codes of this step and of earlier ones are void."""
+    """The time step of the last accepted code. Codes of this step and earlier steps are invalid."""
 
     failures: Mapped[int] = mapped_column(server_default="0")
-    """Wrong codes since the last right one."""
+    """The number of wrong codes since the last correct one."""
 
 
 class RecoveryCode(Base):
-    """Lets in a user who has lost the app, once."""
+    """A code with which a user who has lost the second factor can log in once."""
 
     __tablename__ = "recovery_codes"
 
@@ -40,9 +40,9 @@ class RecoveryCode(Base):
 
 
 class MfaChallenge(Base):
-    """A login whose password was right, until its second factor follows."""
+    """A login whose password was correct, and whose second factor must follow."""
 
-    __tablename__ = "login_challenges"  # its first name: a rename would break the previous version
+    __tablename__ = "login_challenges"  # the first name: a rename would break the previous version
 
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)

@@ -11,7 +11,7 @@ from app.models.base import Base, Identified
 
 
 class Alert(StrEnum):
-    """What the owner of an account is told by email. The value is the event of the audit trail."""
+    """The kinds of alerts. The value is the name of the event in the audit trail."""
 
     NEW_DEVICE = "login.new_device"
     NEW_API_KEY = "api_key.created"
@@ -33,9 +33,9 @@ class Alert(StrEnum):
 
 
 class SecurityAlert(Identified, Base):
-    """An email about a possible takeover. The token of its link reports that it was one.
+    """An email about a possible takeover. The token of its link reports the takeover.
 
-    `email` is the address that the alert goes to: who reads it owned the account at that time.
+    `email` is the recipient, who owned the account at that time.
     """
 
     __tablename__ = "security_alerts"

@@ -8,7 +8,7 @@ from app.models.base import Base, Identified
 
 
 class UserSession(Identified, Base):
-    """One login on one device. Its tokens stop working when its row is gone."""
+    """One login on one device. Its tokens stop working when the row is deleted."""
 
     __tablename__ = "sessions"
 
@@ -19,11 +19,11 @@ class UserSession(Identified, Base):
     last_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime]
     proven_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    """When the user proved last who they are: at the login, or again within the session."""
+    """When the user last proved who they are, at the login or within the session."""
 
 
 class RefreshToken(Base):
-    """A token that buys the next access token. A used one stays, to recognize its copies."""
+    """A token to exchange for the next access token. A used one stays, to detect copies of it."""
 
     __tablename__ = "refresh_tokens"
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.models.base import Base, Identified
 
 
-class DayFigure(TypedDict):
+class DailySignups(TypedDict):
     date: str
     signups: int
 
@@ -21,5 +21,5 @@ class SignupReport(Identified, Base):
     first_day: Mapped[date]
     last_day: Mapped[date]
     total: Mapped[int]
-    days: Mapped[list[DayFigure]] = mapped_column(JSONB)
+    days: Mapped[list[DailySignups]] = mapped_column(JSONB)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

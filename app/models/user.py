@@ -9,7 +9,7 @@ from app.models.base import Base, Identified, Timestamped
 
 
 class User(Identified, Timestamped, Base):
-    """An account. Without a password hash, it logs in with a provider."""
+    """An account. Without a password hash, its user logs in with a provider or a passkey."""
 
     __tablename__ = "users"
 
@@ -25,7 +25,7 @@ class User(Identified, Timestamped, Base):
     is_active: Mapped[bool] = mapped_column(server_default=true())
     is_superuser: Mapped[bool] = mapped_column(server_default=false())
     deletion_due_at: Mapped[datetime | None]
-    """When the account is deleted, unless its user returns before."""
+    """When the account is deleted, unless its user logs in before."""
 
     @hybrid_property
     def normalized_email(self) -> str:
@@ -38,9 +38,9 @@ class User(Identified, Timestamped, Base):
         return func.lower(cls.email.collate("C"))
 
 
-# An index on an expression, not citext: it needs no extension.
+# An index on an expression, because citext would need an extension.
 Index("uq_users_normalized_email", func.lower(User.email.collate("C")), unique=True)
-# Only for the version before, whose statements need it during a deploy.
+# Only for the previous version, whose statements need it during a deployment.
 Index("uq_users_email_lower", func.lower(User.email), unique=True)
 Index("ix_users_created_at", User.created_at)
 Index(

@@ -11,17 +11,17 @@ KeyName = Annotated[Line, StringConstraints(min_length=1, max_length=64)]
 
 
 class ApiKeyCreate(BaseModel):
-    """The key may do what both its `scopes` and its owner's permissions allow."""
+    """A new key. It may do what both its `scopes` and its owner's permissions allow."""
 
     name: KeyName
     scopes: Annotated[list[Permission], Field(min_length=1, max_length=MAX_PERMISSIONS)]
     expires_in_days: Annotated[int, Field(ge=1, le=366)] = 90
     current_password: CurrentPassword | None = None
-    """Not needed where the user has proven recently who they are."""
+    """Not needed if the user has recently proven who they are."""
 
 
 class ApiKeyPublic(BaseModel):
-    """`hint` is the start of the key. `last_used_at` is exact to the minute."""
+    """An API key. `hint` is the start of the key. `last_used_at` is exact to the minute."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -35,6 +35,6 @@ class ApiKeyPublic(BaseModel):
 
 
 class ApiKeyCreated(ApiKeyPublic):
-    """`key` is shown once."""
+    """A new API key. `key` is shown once."""
 
     key: str

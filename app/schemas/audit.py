@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 
 class AuditEventPublic(BaseModel):
-    """`actor_id` is the user who acted, `user_id` the user whose account it was."""
+    """An event. `actor_id` is the user who acted, `user_id` the user whose account was affected."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -21,10 +21,10 @@ class AuditEventPublic(BaseModel):
 
 
 class AuditFilter(BaseModel):
-    """Which events to list. What is left out does not matter."""
+    """The events to list. A missing value matches all."""
 
     event: str | None = None
-    """A kind of event, or the first word of several, such as `user`."""
+    """A kind of event, or the first part of several kinds, such as `user`."""
 
     user_id: UUID | None = None
     actor_id: UUID | None = None
@@ -35,7 +35,7 @@ class AuditFilter(BaseModel):
 
 
 class AuditEventDetails(AuditEventPublic):
-    """An event, with the addresses of the accounts that still exist."""
+    """An event, with the email addresses of accounts that still exist."""
 
     actor_email: str | None = None
     user_email: str | None = None

@@ -1,4 +1,4 @@
-"""Values and shapes that several other shapes share."""
+"""Types and schemas that several other schemas use."""
 
 import re
 import unicodedata
@@ -54,25 +54,25 @@ def _storable_secret(secret: SecretStr) -> SecretStr:
 
 
 Text = Annotated[str, AfterValidator(_storable)]
-"""Text that PostgreSQL can store: JSON can express more."""
+"""Text that PostgreSQL can store. JSON allows more."""
 
 Line = Annotated[Text, AfterValidator(_one_line)]
-"""A name: one line that shows what it says, also in an email or in a terminal."""
+"""One line of text without characters that are misleading in an email or a terminal."""
 
 Reason = Annotated[
     str,
-    # Before the validators: after them, pydantic would count the spaces that it removes.
+    # Before the validators, because pydantic would otherwise count the spaces that it strips.
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
     AfterValidator(_storable),
     AfterValidator(_one_line),
 ]
-"""Why an operator does something, in one line."""
+"""An operator's reason for an action, in one line."""
 
 SecretText = Annotated[SecretStr, AfterValidator(_storable_secret)]
 
 Email = Annotated[EmailStr, AfterValidator(storable_email), Field(max_length=255)]
 Password = Annotated[SecretText, Field(min_length=8, max_length=128)]
-"""The limits of every password. `core/security/password_policy.py` has the other rules."""
+"""The length limits of passwords. `core/security/password_policy.py` has the other rules."""
 
 CurrentPassword = Annotated[SecretText, Field(max_length=128)]
 EmailTokenText = Annotated[SecretText, Field(max_length=128)]
@@ -82,15 +82,15 @@ Moment = Annotated[
     BeforeValidator(_no_number),
     Field(gt=datetime(1, 1, 2, tzinfo=UTC), lt=datetime(9999, 12, 31, tzinfo=UTC)),
 ]
-"""A time with its zone. The two days at the ends of the calendar do not exist in every zone."""
+"""A time with a time zone. The first and last days of the calendar do not exist in every zone."""
 
 Item = TypeVar("Item")
 
 
 class Changes(BaseModel):
-    """A partial update. Fields that are left out stay, and so do null values of other fields.
+    """A partial update. Missing fields do not change.
 
-    `nullable` lists the fields that null clears.
+    `nullable` lists the fields that null clears. Null does not change other fields.
     """
 
     nullable: ClassVar[frozenset[str]] = frozenset()
@@ -102,20 +102,20 @@ class Changes(BaseModel):
 
 
 class Message(BaseModel):
-    """A sentence for the client, where there is nothing else to return."""
+    """A sentence for the client, in a response without other content."""
 
     message: str
 
 
 class Page(BaseModel, Generic[Item]):
-    """One page of a list, and the length of the whole list."""
+    """One page of a list, and the total length of the list."""
 
     data: list[Item]
     count: int
 
     @classmethod
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
-        """Return the name that clients see, such as `RolesPublic` for a page of `RolePublic`."""
+        """Return the name of the schema, such as `RolesPublic` for a page of `RolePublic`."""
         [item] = params
         stem = item.__name__.removesuffix("Public")
         return f"{stem}s{item.__name__.removeprefix(stem)}"

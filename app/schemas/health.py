@@ -9,13 +9,13 @@ class Check(BaseModel):
 
 
 class QueueCheck(Check):
-    """`workers` is the number of live worker processes, or null while the queue's Redis is down."""
+    """The state of a queue's Redis. `workers` is the number of live workers, null if it is down."""
 
     workers: int | None = None
 
 
 class Readiness(BaseModel):
-    """`warnings` are sentences about what works but should not stay as it is."""
+    """The readiness. `warnings` are sentences about problems that do not make it unready."""
 
     status: Literal["ready", "not ready", "shutting down"]
     database: Check

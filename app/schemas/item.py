@@ -33,4 +33,4 @@ class ItemPublic(BaseModel):
 
 
 class ItemsPublic(Page[ItemPublic]):
-    """A page, under the name that front ends expect."""
+    """A page of items, with the schema name that front ends expect."""

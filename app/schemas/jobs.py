@@ -1,6 +1,6 @@
-"""The jobs, which cross Redis. The class is a job's name, its fields are its arguments.
+"""The jobs, which are sent through Redis. A class is a job's name, and its fields are arguments.
 
-No job contains the token of a link: it is created when the email is written.
+No job contains the token of a link, because tokens are created when the email is rendered.
 """
 
 from datetime import datetime
@@ -14,18 +14,18 @@ from app.core.queue import BASE, EMAIL, Job
 
 
 class EmailJob(Job, queue=EMAIL):
-    """A job that sends one email: `app/services/emails/catalog.py` has the function of each."""
+    """A job that sends one email. `app/services/emails/catalog.py` has the email's function."""
 
     def __init_subclass__(cls) -> None:
-        # Four days on average, the time for which RFC 5321 keeps a message (4.5.4.1): an expired
-        # password or an exhausted quota costs no email, not even over a long weekend.
+        # Retry for four days on average, as RFC 5321 recommends (4.5.4.1). So an expired password
+        # or an exceeded quota of the mail server loses no email, even over a long weekend.
         super().__init_subclass__(
             queue=EMAIL, max_tries=200, timeout=30, backoff=30, final=(EmailRejected,)
         )
 
 
-# A link is for one address: when the account gets another one, the job is void. Only a job of an
-# earlier release has no address.
+# The link is for this address. If the account has another address, nothing is sent. Only jobs of
+# earlier releases have no address.
 class SendWelcomeEmail(EmailJob):
     user_id: UUID
     email: str | None = None
@@ -41,7 +41,7 @@ class SendEmailChange(EmailJob):
     email: str | None = None
 
 
-# Strangers may request these for any email. Only the job looks up whether it has an account.
+# Anyone may request these for any email. Only the job looks up whether an account has the email.
 class SendAccountExists(EmailJob):
     email: str
 
@@ -73,7 +73,7 @@ class SendTestEmail(EmailJob):
 
 
 class EarlierNotice(EmailJob):
-    """A notice that only earlier releases enqueue. It may still wait for the email server."""
+    """A notice that only earlier releases enqueue. Some may still wait for the mail server."""
 
     user_id: UUID
 
@@ -102,7 +102,7 @@ class BuildSignupReport(Job, queue=BASE, max_tries=3, timeout=300):
 
 
 class ChangeDeadLetters(Job, queue=BASE, max_tries=3, timeout=3_600):
-    """Retries or discards all dead letters that match. None means any."""
+    """Retries or discards all dead letters that match. None matches all."""
 
     action: Literal["retry", "discard"]
     until: datetime
@@ -115,4 +115,4 @@ class ChangeDeadLetters(Job, queue=BASE, max_tries=3, timeout=3_600):
 
 
 class DeleteExpired(Job, queue=BASE, max_tries=3, timeout=600):
-    """Deletes what has expired, accounts that are due, and old events of the audit trail."""
+    """Deletes expired rows, accounts that are due, and old events of the audit trail."""

@@ -8,7 +8,7 @@ from app.schemas.second_factor import Code
 
 
 class Token(BaseModel):
-    """`expires_in` is in seconds. A browser's refresh token is in its cookie instead."""
+    """The tokens of a login. `expires_in` is in seconds. Browsers get a refresh cookie instead."""
 
     access_token: str
     token_type: str = "bearer"  # noqa: S105  a scheme
@@ -35,9 +35,10 @@ class Reauthentication(BaseModel):
 
 
 class NewPassword(BaseModel):
-    """`remove_recent` removes what was added within a week to log in, if the user did not add it.
+    """A new password. `remove_recent` removes credentials that were added within the last week.
 
-    These are second factors, passkeys, and accounts at providers.
+    These are second factors, passkeys, and accounts at providers. Set it if the user did not add
+    them.
     """
 
     token: EmailTokenText
@@ -50,6 +51,6 @@ class VerifyEmail(BaseModel):
 
 
 class ReportTakeover(BaseModel):
-    """`token` is in the link of an alert."""
+    """A report of a takeover. `token` is in the link of an alert."""
 
     token: EmailTokenText

@@ -12,26 +12,26 @@ MAX_LOCAL_PATH = 512
 
 ProviderName = Annotated[str, Field(max_length=32)]
 LocalPath = Annotated[str, StringConstraints(max_length=MAX_LOCAL_PATH, pattern=PATH)]
-"""A path with a query. `//evil.example.com`, and what browsers take for it, do not match."""
+"""A path with an optional query. URLs of other hosts, such as `//example.com`, do not match."""
 
 
 class OidcProviderPublic(BaseModel):
-    """A provider that users can log in with. Send their browser to `login_url`."""
+    """A provider with which users can log in. Redirect the browser to `login_url`."""
 
     name: str
     login_url: str
 
 
 class Redirection(BaseModel):
-    """Where to send the browser, which has received a cookie."""
+    """The URL to which the browser must be redirected. The response also sets a cookie."""
 
     authorization_url: str
 
 
 class LinkIdentity(BaseModel):
-    """The browser ends at `path`.
+    """A link to a provider. Afterwards, the browser returns to `path`.
 
-    `current_password` is not needed where the user has proven recently who they are.
+    `current_password` is not needed if the user has recently proven who they are.
     """
 
     current_password: CurrentPassword | None = None
@@ -39,7 +39,7 @@ class LinkIdentity(BaseModel):
 
 
 class OwnIdentity(BaseModel):
-    """The user's account at a provider, with the email that the provider knew."""
+    """The user's account at a provider, with the email from the provider."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -51,7 +51,7 @@ class OwnIdentity(BaseModel):
 
 
 class VerifiedIdentity(BaseModel):
-    """What a provider vouches for. It has no email that the provider has not verified."""
+    """The identity from a provider. `email` is None unless the provider has verified it."""
 
     provider: str
     subject: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]

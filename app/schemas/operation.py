@@ -1,4 +1,4 @@
-"""What operators send to queues and jobs, and what they are shown of all queues."""
+"""Schemas of operator actions on queues and jobs, and of the overview of queues."""
 
 from typing import Annotated
 
@@ -11,20 +11,20 @@ Name = Annotated[Line, StringConstraints(min_length=1, max_length=255)]
 
 
 class ReasonGiven(BaseModel):
-    """Why an operator does it. The audit trail keeps it."""
+    """An action with the operator's reason, which is stored in the audit trail."""
 
     reason: Reason
 
 
 class QueueLimitsUpdate(ReasonGiven):
-    """`rate` is in jobs per second, `concurrency` in jobs at once. Null removes the limit."""
+    """New limits. `rate` is in jobs per second, `concurrency` in jobs at once. Null removes one."""
 
     rate: Annotated[float | None, Field(gt=0, allow_inf_nan=False)]
     concurrency: Annotated[int | None, Field(ge=1, le=1_000_000)]
 
 
 class QueuesPublic(BaseModel):
-    """The queues. `unknown` have rows but are not in the code; `unavailable` do not answer."""
+    """The queues. The `unknown` ones are not in the code. The `unavailable` ones do not answer."""
 
     data: list[QueueOverview]
     unknown: list[UnknownQueue]
@@ -32,9 +32,9 @@ class QueuesPublic(BaseModel):
 
 
 class DeadLetterChange(ReasonGiven):
-    """Which dead letters to change. A field that is left out means all.
+    """The dead letters to change. A missing field matches all.
 
-    `arguments` are paths into the payload, and their values as text.
+    `arguments` maps paths in the payload to values as text.
     """
 
     queue: Name | None = None

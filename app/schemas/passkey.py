@@ -1,4 +1,4 @@
-"""Passkeys, and the messages of WebAuthn in the JSON form that browsers give them."""
+"""Passkeys, and the messages of WebAuthn in the JSON format of browsers."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -22,7 +22,7 @@ ClientData = Annotated[str, _base64url(8_192)]
 
 
 class PasskeyOptions(BaseModel):
-    """What the browser needs, and a `state` to send back with its answer, within five minutes.
+    """The browser's options, and a `state` to send back with the response within five minutes.
 
     `public_key` is for `PublicKeyCredential.parseCreationOptionsFromJSON`, or
     `parseRequestOptionsFromJSON`, and then for `navigator.credentials`.
@@ -79,7 +79,7 @@ class PasskeyUpdate(BaseModel):
 
 
 class PasskeyPublic(BaseModel):
-    """`is_backed_up`: the user's account at a vendor has a copy. Otherwise it is on one device."""
+    """A passkey. If it `is_backed_up`, the vendor has a copy. Otherwise, it is on one device."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -92,6 +92,6 @@ class PasskeyPublic(BaseModel):
 
 
 class PasskeyCreated(PasskeyPublic):
-    """`recovery_codes` are shown once, with the first second factor of the user."""
+    """A new passkey. `recovery_codes` are shown once, with the user's first second factor."""
 
     recovery_codes: list[str] | None = None

@@ -8,7 +8,7 @@ from app.schemas.common import Changes, Line
 
 
 class Permission(StrEnum):
-    """Everything that a role can allow. Superusers have every permission."""
+    """The permissions of roles. Superusers have every permission."""
 
     READ_AUDIT = "audit:read"
     READ_CONSOLE = "console:read"
@@ -20,7 +20,7 @@ class Permission(StrEnum):
 
 
 MAX_PERMISSIONS = 100
-"""A longer list is an attack: checking each element would take the event loop's time."""
+"""A longer list is an attack, because the validation of all elements would block the event loop."""
 
 Permissions = Annotated[list[Permission], Field(max_length=MAX_PERMISSIONS)]
 RoleName = Annotated[Line, StringConstraints(min_length=1, max_length=64)]

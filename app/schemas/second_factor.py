@@ -6,14 +6,14 @@ from app.schemas.common import CurrentPassword, SecretText
 from app.schemas.passkey import PasskeyProof
 
 Code = Annotated[SecretText, Field(min_length=1, max_length=64)]
-"""Six digits of an app, or a recovery code. Spaces and hyphens do not matter."""
+"""Six digits of an app, or a recovery code. Spaces and hyphens are ignored."""
 
 
 ChallengeToken = Annotated[SecretText, Field(max_length=128)]
 
 
 class PasswordProof(BaseModel):
-    """`current_password` is not needed where the user has proven recently who they are."""
+    """`current_password` is not needed if the user has recently proven who they are."""
 
     current_password: CurrentPassword | None = None
 
@@ -23,9 +23,9 @@ class ConfirmSecondFactor(BaseModel):
 
 
 class SecondFactorLogin(BaseModel):
-    """`token` comes from the answer to the first step of the login.
+    """The second step of a login. `token` is from the response to the first step.
 
-    Beside it is a `code` or a `passkey`.
+    Send a `code` or a `passkey` with it.
     """
 
     token: ChallengeToken
@@ -44,7 +44,7 @@ class SecondFactorToken(BaseModel):
 
 
 class SecondFactorStatus(BaseModel):
-    """`methods` are the factors that the user has: `totp`, `passkey`, or both."""
+    """The user's second factors. `methods` has `totp`, `passkey`, or both."""
 
     enabled: bool
     methods: list[str]
@@ -52,13 +52,13 @@ class SecondFactorStatus(BaseModel):
 
 
 class TotpSecret(BaseModel):
-    """Shown once. `otpauth_uri` is for a QR code, `secret` for typing."""
+    """The secret of an app, which is shown once. `otpauth_uri` is for a QR code."""
 
     secret: str
     otpauth_uri: str
 
 
 class RecoveryCodes(BaseModel):
-    """Shown once. Each code works once."""
+    """Recovery codes, which are shown once. Each code works once."""
 
     recovery_codes: list[str]

@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class OwnSession(BaseModel):
-    """A login on a device. `last_seen_at` is when its access token was last renewed.
+    """A session on a device. `last_seen_at` is when its access token was last renewed.
 
     `current` marks the session of this request.
     """

@@ -16,14 +16,14 @@ class UserRegister(BaseModel):
 
 
 class UserCreate(UserRegister):
-    """A new user, as a superuser creates it."""
+    """A new user that a superuser creates."""
 
     is_active: bool = True
     is_superuser: bool = False
 
 
 class UserUpdate(Changes):
-    """The changes that a superuser makes to a user."""
+    """Changes of a user by a superuser."""
 
     nullable = frozenset({"full_name"})
 
@@ -35,7 +35,7 @@ class UserUpdate(Changes):
 
 
 class UserUpdateMe(Changes):
-    """The changes that users make to themselves. A new email needs the password."""
+    """Changes of the user's own account. A new email needs the password or a recent proof."""
 
     nullable = frozenset({"full_name"})
 
@@ -45,7 +45,7 @@ class UserUpdateMe(Changes):
 
 
 class PendingEmail(BaseModel):
-    """The address that the account gets once its link has been followed."""
+    """The new address of the account, which is not confirmed yet."""
 
     email: str
     expires_at: datetime
@@ -60,7 +60,7 @@ class UserPublic(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
-    # Validated when it came in: validating an email again costs 60 µs per user.
+    # The email was validated when it was stored. Another validation takes 60 µs per user.
     email: str
     full_name: str | None
     is_active: bool
@@ -69,4 +69,4 @@ class UserPublic(BaseModel):
 
 
 class UsersPublic(Page[UserPublic]):
-    """A page, under the name that front ends expect."""
+    """A page of users, with the schema name that front ends expect."""

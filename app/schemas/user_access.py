@@ -1,4 +1,4 @@
-"""What gives access to a user's account, as superusers see it. No secret is among it."""
+"""The credentials and roles of a user for superusers, without any secrets."""
 
 from datetime import datetime
 from uuid import UUID
@@ -13,7 +13,7 @@ from app.schemas.session import OwnSession
 
 
 class UserDetails(BaseModel):
-    """A user, with what only the user and superusers may know."""
+    """A user, with details that only the user and superusers may see."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -41,7 +41,7 @@ class PasskeyOfUser(BaseModel):
 
 
 class UserAccess(BaseModel):
-    """A user, and the newest of each kind of access."""
+    """A user, with the newest credentials of each kind, and roles."""
 
     user: UserDetails
     sessions: Page[OwnSession]

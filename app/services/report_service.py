@@ -6,7 +6,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.core.exceptions import NotFound
 from app.models import JobOwner, SignupReport, User
-from app.models.signup_report import DayFigure
+from app.models.signup_report import DailySignups
 from app.schemas.common import Page
 from app.schemas.jobs import BuildSignupReport
 from app.schemas.report import SignupReportPublic
@@ -71,7 +71,7 @@ class ReportService:
             limit=limit,
         )
 
-    async def count_signups(self, first_day: date, last_day: date) -> list[DayFigure]:
+    async def count_signups(self, first_day: date, last_day: date) -> list[DailySignups]:
         """Count the sign-ups of each day, including days without any."""
         day = cast(func.timezone("UTC", User.created_at), Date)
         rows = await self.uow.session.execute(
@@ -86,7 +86,7 @@ class ReportService:
         days = [first_day + ONE_DAY * i for i in range((last_day - first_day).days + 1)]
         return [{"date": day.isoformat(), "signups": counts.get(day, 0)} for day in days]
 
-    async def save_signups(self, report_id: UUID, days: list[DayFigure]) -> None:
+    async def save_signups(self, report_id: UUID, days: list[DailySignups]) -> None:
         """Store a report. A second run of the job changes nothing."""
         report = insert(SignupReport).values(
             id=report_id,

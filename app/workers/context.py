@@ -1,4 +1,4 @@
-"""What a handler gets beside its job."""
+"""The context that a handler gets with its job."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -20,9 +20,9 @@ class AlreadyDone(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class JobContext:
-    """`attempt` counts from 1. `durable`: the outbox has a row of this job.
+    """The context of a try. `attempt` counts from 1. A `durable` job has a row in the outbox.
 
-    `completed`: the job's effect has been committed.
+    The job is `completed` when its effect has been committed.
     """
 
     job_id: UUID
@@ -42,15 +42,15 @@ class JobContext:
         return self.resources.mailer
 
     def scope(self) -> AbstractAsyncContextManager[Scope]:
-        """Open a scope for a step of the job. A later try will repeat the step."""
+        """Open a scope for a step of the job. A retry repeats the step."""
         return open_scope(self.resources, RequestInfo("worker"))
 
     @asynccontextmanager
     async def completion(self) -> AsyncIterator[Scope]:
-        """Open the scope of the job's effect, which happens exactly once.
+        """Open the scope of the job's effect, which commits exactly once.
 
-        Its transaction removes the job's row first: another worker with the same job waits here,
-        and then finds nothing left to do. Raise AlreadyDone, which ends the job as a success.
+        Its transaction first deletes the job's row. Another worker with the same job waits here,
+        and then raises AlreadyDone, which ends the job as a success.
         """
         async with self.scope() as scope:
             if self.durable and not await outbox.remove(scope.uow.session, self.job_id):
@@ -59,22 +59,23 @@ class JobContext:
         self.completed = True
 
     async def complete(self) -> None:
-        """Store that the job is done, unless its own transaction has. Raise AlreadyDone."""
+        """Delete the row of a completed job, unless `completion` has. Raise AlreadyDone."""
         if self.durable and not self.completed:
             if not await self.resources.completions.remove(self.job_id):
                 raise AlreadyDone
             self.completed = True
 
     async def progress(self, fraction: float, message: str | None = None) -> None:
-        """Show how much of the job is done, from 0 to 1, and what it does, in plain text.
+        """Report the progress, from 0 to 1, and a message in plain text.
 
-        Call it as often as you like: it writes a few times per second, and the last value always.
+        Call it as often as you like. It writes at most a few times per second, and always writes
+        the last value.
         """
         if self._progress is None:
             self._progress = ProgressReport(self.resources.queues[self.queue], self.job_id)
         await self._progress.report(fraction, message)
 
     async def close_progress(self) -> None:
-        """Write the last progress, at the end of the try."""
+        """Write the last progress at the end of the try."""
         if self._progress is not None:
             await self._progress.close()

@@ -1,11 +1,11 @@
-"""One handler per job, and one for all emails: a job is a route that listens to Redis."""
+"""The handlers of jobs: one per job, and one for all emails."""
 
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from pydantic import JsonValue
 
-from app.models.signup_report import DayFigure
+from app.models.signup_report import DailySignups
 from app.schemas import jobs
 from app.services.cleanup_service import delete_expired_rows
 from app.services.emails.composer import compose
@@ -21,7 +21,7 @@ DAYS_PER_STEP = 7
 
 
 async def send_email(ctx: JobContext, job: jobs.EmailJob) -> None:
-    """Send any email, outside of a transaction. A repeated try gets a link of its own."""
+    """Send an email outside of a transaction. A retry creates a new link."""
     try:
         async with ctx.scope() as scope:
             email = await compose(scope, job)
@@ -39,25 +39,25 @@ async def export_personal_data(ctx: JobContext, job: jobs.ExportPersonalData) ->
 
 
 async def build_signup_report(ctx: JobContext, job: jobs.BuildSignupReport) -> dict[str, str]:
-    """Count week by week, so that no query is long and progress can be seen."""
+    """Count week by week, so that each query is short and the progress is visible."""
     today = datetime.now(UTC).date()
-    figures: list[DayFigure] = []
+    days: list[DailySignups] = []
     for first in range(0, job.days, DAYS_PER_STEP):
         last = min(first + DAYS_PER_STEP, job.days) - 1
         start = today - timedelta(days=job.days - 1)
         async with ctx.scope() as scope:
-            figures += await ReportService(scope).count_signups(
+            days += await ReportService(scope).count_signups(
                 start + timedelta(days=first), start + timedelta(days=last)
             )
-        await ctx.progress(len(figures) / job.days, f"counted {len(figures)} of {job.days} days")
+        await ctx.progress(len(days) / job.days, f"counted {len(days)} of {job.days} days")
     async with ctx.completion() as scope:
-        await ReportService(scope).save_signups(ctx.job_id, figures)
+        await ReportService(scope).save_signups(ctx.job_id, days)
     return {"report_id": str(ctx.job_id)}
 
 
 async def change_dead_letters(ctx: JobContext, job: jobs.ChangeDeadLetters) -> dict[str, JsonValue]:
-    """Retry or discard dead letters in batches. A later try goes on where this one ended."""
-    from app.core import control  # noqa: PLC0415  few workers ever need it
+    """Retry or discard dead letters in batches. A retry continues after the last batch."""
+    from app.core import control  # noqa: PLC0415  few workers need it
 
     filters = control.JobFilter(
         state=control.JobView.DEAD,

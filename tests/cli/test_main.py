@@ -20,7 +20,7 @@ async def test_a_command_is_a_process_with_an_exit_code(resources: Resources) ->
     ):
         assert (await known.wait_for_exit(), await unknown.wait_for_exit()) == (0, 1)
 
-    assert known.output == "email is paused: no further job starts. Running jobs go on.\n"
+    assert known.output == "email is paused: no further job starts. Running jobs continue.\n"
     assert unknown.output == "There is no queue 'post'. The queues are: base, email\n"
     assert (await control.queue_limits(resources.queues, EMAIL)).paused
 

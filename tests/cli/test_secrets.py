@@ -24,12 +24,12 @@ async def test_a_rotation_shows_its_progress_and_when_the_old_key_can_be_removed
     result = await run_command("secrets", "rotate", **keys)
 
     assert result.code == 0, result.errors
-    assert "second factors: 3 of 3, 2 encrypted again" in result.errors
-    assert "Everything is encrypted under SECRET_KEY. Remove SECRET_KEY_FALLBACKS after 2" in (
+    assert "second factors: 3 of 3, 2 re-encrypted" in result.errors
+    assert "Everything is encrypted with SECRET_KEY. Remove SECRET_KEY_FALLBACKS after 2" in (
         result.output
     )
     again = await run_command("secrets", "rotate", SECRET_KEY_FALLBACKS="", SECRET_KEY=OTHER_SECRET)
-    assert "second factors: 3 of 3, 0 encrypted again" in again.errors
+    assert "second factors: 3 of 3, 0 re-encrypted" in again.errors
     assert again.code == 0
 
 
