@@ -31,7 +31,7 @@ async def test_a_user_changes_the_address_with_the_link_that_is_sent_there(
 ) -> None:
     await user.follow("Change your email")
     page = await user.submit("Send the link", email="countess@example.com")
-    assert "To become countess@example.com" in page.text
+    assert "Will change to countess@example.com" in page.text
     await user.open(await inbox.link("verify-email"))
     page = await user.submit("Confirm my address")
     assert (page.path, page.alert) == ("/account", "Your email address is confirmed.")
@@ -122,7 +122,7 @@ async def test_a_user_sets_up_an_app_and_gets_recovery_codes(user: PageBrowser) 
     codes = re.findall(r"\b(?:[A-Z2-9]{5}-){3}[A-Z2-9]{5}\b", page.text)
     assert (page.title, len(codes)) == ("Recovery codes", 10)
     assert codes[0] in (await user.open("/account/second-factor/recovery-codes")).text
-    assert "10 left" in (await user.follow("I have kept them")).text
+    assert "10 left" in (await user.follow("I have saved them")).text
 
 
 async def test_a_user_replaces_recovery_codes_and_removes_the_second_factor(
@@ -137,7 +137,7 @@ async def test_a_user_replaces_recovery_codes_and_removes_the_second_factor(
             user.client.cookies.jar.clear(cookie.domain, cookie.path, cookie.name)
 
     await user.open("/account/second-factor/recovery-codes")
-    page = await user.submit("Make new codes")
+    page = await user.submit("Create new codes")
     assert len(re.findall(r"\b(?:[A-Z2-9]{5}-){3}[A-Z2-9]{5}\b", page.text)) == 10
 
     await user.open("/account/second-factor")
@@ -243,14 +243,14 @@ async def test_a_user_asks_for_a_copy_of_the_data_and_gets_its_link_by_email(
 ) -> None:
     await user.open("/account")
     await user.follow("Your data")
-    page = await user.submit("Make a copy")
+    page = await user.submit("Create a copy")
     assert page.alert.startswith("We are collecting your data, and will email you a link to it.")
     assert "We are collecting your data." in page.text
 
     await run_worker(BaseWorker)
     page = await user.open("/account/export")
     assert "ready" in page.text
-    assert "Make a new copy" in page.text
+    assert "Create a new copy" in page.text
     copy = await user.client.get(await inbox.link("api/v1/personal-data"))
     assert "ada@example.com" in copy.text
 

@@ -18,7 +18,7 @@ async def test_a_report_is_watched_until_its_chart_is_there(
     assert "You have no reports yet." in visitor.page.text
 
     page = await visitor.submit("Build the report", days="7")
-    assert page.texts["main"].count("It waits for its turn.") == 1
+    assert page.texts["main"].count("It is waiting for its turn.") == 1
     assert '<noscript><meta http-equiv="refresh" content="2" /></noscript>' in page.response.text
 
     await run_worker(WorkerSettings)

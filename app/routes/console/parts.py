@@ -37,7 +37,7 @@ class Part:
 
 
 async def read_overview(resources: Resources, _: str = "") -> Values:
-    return {"seen": await overview(resources.reader, resources.queues)}
+    return {"overview": await overview(resources.reader, resources.queues)}
 
 
 async def read_workers(resources: Resources, _: str = "") -> Values:

@@ -29,5 +29,5 @@ for (const element of document.querySelectorAll("[data-job-events]")) {
 
 function describe(job) {
   if (job.progress_message) return job.progress_message;
-  return job.state === "running" ? "It has begun." : "It waits for its turn.";
+  return job.state === "running" ? "It has started." : "It is waiting for its turn.";
 }

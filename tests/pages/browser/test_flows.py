@@ -70,7 +70,7 @@ async def test_a_user_takes_the_account_back_from_a_thief(
 
 async def test_a_user_gets_a_copy_of_the_data(user: Page, site: Site, ada: Person) -> None:
     await section(user, "Your data")
-    await follow(user, "Make a copy")
+    await follow(user, "Create a copy")
     await expect(user.get_by_text("We are collecting your data.")).to_be_visible()
     await site.run_worker(BaseWorker, using=site.resources)
     await user.goto("/account/export")
@@ -134,7 +134,7 @@ async def test_a_copy_is_asked_for_by_keyboard_alone(user: Page) -> None:
     await user.goto("/account/export")
     for _ in range(40):
         await user.keyboard.press("Tab")
-        if await user.evaluate("document.activeElement.textContent") == "Make a copy":
+        if await user.evaluate("document.activeElement.textContent") == "Create a copy":
             break
     await user.keyboard.press("Enter")
     await expect(user.get_by_role("status").first).to_contain_text("We are collecting your data")

@@ -21,7 +21,7 @@ async def test_a_report_is_live_from_the_click_to_its_chart(
     await section(page, "Reports")
     await follow(page, "Build the report")
     status = page.get_by_role("status")
-    await expect(status).to_have_text("It waits for its turn.")
+    await expect(status).to_have_text("It is waiting for its turn.")
 
     redis = site.resources.queues[BASE]
     await save_progress(redis, UUID(page.url.rpartition("/")[2]), 0.4, "counted 12 of 30 days")

@@ -92,7 +92,7 @@ async def _second_factor(page: Page) -> AsyncIterator[str]:
     await follow(page, "Turn it on")
     yield "recovery-codes"
     code = await page.locator(".codes .code").first.inner_text()
-    await follow(page, "I have kept them")
+    await follow(page, "I have saved them")
     yield "second-factor-on"
     await follow(page, "Remove the second factor")
     yield "remove-the-second-factor"
@@ -151,7 +151,7 @@ async def _work(page: Page, site: Site) -> AsyncIterator[str]:
     """Visit the pages that show what is done in the background."""
     await section(page, "Your data")
     yield "your-data"
-    await follow(page, "Make a copy")
+    await follow(page, "Create a copy")
     yield "your-data-is-collected"
     await site.run_worker(BaseWorker, using=site.resources)
     await page.goto("/account/export")
