@@ -15,7 +15,7 @@ from dev.console import Console
 GRACE = 2.0
 """Seconds to end after SIGTERM. bin/dev promises five, and its servers need the rest."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+FIRST_PAUSE, MAX_PAUSE = 0.5, 15.0
 SETTLED = 10.0
 """Seconds after which a process has started successfully."""
 
@@ -45,7 +45,7 @@ class Service:
                 self.console.warn(f"{self.name} ended with exit code {exit_code}. {again}")
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self.changed.wait(), pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+                pause = min(2 * pause, MAX_PAUSE)
 
     async def run(self) -> int:
         """Run the command once and return its exit code."""

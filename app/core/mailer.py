@@ -47,7 +47,7 @@ class Mailer:
     async def send(self, message: EmailMessage, *, key: str) -> None:
         """Send an email. The same `key` gives the same Message-ID, which identifies a repetition.
 
-        Raises EmailRejected where no retry can help. Every other failure is worth a retry:
+        Raises EmailRejected if no retry can help. Every other failure is worth a retry:
         SendingRefused for our login, sender, or quota; aiosmtplib.SMTPException; OSError.
         """
         try:

@@ -23,7 +23,7 @@ from app.workers.context import JobContext
 STARTED = "benchmark:started"
 """A list of pairs: the time when a job was due, and the time when it started."""
 
-LONGEST_PAUSE = 0.03
+MAX_PAUSE = 0.03
 PROBE_PAUSE = 0.005
 FIRST_DUE = timedelta(seconds=15)
 PER_TRANSACTION = 500
@@ -44,7 +44,7 @@ async def note(ctx: JobContext, job: Note) -> None:
 async def one_by_one(resources: Resources, count: str) -> None:
     """Enqueue jobs with random pauses."""
     for _ in range(int(count)):
-        await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311  no secret
+        await asyncio.sleep(random.uniform(0, MAX_PAUSE))  # noqa: S311  no secret
         async with resources.unit_of_work() as uow:
             uow.enqueue(Note(due=time.time()))
 

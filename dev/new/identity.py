@@ -9,7 +9,7 @@ from typing import Self
 from dev.new.errors import InvalidArgument
 
 TITLE = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[ -][A-Za-z0-9]+)*")
-LONGEST_TITLE, LONGEST_PREFIX = 40, 8
+MAX_TITLE, MAX_PREFIX = 40, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +31,21 @@ class Identity:
     @classmethod
     def called(cls, title: str, *, taken: set[str]) -> Self:
         """Derive the names from a title. Raise InvalidArgument, also if the slug is taken."""
-        if not TITLE.fullmatch(title) or len(title) > LONGEST_TITLE:
+        if not TITLE.fullmatch(title) or len(title) > MAX_TITLE:
             raise InvalidArgument(
-                f"{title!r} cannot be a name: use at most {LONGEST_TITLE} letters, digits, spaces, "
+                f"{title!r} cannot be a name: use at most {MAX_TITLE} letters, digits, spaces, "
                 "and hyphens, such as Web Shop."
             )
         slug = title.lower().replace(" ", "-")
         if slug in taken:
             raise InvalidArgument(f"{title!r} cannot be a name: the project depends on {slug}.")
         words = slug.split("-")
-        short = words[0][:LONGEST_PREFIX] if len(words) == 1 else "".join(w[0] for w in words)
+        short = words[0][:MAX_PREFIX] if len(words) == 1 else "".join(w[0] for w in words)
         return cls(
             title=title,
             slug=slug,
             database=f"{slug.replace('-', '_')}_db",
-            api_key_prefix=f"{short[:LONGEST_PREFIX]}_",
+            api_key_prefix=f"{short[:MAX_PREFIX]}_",
             redis_prefix=f"{slug}:queue:",
         )
 

@@ -11,7 +11,7 @@ from dev.new.errors import InvalidArgument
 
 SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 PASCAL = re.compile(r"([A-Z][a-z0-9]*)+")
-LONGEST = 40
+MAX_LENGTH = 40
 """PostgreSQL cuts names at 63 bytes, and the name of a constraint contains two of these names."""
 
 
@@ -90,8 +90,10 @@ def _refuse_reserved(name: str, what: str) -> None:
         raise InvalidArgument(f"{name!r} cannot be {what}: it is a Python keyword.")
     if hasattr(builtins, name):
         raise InvalidArgument(f"{name!r} cannot be {what}: it would hide a Python built-in.")
-    if len(name) > LONGEST:
-        raise InvalidArgument(f"{name!r} is too long for {what}: use at most {LONGEST} characters.")
+    if len(name) > MAX_LENGTH:
+        raise InvalidArgument(
+            f"{name!r} is too long for {what}: use at most {MAX_LENGTH} characters."
+        )
 
 
 def _to_snake(text: str) -> str:

@@ -12,7 +12,7 @@ REASON = re.compile(r"(?:#|<!--|\{#) ?prose: (?!-->)\S")
 """The comment that marks a line as an exception and gives the reason."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-NOUNS = {"property", "cached_property", "fixture"}
+NOUNS = {"property", "cached_property", "hybrid_property", "fixture"}
 """Decorators of functions whose docstring may start with a noun."""
 
 

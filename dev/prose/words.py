@@ -47,6 +47,14 @@ RULES = (
     Rule("in\\s+order\\s+to", 'write "to"'),
     Rule("(?:stands?|stood)\\s+in\\s+(?:the|its|their|a)", 'write "is in"'),
     Rule("(?:what|who)\\s+(?:comes|goes|waits)", "put a noun first"),
+    Rule("raises?\\s+\\w+(?:(?:,|,?\\s+(?:and|or))\\s+\\w+)*\\s+where", 'write "if"'),
+    Rule("none\\s+where", 'write "or None if"'),
+    Rule("(?:goes|go|went)\\s+on", 'write "continue"'),
+    Rule("(?:gives?|gave|given)\\s+back", 'write "release" or "return"'),
+    Rule("(?:puts?|putting)\\s+off", 'write "postpone"'),
+    Rule("(?:again\\s+and\\s+again|over\\s+and\\s+over)", 'write "repeatedly"'),
+    Rule("(?:is|are|was|were)\\s+(?:no\\s+)?news", "say what happens"),
+    Rule("by\\s+a\\s+moment", 'write "if two requests race"'),
     Rule(
         "(?:mis)?behaviou?r(?<=our)s?|(?:colou|favou|honou|neighbou|labou)rs?(?:ed|ing|ite|hood)?",
         "spell it the American way: -or",
@@ -73,11 +81,16 @@ NAMES = (
     Rule("login_challenges?", 'write "mfa_challenge"'),
     Rule("proven_identity", 'write "verified_identity"'),
     Rule("key_?rings?", 'write "jwks_cache"'),
+    Rule("longest(?=_)", 'write "max"'),
+    Rule("shortest(?=_)", 'write "min"'),
+    Rule("gives?_back|given_back", 'write "release" or "refund"'),
 )
 """Unwanted parts of identifiers in snake case, with the term of this project."""
 
 OPENINGS = re.compile(
     "Tell|Say|Have|Note|Hold|Bury|Be|Become|Lay"
+    "|The|An?|Its|Our|This|That|These|Those|Such|Same|None|Only|Each|Every|Also"
+    "|On|In|At|By|For|With|Without|If|When|Where|Until|Otherwise"
     "|Wh(?:at|o|om)(?:ever)?|Whether|How|(?:Some|Any|No|Every)body"
 )
 """A docstring of a function starts with Return, Raise, Send, Store, Open, and the like."""

@@ -124,7 +124,7 @@ async def test_a_stream_shows_a_job_from_the_queue_to_its_result(
     assert (last.state, last.data["result"]) == ("succeeded", "red")
 
 
-async def test_a_stream_goes_on_through_a_retry_and_ends_with_the_dead_letter(
+async def test_a_stream_continues_through_a_retry_and_ends_with_the_dead_letter(
     resources: Resources, run_worker: RunWorker, watch: Watch, ada: Person
 ) -> None:
     seen = asyncio.Event()

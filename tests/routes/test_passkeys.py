@@ -332,7 +332,7 @@ async def test_a_copied_passkey_is_refused_once_it_has_fallen_behind_and_its_own
     assert jobs.count("SendSecurityAlert") == 2  # of the new passkey, and of its copy
 
 
-async def test_an_authenticator_that_does_not_count_logs_in_again_and_again(
+async def test_an_authenticator_that_does_not_count_logs_in_repeatedly(
     phone: Device, ada: Person
 ) -> None:
     phone.authenticator.counts = False

@@ -26,7 +26,7 @@ class Scrape:
         }
 
     def value(self, name: str, /, **labels: str) -> float | None:
-        """Return the sum of the series that have these labels; None where there is none."""
+        """Return the sum of the series that have these labels, or None if there is none."""
         found = [
             value for key, value in self.series(name).items() if labels.items() <= dict(key).items()
         ]

@@ -55,7 +55,7 @@ def _reasons(secret: str, min_length: int, known: Iterable[str | None]) -> Itera
 
 
 def _repeats(secret: str) -> bool:
-    """Return whether the secret has few distinct characters, or the same parts again and again."""
+    """Return whether the secret has few distinct characters or repeats its parts."""
     parts = [secret[i : i + 3] for i in range(len(secret) - 2)]
     repeated = 1 - len({*parts}) / max(len(parts), 1)
     return len({*secret}) < min(MIN_DISTINCT, len(secret) // 2) or repeated > MAX_REPEATED

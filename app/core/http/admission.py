@@ -22,7 +22,7 @@ Headers = list[tuple[bytes, bytes]]
 RETRY_AFTER = 1
 """In seconds. An overload ends as soon as clients slow down."""
 
-LONGEST_WAIT = 2.0
+MAX_WAIT = 2.0
 """Seconds that a request may wait for a permit. Requests that would wait longer are rejected."""
 
 LOG_INTERVAL = 5.0
@@ -40,12 +40,10 @@ class Admission:
     Health checks do not count, because an orchestrator must not kill a busy process.
     """
 
-    def __init__(
-        self, limit: int, limiter: ConcurrencyLimiter, longest_wait: float = LONGEST_WAIT
-    ) -> None:
+    def __init__(self, limit: int, limiter: ConcurrencyLimiter, max_wait: float = MAX_WAIT) -> None:
         self.limit = limit
         self.limiter = limiter
-        self.longest_wait = longest_wait
+        self.max_wait = max_wait
         self.in_flight = 0
         status = HTTPStatus.SERVICE_UNAVAILABLE
         problem = Problem(
@@ -64,7 +62,7 @@ class Admission:
 
     @property
     def is_full(self) -> bool:
-        return self.in_flight >= self.limit or self.limiter.expected_wait > self.longest_wait
+        return self.in_flight >= self.limit or self.limiter.expected_wait > self.max_wait
 
     def prepare_rejection(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Write the response in advance, with the headers that every response has."""

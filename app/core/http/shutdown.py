@@ -42,7 +42,7 @@ class Shutdown:
 
 @contextmanager
 def announced_shutdown(delay: float) -> Iterator[Shutdown]:
-    """On SIGTERM, become unready at once, and stop the server `delay` seconds later.
+    """Report not ready after SIGTERM, and stop the server `delay` seconds later.
 
     In between, load balancers see 503 and route elsewhere, and requests that still arrive are
     served. A second signal ends the wait. If no server handles SIGTERM, as in tests and threads,

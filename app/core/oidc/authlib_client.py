@@ -177,7 +177,7 @@ class AuthlibClient:
 
     @asynccontextmanager
     async def _answering(self, step: str) -> AsyncIterator[None]:
-        """Raise ProviderUnavailable where the provider does not answer, or not sensibly."""
+        """Raise ProviderUnavailable if the provider does not answer or its answer is invalid."""
         try:
             async with asyncio.timeout(self._timeout):
                 yield

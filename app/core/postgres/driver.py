@@ -64,7 +64,7 @@ def fetch_from(engine: AsyncEngine) -> Fetch:
             proxied.invalidate(error)
             raise
         finally:
-            await _give_back(pool, proxied)
+            await _release(pool, proxied)
 
     return fetch
 
@@ -181,7 +181,7 @@ async def _connect(pool: Pool, watch: Watch) -> PoolProxiedConnection:
     return await greenlet_spawn(pool.connect)
 
 
-async def _give_back(pool: QueuePool, proxied: PoolProxiedConnection) -> None:
+async def _release(pool: QueuePool, proxied: PoolProxiedConnection) -> None:
     if pool.checkedin() < pool.size():
         proxied.close()
     else:

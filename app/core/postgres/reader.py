@@ -20,7 +20,7 @@ Statement = Select[*tuple[Any, ...]]
 class Fetch(Protocol):
     """Runs a statement on a connection of the driver, and returns its rows.
 
-    Raises DatabaseConnectionLost where the connection ends before the rows are there.
+    Raises DatabaseConnectionLost if the connection ends before the rows are there.
     """
 
     def __call__(
@@ -31,7 +31,7 @@ class Fetch(Protocol):
 class Reader:
     """Runs single SELECT statements.
 
-    Each takes a connection from the pool and gives it back with its rows, so that no connection
+    Each takes a connection from the pool and returns it with its rows, so that no connection
     waits while a password is hashed or another server is asked. It commits by itself, and does not
     see what a unit of work has yet to commit. After a lost connection, it runs once more.
 
@@ -46,7 +46,7 @@ class Reader:
     async def first(
         self, statement: Select[*Columns], **parameters: object
     ) -> tuple[*Columns] | None:
-        """Return the first row, or None where there is none."""
+        """Return the first row, or None if there is none."""
         rows = await self.all(statement, **parameters)
         return rows[0] if rows else None
 
@@ -57,14 +57,14 @@ class Reader:
         return [row(record) for record in await self.records(statement, parameters)]
 
     async def scalar(self, statement: Select[Value], **parameters: object) -> Value | None:
-        """Return the first column of the first row, or None where there is none."""
+        """Return the first column of the first row, or None if there is none."""
         row = await self.first(statement, **parameters)
         return None if row is None else row[0]
 
     async def one(
         self, model: type[Model], statement: Statement, **parameters: object
     ) -> Model | None:
-        """Return the first row as a model, or None where there is none."""
+        """Return the first row as a model, or None if there is none."""
         records = await self.records(statement, parameters)
         return model.model_validate(compiled(statement).mapping(records[0])) if records else None
 

@@ -31,7 +31,7 @@ def report_error(error: BaseException, tags: Tags, *, user_id: UUID | None = Non
 async def reporting_errors(settings: Settings) -> AsyncIterator[None]:
     """Report errors for as long as the block lasts, and send the last reports.
 
-    Raises ConfigurationError where the extra is not installed, and for an unusable DSN.
+    Raises ConfigurationError if the extra is not installed or the DSN is not usable.
     """
     global _reporter  # noqa: PLW0603  as logging: any module may report
     if settings.sentry_dsn is None:

@@ -26,7 +26,7 @@ PATIENCE = 5.0
 CONNECTIONS = 16
 """Scrapes at once. More are turned away."""
 
-LONGEST_HEAD = 8_192
+MAX_HEAD_SIZE = 8_192
 
 LIFETIME = 0.5
 """Seconds for which a text is served again, so that no scraper keeps the processor busy."""
@@ -49,7 +49,7 @@ def serving(registry: CollectorRegistry, listener: socket.socket) -> Iterator[No
 
 
 def listen(host: str, first: int, *, ports: int = PORTS) -> socket.socket | None:
-    """Listen on the first free port of these, None where there is none.
+    """Listen on the first free port of these. Return None if there is none.
 
     Each process of a service gets a port of its own, and its successor gets the same one.
     """
@@ -91,7 +91,7 @@ class MetricsServer:
             self._loop.call_soon_threadsafe(self._stopping.set)
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._accept, sock=self._listener, limit=LONGEST_HEAD)
+        server = await asyncio.start_server(self._accept, sock=self._listener, limit=MAX_HEAD_SIZE)
         await self._stopping.wait()
         server.close()
         if self._answering:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.core.telemetry.spans import NO_SPAN, Attributes, Span
 from app.core.telemetry.tracing import active_tracer
 
-LONGEST_TEXT = 2_000
+MAX_TEXT_LENGTH = 2_000
 LITERAL = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|(?<![\w$.])\d+(?:\.\d+)?", re.DOTALL)
 TARGET = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN|TABLE)\s+([\w.\"]+)", re.IGNORECASE)
 
@@ -84,7 +84,7 @@ def _statement(text: str) -> AbstractContextManager[Span]:
 @lru_cache(500)
 def describe_statement(statement: str) -> tuple[str, Attributes]:
     """Return the name and the attributes of a statement's span."""
-    text = LITERAL.sub("?", statement)[:LONGEST_TEXT]
+    text = LITERAL.sub("?", statement)[:MAX_TEXT_LENGTH]
     operation = text.split(maxsplit=1)[0].strip("();").upper() if text.strip() else "SQL"
     target = TARGET.search(text)
     table = target[1].strip('"') if target else ""

@@ -51,7 +51,7 @@ def current_ids() -> Ids | None:
 async def tracing(settings: Settings) -> AsyncIterator[None]:
     """Trace what this process does for as long as the block lasts, and export the last spans.
 
-    Raises ConfigurationError where the extra is not installed.
+    Raises ConfigurationError if the extra is not installed.
     """
     global _tracer  # noqa: PLW0603  as logging: any module may trace
     if not settings.traces:

@@ -130,7 +130,7 @@ class PostgresAddress:
         return f"{DRIVER}://{login}{place}/{quote(self.database or '', safe='')}{query}"
 
     def number(self, parameter: str) -> int | None:
-        """Return a parameter that is a number; None where it is missing."""
+        """Return a parameter as a number, or None if it is missing."""
         value = self.parameters.get(parameter)
         return None if value is None else int(value)
 

@@ -25,7 +25,7 @@ class SecondFactorMissing(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The user who acts, through a session or through one of their API keys.
+    """The acting user, through a session or through one of their API keys.
 
     `permissions` are those of the user's roles. With an API key, only its `scopes` count.
     """

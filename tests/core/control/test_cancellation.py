@@ -258,7 +258,7 @@ async def abort(resources: Resources, job_id: UUID) -> None:
         await job.abort(timeout=0)
 
 
-async def test_the_other_jobs_of_the_worker_go_on(resources: Resources) -> None:
+async def test_the_other_jobs_of_the_worker_continue(resources: Resources) -> None:
     may_end, running = asyncio.Event(), asyncio.Semaphore(0)
 
     async def paint(_: JobContext, __: Paint) -> None:

@@ -84,7 +84,7 @@ async def test_each_job_is_in_the_list_of_its_state_only(resources: Resources) -
     }
 
 
-async def test_a_list_goes_on_where_its_last_page_ended(resources: Resources) -> None:
+async def test_a_list_continues_where_its_last_page_ended(resources: Resources) -> None:
     waiting = [await enqueue(resources, job) for job in (Paint(), Write(), Paint(), Write())]
     async with resources.unit_of_work() as uow:
         scheduled = [uow.enqueue(Paint(), delay=timedelta(minutes=m)) for m in (3, 1, 2)]

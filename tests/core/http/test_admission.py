@@ -126,7 +126,7 @@ async def test_an_overload_is_logged_without_a_line_per_request(client: httpx2.A
 
 async def test_a_request_that_would_wait_for_long_is_rejected_at_once() -> None:
     limiter = ConcurrencyLimiter(1)
-    admission = Admission(limit=1_000, limiter=limiter, longest_wait=0.02)
+    admission = Admission(limit=1_000, limiter=limiter, max_wait=0.02)
     assert limiter.try_acquire()
     line = [asyncio.create_task(limiter.acquire()) for _ in range(60)]
 

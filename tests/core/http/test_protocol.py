@@ -140,7 +140,7 @@ async def test_a_client_that_was_rejected_and_asks_no_more_loses_its_connection(
         assert await everything(reader) == b""
 
 
-async def test_a_client_that_is_rejected_again_and_again_keeps_its_connection() -> None:
+async def test_a_client_that_is_rejected_repeatedly_keeps_its_connection() -> None:
     state = ServerState()
     async with connected(app_state=overloaded(), keep_alive=3600, state=state) as (reader, writer):
         for _ in range(2):

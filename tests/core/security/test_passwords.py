@@ -70,7 +70,7 @@ async def test_without_a_usable_hash_every_password_is_wrong(stored: str | None)
         assert not (await verify_password(password, stored)).valid
 
 
-async def test_the_event_loop_goes_on_while_passwords_are_hashed() -> None:
+async def test_the_event_loop_runs_while_passwords_are_hashed() -> None:
     hashing = asyncio.gather(*(Passwords().hash("correct horse") for _ in range(8)))
     turns = 0
     while not hashing.done():

@@ -120,7 +120,7 @@ async def test_each_try_of_a_job_belongs_to_the_trace_of_its_request(
     assert tries[0].attributes["error.type"] == "SMTPDataError"
 
 
-async def test_the_trace_goes_on_after_a_worker_was_killed(
+async def test_the_trace_continues_after_a_worker_was_killed(
     resources: Resources, collector: TraceCollector, mail_catcher: MailCatcher
 ) -> None:
     async with (

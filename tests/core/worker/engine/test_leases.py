@@ -150,7 +150,7 @@ async def test_a_finished_job_leaves_nothing_but_its_result(
     }
 
 
-async def test_more_outcomes_than_one_script_can_take_are_given_back_together(
+async def test_more_outcomes_than_one_script_can_take_are_reported_together(
     queues: QueuePools, redis: QueueRedis, ours: Leases
 ) -> None:
     count = 3 * MAX_BATCH

@@ -114,7 +114,7 @@ async def test_a_job_that_cancels_itself_is_not_tried_again_at_once() -> None:
     assert await team.outcome() == Outcome(CLAIM, "retry", FAULT_MS)
 
 
-async def test_jobs_that_do_not_end_in_time_are_given_back() -> None:
+async def test_jobs_that_do_not_end_in_time_are_released() -> None:
     team = Team(forever)
     team.jobs.start(CLAIM)
     await asyncio.sleep(0)
