@@ -1,4 +1,4 @@
-"""What others learn about this process: traces, metrics, and reports of errors.
+"""Traces, metrics, and error reports of this process.
 
-All are off until a setting says where they go. Until then, none of their libraries is loaded.
+Each is off until a setting names its destination. Until then, its library is not imported.
 """

@@ -1,4 +1,4 @@
-"""Where something is in the code: `app/workers/jobs.py:35`."""
+"""Finds functions and classes in the code, such as `app/workers/jobs.py:35`."""
 
 import inspect
 from collections.abc import Callable
@@ -16,7 +16,7 @@ def place_of(function: Callable[..., object]) -> str:
 
 
 def place_of_class(found: type) -> str:
-    """Return the file and the line of a class, an empty text where there is no source."""
+    """Return the file and the line of a class, or an empty text if there is no source."""
     try:
         _, line = inspect.findsource(found)
         return _place(inspect.getfile(found), line + 1)

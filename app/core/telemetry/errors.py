@@ -1,7 +1,7 @@
-"""Reports of errors that someone has to look at. Without `SENTRY_DSN`, there are none.
+"""Reports of errors that a developer has to investigate. Without `SENTRY_DSN`, there are none.
 
-A report says where the code failed and for which request or job. It has no value: no message of the
-exception, no variable, argument, body, header, cookie, or query. The log lines have more.
+A report says where the code failed and for which request or job. It contains no values: no message
+of the exception, no variable, argument, body, header, cookie, or query. The log lines have more.
 """
 
 from collections.abc import AsyncIterator
@@ -22,14 +22,14 @@ _reporter: Reporter | None = None
 
 
 def report_error(error: BaseException, tags: Tags, *, user_id: UUID | None = None) -> None:
-    """Report an error, if this process does. `tags` name a request or a job."""
+    """Report an error if SENTRY_DSN is set. `tags` name a request or a job."""
     if _reporter is not None:
         _reporter.report(error, tags, user_id)
 
 
 @asynccontextmanager
 async def reporting_errors(settings: Settings) -> AsyncIterator[None]:
-    """Report errors for as long as the block lasts, and send the last reports.
+    """Report errors during the block, and send the last reports at its end.
 
     Raises ConfigurationError if the extra is not installed or the DSN is not usable.
     """

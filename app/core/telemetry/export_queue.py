@@ -1,8 +1,8 @@
-"""Spans on their way to the collector. They wait in memory, bounded, and leave from a thread.
+"""Exports spans to the collector in a thread, from a bounded queue in memory.
 
-The SDK's own processor wakes up every few seconds, logs each span that it drops, and waits for half
-a minute at the end. This one sleeps while there is nothing to export, logs an outage once, and ends
-within a limit.
+The processor of the SDK wakes up every few seconds, logs each span that it drops, and waits for
+half a minute at the end. This one sleeps while there is nothing to export, logs an outage once, and
+ends within a limit.
 """
 
 import os
@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 CAPACITY = 2_048
-"""Spans that wait at most, which is about 4 MB. More are dropped."""
+"""The spans that may wait, about 4 MB. Further ones are dropped."""
 
 BATCH = 512
 
@@ -25,7 +25,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class ExportQueue(SpanProcessor):
-    """Exports the spans that end. A dead collector costs spans, never a request or a job."""
+    """Exports ended spans. If the collector fails, spans are lost, but no request or job fails."""
 
     def __init__(self, exporter: SpanExporter, *, capacity: int = CAPACITY) -> None:
         self.dropped = 0
@@ -35,9 +35,9 @@ class ExportQueue(SpanProcessor):
         self._prepare()
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Queue a span, in whatever thread it ends."""
+        """Queue a span. The SDK calls this in the thread in which the span ends."""
         if self._pid != os.getpid():
-            self._prepare()  # a fork has no threads, and its parent exports these spans
+            self._prepare()  # a fork has no threads, and its parent exports the queued spans
         if self._closing.is_set() or len(self._spans) >= self._capacity:
             self._drop(1)
             return
@@ -47,12 +47,12 @@ class ExportQueue(SpanProcessor):
             self._start()
 
     def close(self, timeout: float) -> None:
-        """Export the spans that wait, within a time in seconds."""
+        """Export the waiting spans, for at most `timeout` seconds."""
         self._closing.set()
         self._filled.set()
         if self._thread is not None:
             self._thread.join(timeout)
-        self._exporter.shutdown()  # ends a pause between two tries
+        self._exporter.shutdown()  # ends the pause before a retry
         if self._spans:
             self._drop(len(self._spans))
             self._spans.clear()
@@ -81,7 +81,7 @@ class ExportQueue(SpanProcessor):
     def _export(self, batch: list[ReadableSpan]) -> None:
         try:
             result = self._exporter.export(batch)
-        except Exception:  # noqa: BLE001  nothing that a collector does may end the thread
+        except Exception:  # noqa: BLE001  no failure may end the thread
             result = SpanExportResult.FAILURE
         if result is not SpanExportResult.SUCCESS:
             self._drop(len(batch))
@@ -90,7 +90,7 @@ class ExportQueue(SpanProcessor):
             log.info("traces.exported_again", dropped=self.dropped)
 
     def _drop(self, count: int) -> None:
-        """Count spans that no collector will see. Log the first ones of an outage."""
+        """Count lost spans. Log the first ones of an outage."""
         self.dropped += count
         if not self._failing:
             self._failing = True

@@ -1,8 +1,8 @@
-"""The spans of jobs, by OpenTelemetry's conventions for messaging.
+"""The spans of jobs, named by OpenTelemetry's conventions for messaging.
 
-`send email` covers the insert of a job's row, the commit, and the way to Redis. Its context is the
-one that the job carries, so every try is a child of it: `process email`. A job that is tried again,
-by this worker or after a crash by another one, stays in the trace of the request that wanted it.
+`send email` covers the insert of a job's row, the commit, and the command to Redis. The job carries
+the context of this span, so the span of every try is its child: `process email`. A retried job
+stays in the trace of the request that enqueued it, also after a crash of its worker.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,14 +14,14 @@ from app.core.telemetry.spans import Attributes, Span, Tracer, Value
 from app.core.telemetry.tracing import active_tracer
 
 SYSTEM = "arq"
-"""Redis with arq's layout has no name in the conventions."""
+"""The conventions have no name for arq's layout of Redis."""
 
 MAX_RELAYED = 100
-"""Spans of one batch that the outbox relay has sent."""
+"""The maximum number of spans for one batch of the outbox relay."""
 
 
 class Message(Protocol):
-    """A job on its way."""
+    """The message of a job."""
 
     @property
     def id(self) -> object: ...
@@ -44,12 +44,12 @@ class Sending:
         return bool(self._spans)
 
     def traceparent_of(self, queue: str) -> str | None:
-        """Return what a new job of a queue carries."""
+        """Return the `traceparent` of a new job of a queue."""
         span = self._spans.get(queue)
         return span.traceparent if span else None
 
     def fail(self, error: BaseException) -> None:
-        """Mark the spans: the jobs have not been sent."""
+        """Mark the spans as failed, because the jobs have not been sent."""
         for span in self._spans.values():
             span.fail(type(error).__name__)
 
@@ -58,7 +58,7 @@ _UNTRACED = nullcontext(Sending(MappingProxyType({})))
 
 
 def sending(messages: Iterable[Message] | None) -> AbstractContextManager[Sending]:
-    """Open the spans of new jobs until they have been sent. Without jobs, there are none."""
+    """Open the spans of new jobs until they have been sent. Without jobs, there are no spans."""
     tracer = active_tracer()
     if tracer is None or messages is None:
         return _UNTRACED
@@ -115,7 +115,7 @@ def resending(messages: Sequence[Message]) -> Iterator[None]:
 def processing(
     tracer: Tracer, message: Message, *, attempt: int, crashes: int
 ) -> AbstractContextManager[Span]:
-    """Open the span of one try of a job. It begins a trace if the job carries none."""
+    """Open the span of one try of a job. It starts a trace if the job carries none."""
     attributes: Attributes = {
         **_operation("process", message.queue),
         "messaging.message.id": str(message.id),

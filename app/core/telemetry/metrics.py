@@ -1,6 +1,6 @@
-"""The metrics of a process. Prometheus reads them from a port of their own.
+"""The metrics of a process. Prometheus reads them from a separate port.
 
-Without METRICS_PORT nothing is measured, and the library of Prometheus is not even imported.
+Without METRICS_PORT, there are no metrics, and the library of Prometheus is not imported.
 """
 
 from app.core.config import Settings
@@ -8,9 +8,9 @@ from app.core.telemetry.metrics_interface import Metrics
 
 
 def open_metrics(settings: Settings, role: str) -> Metrics | None:
-    """Return what measures this process, None while METRICS_PORT is not set.
+    """Return the metrics of this process, or None if METRICS_PORT is not set.
 
-    `role` is what the process is: "api", or "worker".
+    `role` is "api" or "worker".
     """
     if settings.metrics_port is None:
         return None

@@ -1,7 +1,7 @@
-"""Histograms and counters that one thread writes and any thread reads.
+"""Histograms that one thread writes and any thread reads.
 
-Those of the library take a lock for each value, and look through the buckets one by one: for each
-job, that would cost more than everything else that is measured about it.
+The histograms of the library take a lock for each value and search the buckets one by one. Per job,
+this would cost more than all other metrics together.
 """
 
 from bisect import bisect_left
@@ -36,7 +36,7 @@ class Series:
 
 
 class Histogram(Collector):
-    """A histogram. Each combination of labels appears with its first value."""
+    """A histogram. A combination of labels is exported after its first value."""
 
     def __init__(
         self, name: str, documentation: str, labels: Sequence[str], *, bounds: Sequence[float]

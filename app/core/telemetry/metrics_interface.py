@@ -1,4 +1,4 @@
-"""What measures a process, and what it is given, without the library of Prometheus."""
+"""The interface of the metrics, which does not import the library of Prometheus."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -7,18 +7,18 @@ from typing import Protocol
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 ObserveRequest = Callable[[str, str | None, int | None, float], None]
-"""Takes the method, the route, the status, and the seconds of a request that has ended."""
+"""Observes a request that has ended: its method, route, status, and seconds."""
 
 
 class Overload(Protocol):
-    """What admission control knows."""
+    """The figures of admission control."""
 
     in_flight: int
     rejections: int
 
 
 class Try(Protocol):
-    """How a try of a job ended."""
+    """A try of a job that has ended."""
 
     @property
     def name(self) -> str: ...
@@ -33,13 +33,13 @@ class Try(Protocol):
 
 
 class Metrics(Protocol):
-    """What one process measures about itself."""
+    """The metrics of one process."""
 
     def of_requests(self, overload: Overload) -> ObserveRequest:
-        """Measure requests, each of which is to be reported to the result."""
+        """Add the metrics of requests. Return the function to call after each request."""
 
     def of_jobs(self, queue: str, names: Sequence[str]) -> Callable[[Try], None]:
-        """Measure the jobs of a queue, each try of which is to be reported to the result."""
+        """Add the metrics of a queue's jobs. Return the function to call after each try."""
 
     def serving(self, engine: AsyncEngine) -> AbstractAsyncContextManager[None]:
-        """Serve the metrics, and those of the event loop and the pool of the database."""
+        """Serve all metrics, including those of the event loop and of the connection pool."""

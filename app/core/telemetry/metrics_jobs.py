@@ -1,4 +1,4 @@
-"""What a worker measures about its jobs."""
+"""The metrics of a worker's jobs."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ PICKUPS = (0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 3600.0)
 OUTCOMES = ("succeeded", "retried", "failed", "cancelled", "interrupted")
 
 UNKNOWN = "unknown"
-"""The name of a job that is not in the code: what Redis contains must not become a label."""
+"""The label of a job that is not in the code, because arbitrary names must not become labels."""
 
 
 class JobMetrics(Collector):
@@ -25,7 +25,7 @@ class JobMetrics(Collector):
     def __init__(self, queue: str, names: Sequence[str]) -> None:
         self._queue = queue
         self._names = frozenset(names)
-        # All of them from the start: Prometheus does not see that a counter was 0 before it exists.
+        # All series exist from the start: Prometheus misses the first increase of a new one.
         known = [*names, UNKNOWN]
         self._tries = Counter({(name, each): 0 for name in known for each in OUTCOMES})
         self._leases_lost = 0

@@ -1,4 +1,4 @@
-"""What every process measures: its event loop, and its connections to the database."""
+"""The metrics of every process: its event loop, and its connections to the database."""
 
 import asyncio
 import time
@@ -12,14 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 
 TICK = 0.25
-"""Seconds between two looks at the clock by the event loop."""
+"""Seconds between two measurements of the event loop."""
 
 WINDOW = 30.0
-"""Seconds that a lag is shown: Prometheus asks twice in this time, at its usual intervals."""
+"""Seconds for which a lag is exported. Prometheus usually scrapes twice in this time."""
 
 
 class LoopLag(Collector):
-    """How late the event loop was. It is read from another thread, while the loop stands still."""
+    """How late the event loop was. Another thread reads it, also while the loop is blocked."""
 
     def __init__(self) -> None:
         self._lags: deque[tuple[float, float]] = deque(maxlen=round(WINDOW / TICK))

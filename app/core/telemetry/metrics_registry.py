@@ -1,4 +1,4 @@
-"""Everything that one process measures, and where it is read."""
+"""Registers the metrics of a process, and serves them."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
@@ -16,7 +16,7 @@ from app.core.telemetry.metrics_server import listen, serving
 
 
 class ProcessMetrics:
-    """Implements `Metrics` with a registry of its own, not with the library's global one."""
+    """Implements `Metrics` with its own registry instead of the global one of the library."""
 
     def __init__(self, settings: Settings, role: str) -> None:
         self._settings = settings

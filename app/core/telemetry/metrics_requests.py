@@ -1,4 +1,4 @@
-"""What is measured about requests. A label never contains what a client chose."""
+"""The metrics of requests. A label never contains a value that a client chooses."""
 
 from collections.abc import Iterator
 
@@ -15,14 +15,14 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 OTHER_METHOD = "other"
 
 UNMATCHED = "unmatched"
-"""The route of a request that no route matched, whatever its path was."""
+"""The label of a request that matches no route."""
 
 UNANSWERED = "none"
-"""The status of a request whose client left before the response began."""
+"""The label of a request whose client disconnected before the response started."""
 
 
 class RequestMetrics(Collector):
-    """Requests by method, route, and status, and what admission control knows."""
+    """Requests by method, route, and status, and the figures of admission control."""
 
     def __init__(self, overload: Overload) -> None:
         self._overload = overload

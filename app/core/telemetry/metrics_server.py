@@ -1,7 +1,7 @@
-"""Serves metrics on a port of their own, from a thread of its own.
+"""Serves metrics on a separate port, in a separate thread.
 
-It answers while the event loop of the process stands still, which is when the figures matter most.
-A scraper that is slow, or that asks too often, costs the service nothing.
+It responds while the event loop of the process is blocked, when the figures matter most. A scraper
+that is slow or asks too often does not slow down the service.
 """
 
 import asyncio
@@ -18,26 +18,26 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 log = structlog.stdlib.get_logger(__name__)
 
 PORTS = 64
-"""How many ports are tried, from METRICS_PORT on."""
+"""The number of ports to try, from METRICS_PORT on."""
 
-PATIENCE = 5.0
+TIMEOUT = 5.0
 """Seconds that one scrape may take."""
 
-CONNECTIONS = 16
-"""Scrapes at once. More are turned away."""
+MAX_CONNECTIONS = 16
+"""The number of simultaneous scrapes. Further connections are closed."""
 
 MAX_HEAD_SIZE = 8_192
 
-LIFETIME = 0.5
-"""Seconds for which a text is served again, so that no scraper keeps the processor busy."""
+CACHED = 0.5
+"""Seconds for which a response is cached, so that frequent scrapes cost little processor time."""
 
-CLOSING = 1.0
-"""Seconds that the scrapes under way have when the process ends."""
+CLOSE_TIMEOUT = 1.0
+"""Seconds for which the end of the process waits for active scrapes."""
 
 
 @contextmanager
 def serving(registry: CollectorRegistry, listener: socket.socket) -> Iterator[None]:
-    """Serve metrics for as long as the block lasts."""
+    """Serve metrics during the block."""
     server = MetricsServer(listener, lambda: generate_latest(registry))
     thread = threading.Thread(target=server.run, name="metrics", daemon=True)
     thread.start()
@@ -45,13 +45,13 @@ def serving(registry: CollectorRegistry, listener: socket.socket) -> Iterator[No
         yield
     finally:
         server.stop()
-        thread.join(2 * CLOSING)
+        thread.join(2 * CLOSE_TIMEOUT)
 
 
 def listen(host: str, first: int, *, ports: int = PORTS) -> socket.socket | None:
-    """Listen on the first free port of these. Return None if there is none.
+    """Listen on the first free port from `first` on. Return None if none of `ports` is free.
 
-    Each process of a service gets a port of its own, and its successor gets the same one.
+    Each process gets its own port, and the process that replaces it gets the same one.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for port in range(first, min(first + ports, 65_536)):
@@ -76,18 +76,18 @@ class MetricsServer:
         self._stopping = asyncio.Event()
         self._answering: set[asyncio.Task[None]] = set()
         self._response = b""
-        self._generated_at = -LIFETIME
+        self._generated_at = -CACHED
 
     def run(self) -> None:
-        """Serve until `stop` is called. Runs in a thread of its own."""
+        """Serve until `stop` is called. Call this in a separate thread."""
         try:
             self._loop.run_until_complete(self._serve())
         finally:
             self._loop.close()
 
     def stop(self) -> None:
-        """End the server. Called from any thread."""
-        with suppress(RuntimeError):  # its loop is closed already
+        """Stop the server, from any thread."""
+        with suppress(RuntimeError):  # the loop is already closed
             self._loop.call_soon_threadsafe(self._stopping.set)
 
     async def _serve(self) -> None:
@@ -95,7 +95,7 @@ class MetricsServer:
         await self._stopping.wait()
         server.close()
         if self._answering:
-            _, late = await asyncio.wait(self._answering, timeout=CLOSING)
+            _, late = await asyncio.wait(self._answering, timeout=CLOSE_TIMEOUT)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -104,12 +104,12 @@ class MetricsServer:
         task = asyncio.current_task()
         assert task is not None
         try:
-            if len(self._answering) < CONNECTIONS:
+            if len(self._answering) < MAX_CONNECTIONS:
                 self._answering.add(task)
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(TIMEOUT):
                     await self._answer(reader, writer)
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # a scraper that left, or was too slow
+            pass  # the scraper disconnected, or was too slow
         finally:
             self._answering.discard(task)
             writer.transport.abort()
@@ -125,10 +125,10 @@ class MetricsServer:
         writer.write(response)
         await writer.drain()
         writer.write_eof()
-        await reader.read(1)  # what is sent must not be lost in the abort of the connection
+        await reader.read(1)  # the scraper closes: an abort before that could discard the response
 
     def _latest(self) -> bytes:
-        if time.monotonic() - self._generated_at > LIFETIME:
+        if time.monotonic() - self._generated_at > CACHED:
             self._response = self._new_response()
             self._generated_at = time.monotonic()
         return self._response

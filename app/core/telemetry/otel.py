@@ -1,4 +1,4 @@
-"""The spans of OpenTelemetry behind the few calls that this service uses."""
+"""Implements the spans and the tracer of this service with OpenTelemetry."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +18,12 @@ KINDS = {
     "consumer": SpanKind.CONSUMER,
 }
 
-NOWHERE = Context()
-"""Outside of every span."""
+NO_PARENT = Context()
+"""The context outside of every span."""
 
 
 class OtelSpan:
-    """A span. Its exceptions are named by their class: a message may quote what was private."""
+    """A span. It shows the class of an exception, but not the message, which may contain values."""
 
     __slots__ = ("_span",)
 
@@ -49,7 +49,7 @@ class OtelSpan:
         self._span.set_attributes(attributes)
 
     def fail(self, error_type: str) -> None:
-        """Mark the work as failed, by the first reason: a crash is more than its status 500."""
+        """Mark the span as failed. The first reason counts: a crash precedes its status 500."""
         if isinstance(self._span, ReadableSpan) and not self._span.status.is_unset:
             return
         self._span.set_attribute("error.type", error_type)
@@ -60,7 +60,7 @@ class OtelSpan:
 
 
 class OtelTracer:
-    """Begins spans of one provider."""
+    """Starts spans of one provider."""
 
     def __init__(self, tracer: trace.Tracer) -> None:
         self._tracer = tracer
@@ -74,7 +74,7 @@ class OtelTracer:
     def entry(
         self, name: str, kind: Kind, attributes: Attributes, *, traceparent: str | None
     ) -> Iterator[Span]:
-        parent = context_of(traceparent) or NOWHERE
+        parent = context_of(traceparent) or NO_PARENT
         with self._current(self._start(name, kind, attributes, parent, None)) as span:
             yield span
 
@@ -124,11 +124,11 @@ class OtelTracer:
 
 
 def context_of(traceparent: str | None) -> Context | None:
-    """Return the context below a span of another process; None without one that can be read."""
+    """Return the context of a span in another process, or None if `traceparent` is invalid."""
     found = TRACEPARENT.fullmatch(traceparent) if traceparent else None
     if found is None:
         return None
     trace_id, span_id, flags = (int(digits, 16) for digits in found.groups())
     sampled = TraceFlags(flags & TraceFlags.SAMPLED)
     parent = SpanContext(trace_id, span_id, is_remote=True, trace_flags=sampled)
-    return trace.set_span_in_context(NonRecordingSpan(parent), NOWHERE)
+    return trace.set_span_in_context(NonRecordingSpan(parent), NO_PARENT)

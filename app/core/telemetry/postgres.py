@@ -1,4 +1,4 @@
-"""Spans of statements. They show the text without any value."""
+"""Spans of statements. They show the text without values."""
 
 import re
 import time
@@ -19,13 +19,13 @@ LITERAL = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|(?<![\w$.])\d+(?:\.\d+)
 TARGET = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN|TABLE)\s+([\w.\"]+)", re.IGNORECASE)
 
 BEGAN = "app.statement_began"
-"""In what SQLAlchemy remembers of a connection: one statement at a time."""
+"""The key in `Connection.info`. A connection runs one statement at a time."""
 
 _UNTRACED = nullcontext(NO_SPAN)
 
 
 class TracedConnection(asyncpg.Connection):
-    """A connection whose direct calls are traced: those of the reader, BEGIN, and COMMIT."""
+    """A connection that traces direct calls: statements of the reader, BEGIN, and COMMIT."""
 
     async def execute(self, query: str, *args: object, **options: Any) -> str:  # noqa: ANN401
         with _statement(query):
@@ -41,10 +41,10 @@ class TracedConnection(asyncpg.Connection):
 
 
 def trace_statements(engine: AsyncEngine) -> None:
-    """Trace what SQLAlchemy runs: it prepares statements, which passes the driver's calls by.
+    """Trace the statements of SQLAlchemy, which prepares them and does not call `fetch`.
 
-    Only a statement inside a recorded span gets one. What a process does on its own, such as a look
-    at the outbox, belongs to no trace.
+    Only a statement inside a recorded span gets a span. Statements outside of requests and jobs,
+    such as those of the outbox relay, belong to no trace.
     """
 
     @event.listens_for(engine.sync_engine, "before_cursor_execute")

@@ -1,4 +1,4 @@
-"""OpenTelemetry's SDK as this service sets it up. Only a process that traces imports this."""
+"""Sets up the SDK of OpenTelemetry. Only a process that traces imports this module."""
 
 import asyncio
 import logging
@@ -18,17 +18,17 @@ from app.core.telemetry.otel import OtelTracer
 from app.core.telemetry.spans import Tracer
 
 FLUSH_TIMEOUT = 2.0
-"""Seconds that the end of a process waits for a collector."""
+"""Seconds for which the end of a process waits for the collector."""
 
 
 @asynccontextmanager
 async def exporting(settings: Settings) -> AsyncIterator[Tracer]:
-    """Open a tracer whose spans go to the collector; export the last ones at the end."""
+    """Open a tracer that exports its spans to the collector. Export the last ones at the end."""
     queue = ExportQueue(_exporter(settings))
     provider = TracerProvider(
         sampler=ParentBasedTraceIdRatio(settings.otel_traces_sampler_arg),
         resource=_resource(settings),
-        shutdown_on_exit=False,  # it would wait for a dead collector
+        shutdown_on_exit=False,  # it would wait without a limit for a collector that is down
     )
     provider.add_span_processor(queue)
     try:
@@ -38,7 +38,7 @@ async def exporting(settings: Settings) -> AsyncIterator[Tracer]:
 
 
 def _exporter(settings: Settings) -> OTLPSpanExporter:
-    # The queue logs an outage once. The exporter would log every batch.
+    # The queue logs an outage once. The exporter would log each batch.
     logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
     endpoint, headers = settings.otel_exporter_otlp_endpoint, settings.otel_exporter_otlp_headers
     return OTLPSpanExporter(
@@ -48,13 +48,13 @@ def _exporter(settings: Settings) -> OTLPSpanExporter:
 
 
 def _parse_headers(text: str) -> dict[str, str]:
-    """Read `name=value,name=value`, whose values are quoted as in a URL."""
+    """Parse `name=value,name=value`, whose values are URL-encoded."""
     pairs = (pair.partition("=") for pair in text.split(",") if "=" in pair)
     return {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}
 
 
 def _resource(settings: Settings) -> Resource:
-    """Describe this service; `OTEL_RESOURCE_ATTRIBUTES` may add to it."""
+    """Return the attributes of this service. `OTEL_RESOURCE_ATTRIBUTES` may add others."""
     return Resource.create(
         {
             "service.name": settings.otel_service_name,

@@ -1,4 +1,4 @@
-"""What sends reports of errors, without the SDK that does it."""
+"""The interface of error reports, which does not import the SDK."""
 
 from collections.abc import Mapping
 from typing import Protocol

@@ -1,6 +1,6 @@
-"""Sentry's SDK without its integrations, which patch what they find and send what they see.
+"""Reports errors with Sentry's SDK, without its integrations, which would send private values.
 
-Only a process that reports errors imports this.
+Only a process that reports errors imports this module.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from app.core.telemetry.reporter import Reporter, Tags
 from app.core.telemetry.tracing import current_ids
 
 FLUSH_TIMEOUT = 2.0
-"""Seconds that the end of a process waits for Sentry."""
+"""Seconds for which the end of a process waits for Sentry."""
 
 WINDOW = 60.0
 PER_ERROR, PER_PROCESS = 5, 30
-"""Reports in one window: an outage must neither cost a month's quota nor hide another error."""
+"""Reports per window. An outage must not use up the quota of a month or hide another error."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -55,7 +55,9 @@ def _client(settings: Settings) -> Client:
             auto_session_tracking=False,
         )
     except BadDsn:
-        raise ConfigurationError("SENTRY_DSN is no DSN. Copy it from Sentry's settings") from None
+        raise ConfigurationError(
+            "SENTRY_DSN is not a DSN. Copy it from the settings of the project in Sentry"
+        ) from None
 
 
 class SentryReporter:
@@ -69,12 +71,12 @@ class SentryReporter:
         self.dropped = 0
 
     def report(self, error: BaseException, tags: Tags, user_id: UUID | None) -> None:
-        """Send a report, unless there have been many."""
-        if not self._may_send(_place_of(error)):
+        """Send a report, unless the limit of the window is reached."""
+        if not self._may_send(_fingerprint(error)):
             return
         event, _ = event_from_exception(error, client_options=self._client.options)
         for exception in event["exception"]["values"]:
-            exception["value"] = ""  # it may quote an address, an argument, or a row
+            exception["value"] = ""  # it may contain an address, an argument, or a row
         event["tags"] = {name: str(value) for name, value in tags.items() if value is not None}
         if user_id is not None:
             event["user"] = {"id": str(user_id)}
@@ -82,13 +84,13 @@ class SentryReporter:
             event["contexts"] = {"trace": {"trace_id": ids.trace_id, "span_id": ids.span_id}}
         self._client.capture_event(event, scope=Scope())
 
-    def _may_send(self, place: str) -> bool:
+    def _may_send(self, fingerprint: str) -> bool:
         if (now := time.monotonic()) >= self._window_ends:
             self._window_ends = now + WINDOW
             self._sent.clear()
             self._quiet = False
-        if self._sent[place] < PER_ERROR and self._sent.total() < PER_PROCESS:
-            self._sent[place] += 1
+        if self._sent[fingerprint] < PER_ERROR and self._sent.total() < PER_PROCESS:
+            self._sent[fingerprint] += 1
             return True
         self.dropped += 1
         if not self._quiet:
@@ -97,8 +99,8 @@ class SentryReporter:
         return False
 
 
-def _place_of(error: BaseException) -> str:
-    """Return what makes two errors the same: their class, and where it was raised."""
+def _fingerprint(error: BaseException) -> str:
+    """Return the class of an error and the function that raised it, which identify equal errors."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next

@@ -1,4 +1,4 @@
-"""What a span and a tracer can do, without the SDK that does it."""
+"""The interfaces of a span and a tracer, which do not import the SDK."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -17,35 +17,35 @@ class Ids(NamedTuple):
 
 
 class Span(Protocol):
-    """A piece of work in a trace. A trace that is not recorded consists of ids only."""
+    """A span of a trace. If the trace is not recorded, the span has only ids."""
 
     @property
     def is_recording(self) -> bool: ...
 
     @property
     def traceparent(self) -> str | None:
-        """The ids and the decision about sampling, as W3C's header has them."""
+        """The ids and the sampling decision in the form of the W3C header."""
 
     def rename(self, name: str) -> None: ...
 
     def set(self, attributes: Attributes) -> None: ...
 
     def fail(self, error_type: str) -> None:
-        """Mark the work as failed. The type is a class or a code, never a message."""
+        """Mark the span as failed. `error_type` is a class or a code, never a message."""
 
     def end(self) -> None: ...
 
 
 class Tracer(Protocol):
-    """Begins spans. `traceparent` is that of a span in another process, or of an earlier one."""
+    """Starts spans. `traceparent` names a span in another process, or an earlier one."""
 
     def span(self, name: str, kind: Kind, attributes: Attributes) -> AbstractContextManager[Span]:
-        """Open a span inside the current one. Without one, it begins a trace."""
+        """Open a span inside the current one. Without a current one, start a trace."""
 
     def entry(
         self, name: str, kind: Kind, attributes: Attributes, *, traceparent: str | None
     ) -> AbstractContextManager[Span]:
-        """Open the first span of this process in a trace, or the first one of a trace."""
+        """Open the first span of this process in a trace. Without `traceparent`, start a trace."""
 
     def begin(
         self,
@@ -56,10 +56,10 @@ class Tracer(Protocol):
         traceparent: str | None = None,
         started_ns: int | None = None,
     ) -> Span:
-        """Return a span that has begun and is not the current one. The caller ends it."""
+        """Start a span without making it the current one. The caller ends it."""
 
     def current(self) -> Span:
-        """Return the span around the running code, which records nothing where there is none."""
+        """Return the current span. Outside of every span, it records nothing."""
 
     def ids(self) -> Ids | None:
         """Return the ids of the current span."""
@@ -79,4 +79,4 @@ class _NoSpan:
 
 
 NO_SPAN: Span = _NoSpan()
-"""Outside of every span, and everywhere while tracing is off."""
+"""The current span while tracing is off."""

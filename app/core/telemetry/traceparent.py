@@ -1,4 +1,4 @@
-"""How a trace is named between processes: W3C's `traceparent`, in its only version."""
+"""Parses `traceparent`, the W3C header that names a trace between processes."""
 
 import re
 
@@ -9,16 +9,16 @@ TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def readable(value: object) -> str | None:
-    """Return a value that names a trace; None for anything else, which may be foreign or long."""
+    """Return a value if it is a `traceparent`, and otherwise None."""
     return value if isinstance(value, str) and TRACEPARENT.fullmatch(value) else None
 
 
 def readable_trace_id(value: object) -> str | None:
-    """Return the id of a trace; None for anything else."""
+    """Return a value if it is the id of a trace, and otherwise None."""
     return value if isinstance(value, str) and TRACE_ID.fullmatch(value) else None
 
 
 def recorded_trace_id(traceparent: str | None) -> str | None:
-    """Return the id of a trace that a collector has, None for one that is not recorded."""
+    """Return the id of a trace, or None if the trace is not recorded."""
     found = TRACEPARENT.fullmatch(traceparent) if traceparent else None
     return found[1] if found and int(found[3], 16) & 1 else None

@@ -1,6 +1,6 @@
 """Spans of the work of this process. Without `OTEL_EXPORTER_OTLP_ENDPOINT`, there are none.
 
-A span has a name, a kind, and attributes that are listed where it begins. None of them is a value:
+A span has a name, a kind, and attributes, which are listed where it starts. They contain no values:
 no argument, address, path, query, header, or message of an exception.
 """
 
@@ -24,7 +24,7 @@ _tracer: Tracer | None = None
 
 
 def active_tracer() -> Tracer | None:
-    """Return the tracer of this process, None while tracing is off."""
+    """Return the tracer of this process, or None while tracing is off."""
     return _tracer
 
 
@@ -38,18 +38,18 @@ def span(
 
 
 def current_span() -> Span:
-    """Return the span around the running code, which records nothing where there is none."""
+    """Return the current span. Outside of every span, it records nothing."""
     return NO_SPAN if _tracer is None else _tracer.current()
 
 
 def current_ids() -> Ids | None:
-    """Return the ids of the trace and the span around the running code."""
+    """Return the ids of the current trace and span, or None outside of every span."""
     return None if _tracer is None else _tracer.ids()
 
 
 @asynccontextmanager
 async def tracing(settings: Settings) -> AsyncIterator[None]:
-    """Trace what this process does for as long as the block lasts, and export the last spans.
+    """Trace during the block, and export the last spans at its end.
 
     Raises ConfigurationError if the extra is not installed.
     """

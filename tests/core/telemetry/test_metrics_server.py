@@ -86,7 +86,7 @@ async def test_a_process_without_an_address_for_its_metrics_runs_without_them(
 
 async def test_prometheus_is_served_although_other_scrapers_say_nothing(port: int) -> None:
     with ExitStack() as stack:
-        for _ in range(metrics_server.CONNECTIONS - 1):
+        for _ in range(metrics_server.MAX_CONNECTIONS - 1):
             stack.enter_context(closing(socket.create_connection(("127.0.0.1", port))))
 
         assert (await scrape(port)).value("example") == 7
@@ -94,7 +94,7 @@ async def test_prometheus_is_served_although_other_scrapers_say_nothing(port: in
 
 async def test_a_scraper_beyond_the_limit_is_turned_away(port: int) -> None:
     with ExitStack() as stack:
-        for _ in range(metrics_server.CONNECTIONS):
+        for _ in range(metrics_server.MAX_CONNECTIONS):
             stack.enter_context(closing(socket.create_connection(("127.0.0.1", port))))
 
         with pytest.raises((OSError, IndexError)):  # the connection closes without an answer
@@ -132,7 +132,7 @@ async def test_a_busy_scraper_gets_the_same_text_again(
     for _ in range(30):
         await scrape(port)
 
-    texts = (time.monotonic() - began) / metrics_server.LIFETIME + 1
+    texts = (time.monotonic() - began) / metrics_server.CACHED + 1
     assert counting.asked - asked_at_first <= texts
 
 
@@ -163,15 +163,15 @@ async def test_the_metrics_show_a_blocked_event_loop_while_it_is_blocked(
     registry.register(lag)
     ask = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port)) as scraper:
-        time.sleep(2 * metrics_server.LIFETIME)  # noqa: ASYNC251  blocks the loop on purpose
+        time.sleep(2 * metrics_server.CACHED)  # noqa: ASYNC251  blocks the loop on purpose
         scraper.sendall(ask)
         answer = b"".join(iter(lambda: scraper.recv(65_536), b""))  # the loop is still blocked
     while_it_stood = parse(answer.partition(b"\r\n\r\n")[2].decode())
     later = await scrape_until(port, lambda each: each.value("event_loop_lag_seconds") != 0)
     lag.close()
 
-    assert (while_it_stood.value("event_loop_lag_seconds") or 0) > metrics_server.LIFETIME
-    assert (later.value("event_loop_lag_seconds") or 0) > metrics_server.LIFETIME
+    assert (while_it_stood.value("event_loop_lag_seconds") or 0) > metrics_server.CACHED
+    assert (later.value("event_loop_lag_seconds") or 0) > metrics_server.CACHED
 
 
 async def test_a_scrape_under_way_ends_before_the_process_does(
