@@ -49,7 +49,7 @@ async def test_a_server_that_is_silent_is_given_up(settings: Settings) -> None:
 async def test_a_wrong_password_is_named_but_not_shown(settings: Settings) -> None:
     failure = await failure_of_ping(at(settings, password="wr0ng"))
 
-    assert "refuses the login" in failure.cause
+    assert "rejects the login" in failure.cause
     assert "wr0ng" not in failure.cause
 
 

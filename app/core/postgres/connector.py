@@ -1,4 +1,4 @@
-"""Opening connections to PostgreSQL."""
+"""Opens connections to PostgreSQL."""
 
 import asyncio
 import socket
@@ -14,7 +14,7 @@ from app.core.urls.postgres import PostgresAddress
 APPLICATION_NAME = "fastapi-boilerplate"
 
 DRIVER_URL = "postgresql+asyncpg://"
-"""For SQLAlchemy. The connector knows where the server is."""
+"""The URL for SQLAlchemy. It has no address, because the connector opens the connections."""
 
 SOCKET_OPTIONS = {
     "keepalives": ("SOL_SOCKET", "SO_KEEPALIVE", 1),
@@ -23,10 +23,10 @@ SOCKET_OPTIONS = {
     "keepalives_count": ("IPPROTO_TCP", "TCP_KEEPCNT", 3),
     "tcp_user_timeout": ("IPPROTO_TCP", "TCP_USER_TIMEOUT", 10_000),
 }
-"""What libpq's parameters set, and to what without them.
+"""The socket option that each parameter of libpq sets, and its default here.
 
-Routers forget connections that rest for some minutes; the probes keep them in mind. A server that
-is gone is noticed after a minute of rest, or 10 s after something was sent to it.
+Routers forget connections that are idle for some minutes, so probes keep them alive. A lost server
+is noticed within a minute on an idle connection, and 10 s after data was sent to it.
 """
 
 POOLER_SYMPTOMS = (
@@ -34,14 +34,14 @@ POOLER_SYMPTOMS = (
     asyncpg.DuplicatePreparedStatementError,
     asyncpg.InvalidSQLStatementNameError,
 )
-POOLER_CURE = "If a pooler such as PgBouncer stands there, set DATABASE_POOLER=transaction"
+POOLER_CURE = "If this is a pooler such as PgBouncer, set DATABASE_POOLER=transaction"
 
 
 class Connector:
-    """Opens connections as DATABASE_URL and the settings say, which `server_settings` add to.
+    """Opens connections with the parameters of DATABASE_URL, the settings, and `server_settings`.
 
-    Behind a pooler, a connection to the server lasts for one transaction: a parameter of the
-    startup packet or a prepared statement would reach other clients' transactions.
+    Behind a pooler, a connection to the server lasts for one transaction. A parameter of the
+    startup packet or a prepared statement would affect transactions of other clients.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Connector:
         self._server_settings = self._own_server_settings() | (server_settings or {})
 
     async def __call__(self, **_: object) -> asyncpg.Connection:
-        """Connect. Raises DatabaseUnavailable, which names the server and the cure."""
+        """Connect. Raises DatabaseUnavailable, which names the server and the fix."""
         address, settings = self._address, self._settings
         try:
             connection = await asyncpg.connect(
@@ -80,12 +80,15 @@ class Connector:
             raise DatabaseMissing(address.database or "", str(address)) from None
         except asyncpg.TargetServerAttributeNotMatched as error:
             raise DatabaseReadOnly(
-                f"no server at {address} is of the wanted kind ({error})"
+                f"no server at {address} matches target_session_attrs ({error})"
             ) from error
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise DatabaseUnavailable(f"PostgreSQL at {address} {_explain(error)}") from error
-        except asyncpg.InternalClientError as error:
-            raise DatabaseUnavailable(f"PostgreSQL at {address} {_explain(error)}") from error
+        except (
+            OSError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ) as error:
+            raise DatabaseUnavailable(f"PostgreSQL at {address} {_describe(error)}") from error
         self._keep_alive(connection)
         return connection
 
@@ -99,42 +102,40 @@ class Connector:
         return named | options
 
     def _tls(self) -> ssl.SSLContext | None:
-        """Trust what this machine trusts; every other choice is the driver's to read."""
+        """Return the context for `sslrootcert=system`. The driver handles every other value."""
         if self._address.parameters.get("sslrootcert") == "system":
             return ssl.create_default_context()
         return None
 
     def _keep_alive(self, connection: asyncpg.Connection) -> None:
-        # asyncpg shows it nowhere; tests/core/postgres/test_connector.py tells when that changes.
+        # asyncpg does not expose it. tests/core/postgres/test_connector.py fails if this changes.
         transport: asyncio.Transport = connection._transport  # type: ignore[attr-defined]  # noqa: SLF001
         link: socket.socket | None = transport.get_extra_info("socket")
         if link is None or link.family == socket.AF_UNIX:
             return
-        for parameter, (level, option, usual) in SOCKET_OPTIONS.items():
-            if hasattr(socket, option):  # macOS and Windows have some of them
-                value = self._address.number(parameter)
-                chosen = usual if value is None else value
-                link.setsockopt(getattr(socket, level), getattr(socket, option), chosen)
+        for parameter, (level, option, default) in SOCKET_OPTIONS.items():
+            if hasattr(socket, option):  # macOS and Windows lack some of them
+                given = self._address.number(parameter)
+                value = default if given is None else given
+                link.setsockopt(getattr(socket, level), getattr(socket, option), value)
 
 
-def _explain(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     reason = str(error) or type(error).__name__
     match error:
         case ssl.SSLError() | ssl.CertificateError():
-            return (
-                f"failed the check of its certificate ({reason}). Set sslrootcert in DATABASE_URL"
-            )
+            return f"has no valid certificate ({reason}). Set sslrootcert in DATABASE_URL"
         case asyncpg.InvalidAuthorizationSpecificationError():
-            return f"refuses the login ({reason}). Correct DATABASE_URL"
+            return f"rejects the login ({reason}). Correct DATABASE_URL"
         case asyncpg.CannotConnectNowError() | OSError():
             cure = "Start it (bin/dev starts one for you) or correct DATABASE_URL"
             return f"does not answer ({reason}). {cure}"
         case _ if isinstance(error, POOLER_SYMPTOMS):
-            return f"refuses the connection ({reason}). {POOLER_CURE}"
+            return f"rejects the connection ({reason}). {POOLER_CURE}"
         case asyncpg.TooManyConnectionsError():
             return (
                 f"has no connection left ({reason}). Lower DATABASE_POOL_SIZE, run fewer "
-                "processes, raise max_connections, or put a pooler in between"
+                "processes, raise max_connections, or use a pooler"
             )
         case _:
-            return f"refuses the connection ({reason})"
+            return f"rejects the connection ({reason})"

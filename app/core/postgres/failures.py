@@ -16,24 +16,24 @@ from app.core.postgres.connector import POOLER_CURE, POOLER_SYMPTOMS
 
 READ_ONLY = "25006"
 PASSING_CLASSES = ("08", "53", "57P")
-"""Connections, resources, and interventions of an operator."""
+"""The classes of connection errors, insufficient resources, and operator intervention."""
 
 OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 """A table or type has changed since the statement was prepared."""
 
 
 def report_passing_failures(engine: AsyncEngine) -> None:
-    """Raise DatabaseUnavailable for failures that pass, and leave connections that cannot recover.
+    """Raise DatabaseUnavailable for transient failures.
 
-    Those are the connections to a server that has become read-only, and those whose server does
-    not answer any more: then all connections of the pool are replaced.
+    If the server has become read-only or does not respond, all connections of the pool are
+    replaced, because they cannot recover.
     """
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def translate(context: ExceptionContext) -> None:
         error = context.original_exception
         if isinstance(error, DatabaseUnavailable):
-            return  # the connector has said it better
+            return  # the message of the connector is better
         if isinstance(error, TimeoutError) or sqlstate_of(error) == READ_ONLY:
             context.is_disconnect = context.invalidate_pool_on_disconnect = True
         if failure := passing_failure(error):
@@ -41,9 +41,9 @@ def report_passing_failures(engine: AsyncEngine) -> None:
 
 
 def passing_failure(error: BaseException) -> DatabaseUnavailable | None:
-    """Return what a failure means to callers when it may be gone at the next try.
+    """Return the exception for a transient failure, or None for any other failure.
 
-    The failure is the driver's, or what SQLAlchemy makes of it.
+    `error` is an exception of the driver or of SQLAlchemy.
     """
     cause, sqlstate = str(error), sqlstate_of(error) or ""
     adapted = isinstance(error, AsyncAdapt_asyncpg_dbapi.Error)
@@ -63,15 +63,15 @@ def passing_failure(error: BaseException) -> DatabaseUnavailable | None:
 
 
 def sqlstate_of(error: BaseException | None) -> str | None:
-    """Return PostgreSQL's code for what went wrong, where the failure has one."""
+    """Return the SQLSTATE of a failure, or None if it has none."""
     return getattr(error, "sqlstate", None)
 
 
 def repeat_outdated_statements(engine: AsyncEngine) -> None:
-    """Repeat a transaction's first statement when a table has changed since it was prepared.
+    """Repeat a transaction's first statement if a table has changed since it was prepared.
 
-    Nothing has happened in the transaction by then. Later statements fail with
-    DatabaseUnavailable, and the next transaction prepares them anew.
+    This is safe, because the transaction has done nothing else. A later statement fails with
+    DatabaseUnavailable, and the next transaction prepares it again.
     """
 
     @event.listens_for(engine.sync_engine, "do_execute")
@@ -90,13 +90,13 @@ def repeat_outdated_statements(engine: AsyncEngine) -> None:
         except AsyncAdapt_asyncpg_dbapi.Error as error:
             if not isinstance(error.__cause__, OUTDATED):
                 raise
-            _prepare_anew(context, error)
+            _restart_transaction(context, error)
             cursor.execute(statement, parameters)
         return True
 
 
-def _prepare_anew(context: ExecutionContext, error: BaseException) -> None:
-    """Begin the transaction again, and have SQLAlchemy forget what it has prepared."""
+def _restart_transaction(context: ExecutionContext, error: BaseException) -> None:
+    """Begin the transaction again, and discard the prepared statements of SQLAlchemy."""
     connection = context.root_connection.connection.dbapi_connection
     assert connection is not None
     connection.rollback()

@@ -12,46 +12,46 @@ from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-REST = 5.0
-"""Seconds after which an idle connection is asked whether it still works."""
+MAX_IDLE = 5.0
+"""Idle seconds after which a connection is checked before it is used."""
 
-PATIENCE = 1.0
-"""Seconds that it has to answer."""
+CHECK_TIMEOUT = 1.0
+"""Seconds that the check may take."""
 
-OPENED, RESTED = "opened at", "rests since"
+OPENED_AT, IDLE_SINCE = "opened at", "idle since"
 
 
 class DeadConnectionError(InvalidatePoolError):
-    """A connection does not answer: those that are as old are not trusted either."""
+    """A connection does not respond. All connections that are as old are replaced, too."""
 
 
 class Watch:
-    """Follows the connections of an engine's pool by the events of the pool."""
+    """Tracks the connections of an engine's pool, by the events of the pool."""
 
     def __init__(self) -> None:
         self._distrusted_until = 0.0
         self._invalidated_at = 0.0
         self._idle: dict[ConnectionPoolEntry, None] = {}
-        """In the order in which the pool hands them out."""
+        """In the order in which the pool uses them."""
 
     @property
     def next_is_ready(self) -> bool:
-        """Return whether the next connection can be used without asking the server first."""
+        """Return whether the next connection can be used without a check."""
         entry = next(iter(self._idle), None)
         if entry is None or entry.dbapi_connection is None:
             return False
-        is_trusted = entry.info[OPENED] > self._invalidated_at
-        return is_trusted and not _has_rested(entry) and not _driver_of(entry).is_closed()
+        is_trusted = entry.info[OPENED_AT] > self._invalidated_at
+        return is_trusted and not _needs_check(entry) and not _driver_of(entry).is_closed()
 
     def distrust(self) -> None:
-        """Abort the present connections when they close: the server may not answer a farewell."""
+        """Close the present connections without a message, because the server may not respond."""
         self._distrusted_until = time.monotonic()
 
     def opened(self, _: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
-        entry.info[OPENED] = entry.info[RESTED] = time.monotonic()
+        entry.info[OPENED_AT] = entry.info[IDLE_SINCE] = time.monotonic()
 
     def returned(self, _: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
-        entry.info[RESTED] = time.monotonic()
+        entry.info[IDLE_SINCE] = time.monotonic()
         self._idle[entry] = None
 
     def taken(
@@ -60,9 +60,9 @@ class Watch:
         self._idle.pop(entry, None)
         if _driver_of(entry).is_closed():
             raise DisconnectionError("The server has closed the connection")
-        if _has_rested(entry) and not connection.run_async(_answers):
+        if _needs_check(entry) and not connection.run_async(_responds):
             self.distrust()
-            raise DeadConnectionError("The server does not answer on this connection")
+            raise DeadConnectionError("The server does not respond on this connection")
 
     def invalidated(self, *_: object) -> None:
         self._invalidated_at = time.monotonic()
@@ -70,7 +70,8 @@ class Watch:
     def closing(self, _: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
         self._idle.pop(entry, None)
         driver = entry.driver_connection
-        if entry.info[OPENED] < self._distrusted_until and isinstance(driver, asyncpg.Connection):
+        is_distrusted = entry.info[OPENED_AT] < self._distrusted_until
+        if is_distrusted and isinstance(driver, asyncpg.Connection):
             driver.terminate()
 
     def failed(self, context: ExceptionContext) -> None:
@@ -86,10 +87,10 @@ def watch_of(engine: AsyncEngine) -> Watch:
 
 
 def replace_dead_connections(engine: AsyncEngine) -> None:
-    """Ask an idle connection before it is used, and replace it when it is silent.
+    """Check an idle connection before it is used, and replace it if it does not respond.
 
-    Then every connection of its age is replaced as well, and without a farewell, for which a
-    server that is gone would have to be waited for.
+    Then all connections that are as old are replaced, too. They are closed without a message,
+    because a message would wait for a server that is gone.
     """
     pool, watch = engine.sync_engine.pool, watch_of(engine)
     event.listen(pool, "connect", watch.opened)
@@ -106,13 +107,13 @@ def _driver_of(entry: ConnectionPoolEntry) -> asyncpg.Connection:
     return driver
 
 
-def _has_rested(entry: ConnectionPoolEntry) -> bool:
-    return bool(time.monotonic() - entry.info[RESTED] > REST)
+def _needs_check(entry: ConnectionPoolEntry) -> bool:
+    return bool(time.monotonic() - entry.info[IDLE_SINCE] > MAX_IDLE)
 
 
-async def _answers(driver: asyncpg.Connection) -> bool:
+async def _responds(driver: asyncpg.Connection) -> bool:
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(CHECK_TIMEOUT):
             await driver.execute("SELECT 1")
     except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return False

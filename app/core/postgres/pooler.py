@@ -1,4 +1,4 @@
-"""Connections through a pooler, where each transaction may run on another connection."""
+"""Options for a transaction pooler, where each transaction may run on another connection."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,13 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 NOTHING_PREPARED: Mapping[str, Any] = {
     "prepared_statement_cache_size": 0,
-    "prepared_statement_name_func": str,  # without a name, a statement is gone with the next one
+    "prepared_statement_name_func": str,  # an unnamed statement is replaced by the next one
 }
 """Options of SQLAlchemy's connections."""
 
 
 def set_in_each_transaction(engine: AsyncEngine, settings: Mapping[str, str]) -> None:
-    """Apply PostgreSQL's settings to each transaction, and only to that one."""
+    """Set parameters of PostgreSQL at the start of each transaction, and only for it."""
     statement = select(*(func.set_config(name, value, True) for name, value in settings.items()))
 
     @event.listens_for(engine.sync_engine, "begin")

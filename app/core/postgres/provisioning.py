@@ -1,4 +1,4 @@
-"""What a server needs before the first migration: a database, its owner, and the service's role.
+"""Creates what the first migration needs: a database, its owner, and the role of the service.
 
 The owner migrates. The service reads and writes rows.
 """
@@ -18,9 +18,9 @@ from app.core.postgres.privileges import GRANTORS, grant_privileges, role_exists
 from app.core.postgres.scram import scram_verifier
 from app.core.urls.postgres import PostgresAddress
 
-LIMITS = "LOGIN NOCREATEDB NOCREATEROLE"
+ROLE_OPTIONS = "LOGIN NOCREATEDB NOCREATEROLE"
 
-TAKE_OVER = """\
+CHANGE_OWNER = """\
 DO $$
 DECLARE owner regrole := {owner}; each record;
 BEGIN
@@ -40,11 +40,11 @@ BEGIN
   END LOOP;
 END
 $$"""
-"""Where one role did everything, the tables and functions belong to it. Extensions keep theirs."""
+"""If there was only one role before, it owns the tables and functions. Extensions are unchanged."""
 
 
 class RolesNotConfigured(BadRequest):
-    """The settings do not name two roles, or the server lacks one that only others may create."""
+    """The settings do not name two roles, or a role is missing and may not be created."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,10 @@ class Login:
 
 
 async def create_roles(settings: Settings) -> tuple[Login, Login]:
-    """Create the owner, its database, and the service's role, or correct what differs.
+    """Create or update the owner, its database, and the role of the service.
 
-    Without DATABASE_ADMIN_URL all three must exist, and only the privileges are set. Return the
-    logins of the owner and of the service. Raise RolesNotConfigured.
+    Without DATABASE_ADMIN_URL, all three must exist, and only the privileges are set. Return the
+    logins of the owner and of the service. Raises RolesNotConfigured.
     """
     if settings.database_owner_url is None:
         raise RolesNotConfigured("DATABASE_OWNER_URL is missing. Set it to the role that migrates.")
@@ -78,7 +78,7 @@ async def create_roles(settings: Settings) -> tuple[Login, Login]:
     if settings.database_admin_url is not None:
         await _provision(settings, settings.database_admin_url, owner, service)
     async with _connect(settings, settings.database_owner_url) as connection:
-        # In one transaction: a service that runs keeps its privileges at every moment.
+        # In one transaction, so that a running service keeps its privileges throughout.
         await connection.execution_options(isolation_level="READ COMMITTED")
         if not await role_exists(connection, service.role):
             raise RolesNotConfigured(
@@ -91,7 +91,7 @@ async def create_roles(settings: Settings) -> tuple[Login, Login]:
 
 
 async def create_missing_database(settings: Settings) -> None:
-    """Create the database of DATABASE_URL where it does not exist yet; for development."""
+    """Create the database of DATABASE_URL if it is missing. Only development uses this."""
     url = make_url(settings.database_url)
     async with _connect(settings, _at_database(settings.database_url, "postgres")) as connection:
         await _create_database(connection, url.database or "")
@@ -103,9 +103,9 @@ async def _provision(settings: Settings, admin_url: str, owner: Login, service: 
             await _create_or_alter_role(connection, login)
         await _join_owner(connection, owner)
         await _create_database(connection, owner.database)
-        await _hand_over_database(connection, owner, service)
+        await _set_database_owner(connection, owner, service)
     async with _connect(settings, _at_database(admin_url, owner.database)) as connection:
-        await _hand_over_schema(connection, owner)
+        await _set_schema_owner(connection, owner)
 
 
 async def _create_or_alter_role(connection: AsyncConnection, login: Login) -> None:
@@ -113,11 +113,11 @@ async def _create_or_alter_role(connection: AsyncConnection, login: Login) -> No
     if not await role_exists(connection, login.role):
         await connection.exec_driver_sql(f"CREATE ROLE {role}")
     password = f"PASSWORD '{scram_verifier(login.password)}'" if login.password else ""
-    await connection.exec_driver_sql(f"ALTER ROLE {role} {LIMITS} {password}")
+    await connection.exec_driver_sql(f"ALTER ROLE {role} {ROLE_OPTIONS} {password}")
 
 
 async def _join_owner(connection: AsyncConnection, owner: Login) -> None:
-    """Make the administrator a member of the owner, to which only a superuser could give things."""
+    """Make the administrator a member of the owner. Only members may change ownership to a role."""
     if not await connection.scalar(text("SELECT current_setting('is_superuser')::boolean")):
         role = _quoted(connection, owner.role)
         await connection.exec_driver_sql(f"GRANT {role} TO CURRENT_USER")
@@ -129,8 +129,8 @@ async def _create_database(connection: AsyncConnection, name: str) -> None:
         await connection.exec_driver_sql(f"CREATE DATABASE {_quoted(connection, name)}")
 
 
-async def _hand_over_database(connection: AsyncConnection, owner: Login, service: Login) -> None:
-    """Let only the two roles connect. Neither role may do more, such as create temporary tables."""
+async def _set_database_owner(connection: AsyncConnection, owner: Login, service: Login) -> None:
+    """Allow only the two roles to connect. Other rights, such as for temporary tables, end."""
     database = _quoted(connection, owner.database)
     roles = [_quoted(connection, login.role) for login in (owner, service)]
     for statement in (
@@ -141,13 +141,13 @@ async def _hand_over_database(connection: AsyncConnection, owner: Login, service
         await connection.exec_driver_sql(statement)
 
 
-async def _hand_over_schema(connection: AsyncConnection, owner: Login) -> None:
+async def _set_schema_owner(connection: AsyncConnection, owner: Login) -> None:
     role = _quoted(connection, owner.role)
     literal = "'" + role.replace("'", "''") + "'::regrole"
     for statement in (
         f"GRANT USAGE, CREATE ON SCHEMA public TO {role}",
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
-        TAKE_OVER.format(owner=literal),
+        CHANGE_OWNER.format(owner=literal),
     ):
         await connection.exec_driver_sql(statement)
 
@@ -165,7 +165,7 @@ async def _connect(settings: Settings, url: str) -> AsyncIterator[AsyncConnectio
     )
     try:
         async with engine.connect() as connection:
-            # Held until the connection closes: two processes that start together take turns.
+            # The lock is held until the connection closes, so processes provision one at a time.
             await connection.execute(text(f"SELECT pg_advisory_lock({GRANTORS})"))
             await connection.commit()
             yield connection

@@ -1,4 +1,4 @@
-"""Reads outside of any transaction: one statement, one round trip, no connection held."""
+"""Runs single statements outside of transactions, each in one round trip."""
 
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import lru_cache
@@ -31,13 +31,13 @@ class Fetch(Protocol):
 class Reader:
     """Runs single SELECT statements.
 
-    Each takes a connection from the pool and returns it with its rows, so that no connection
-    waits while a password is hashed or another server is asked. It commits by itself, and does not
-    see what a unit of work has yet to commit. After a lost connection, it runs once more.
+    Each uses a connection of the pool only until its rows have arrived, so that no connection is
+    held while a password is hashed or another server is asked. It does not see the uncommitted
+    changes of a unit of work. If the connection is lost, the statement is repeated once.
 
-    A statement is written once, as a constant of its module, and compiled at its first use;
-    `bindparam` names what changes from call to call. The driver runs it: to let SQLAlchemy execute
-    it and build its rows would take five times as long.
+    Write a statement as a constant of its module, with a `bindparam` for each value that changes.
+    It is compiled at its first use. The driver runs it, because SQLAlchemy would take five times as
+    long to execute it and to build its rows.
     """
 
     def __init__(self, fetch: Fetch) -> None:
@@ -77,9 +77,9 @@ class Reader:
         limit: int,
         **parameters: object,
     ) -> Model:
-        """Return some rows as a page, such as `Page[ItemPublic]`, and how many there are in all.
+        """Return a page of rows with the count of all rows, such as `Page[ItemPublic]`.
 
-        One statement reads both, except beyond the end of the list.
+        One statement reads both, unless the page is beyond the end of the list.
         """
         paged = _paged(statement)
         records = await self.records(paged, parameters | {"skip": skip, "limit": limit})
@@ -93,7 +93,7 @@ class Reader:
     async def records(
         self, statement: Statement, parameters: Mapping[str, object]
     ) -> Sequence[Record]:
-        """Return the rows as the driver has read them."""
+        """Return the rows as records of the driver."""
         query = compiled(statement)
         arguments = query.arguments(parameters)
         try:

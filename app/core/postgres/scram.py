@@ -1,6 +1,6 @@
-"""The form in which PostgreSQL stores a password (RFC 5802).
+"""Creates SCRAM verifiers, the form in which PostgreSQL stores passwords (RFC 5802).
 
-A role gets its password in this form, so that no log of statements shows the password.
+A statement that sets a password contains only the verifier, so logs do not show the password.
 """
 
 import hashlib
@@ -10,11 +10,11 @@ import unicodedata
 from base64 import b64encode
 
 ITERATIONS = 4096
-"""What PostgreSQL itself uses. A generated password needs no slow hash."""
+"""The default of PostgreSQL. A generated password needs no slow hash."""
 
 
 def scram_verifier(password: str, salt: bytes | None = None) -> str:
-    """Return what `ALTER ROLE … PASSWORD` stores as it is."""
+    """Return a verifier, which `ALTER ROLE … PASSWORD` stores unchanged."""
     salt = salt or os.urandom(16)
     prepared = unicodedata.normalize("NFKC", password).encode()
     salted = hashlib.pbkdf2_hmac("sha256", prepared, salt, ITERATIONS)

@@ -1,4 +1,4 @@
-"""Statements that are written with SQLAlchemy and run by the driver."""
+"""Compiles statements of SQLAlchemy, so that the driver can run them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
@@ -14,34 +14,34 @@ from sqlalchemy.sql.dml import ReturningDelete
 from sqlalchemy.types import TypeEngine
 
 MAX_STATEMENTS = 500
-"""The size of the cache. The service has fewer statements that are constants of a module."""
+"""The size of the cache. The modules of the service contain fewer statements."""
 
 Convert = Callable[[Any], object]
 Record = asyncpg.Record | Sequence[Any]
 Statement = Select[*tuple[Any, ...]] | Insert | ReturningDelete[*tuple[Any, ...]]
 
 OID_OF_FLOATS, OID_OF_NUMBERS = 701, 1700
-"""How PostgreSQL numbers its types. SQLAlchemy asks only about numbers."""
+"""The OIDs of types in PostgreSQL. SQLAlchemy needs only those of numbers."""
 
 _dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledStatement:
-    """The text of a statement, and what its parameters and its columns need."""
+    """The text of a statement, and the conversions of its parameters and columns."""
 
     text: str
     columns: Sequence[str]
     names: Sequence[str]
     constants: Mapping[str, object]
     defaults: Mapping[str, Callable[[], object]]
-    """What the model gives each new row, such as an id."""
+    """The defaults that the model computes for each new row, such as an id."""
 
     parameter_conversions: Mapping[str, Convert]
     column_conversions: Sequence[tuple[int, Convert]]
 
     def arguments(self, parameters: Mapping[str, object]) -> list[object]:
-        """Return the arguments in the order of the text. Raise KeyError for a missing one."""
+        """Return the arguments in the order of the text. Raises KeyError for a missing one."""
         values = {**self.constants, **parameters}
         for name, make in self.defaults.items():
             values[name] = make()
@@ -59,17 +59,17 @@ class CompiledStatement:
         return tuple(values)
 
     def mapping(self, record: Record) -> dict[str, Any]:
-        """Return the same values by the names of their columns."""
+        """Return the values of a row by the names of their columns."""
         values = self.row(record) if self.column_conversions else record
         return dict(zip(self.columns, values, strict=True))
 
 
 @lru_cache(MAX_STATEMENTS)
 def compiled(statement: Statement, given: tuple[str, ...] | None = None) -> CompiledStatement:
-    """Compile a statement, once as long as it is a constant.
+    """Compile a statement. The result is cached, so a constant is compiled only once.
 
-    `given` names the columns that an INSERT has values for; the others have their defaults. Raise
-    ValueError for a statement whose text depends on its parameters.
+    `given` names the columns for which an INSERT gets values. The others have their defaults.
+    Raises ValueError for a statement whose text depends on its parameters.
     """
     result = statement.compile(dialect=_dialect, column_keys=given)
     assert isinstance(result, SQLCompiler)

@@ -1,7 +1,7 @@
-"""Everything that depends on the internals of redis-py. An upgrade has to look nowhere else.
+"""All code that depends on internals of redis-py, so that an upgrade has to check only this module.
 
-Each part names its assumption; tests/core/redis_connections/ fails when that changes. What depends
-on the internals of arq is in app/core/worker/engine/arq_bridge.py.
+Each part names its assumption, and tests/core/redis_connections/ fails if it no longer holds. Code
+that depends on internals of arq is in app/core/worker/engine/arq_bridge.py.
 """
 
 from asyncio import StreamWriter, WriteTransport
@@ -19,11 +19,11 @@ from redis.exceptions import BusyLoadingError, InvalidResponse, ReadOnlyError, R
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 REMOTE_STATES = ("MASTERDOWN", "UNBLOCKED", "-READONLY", "-MASTERDOWN")
-"""How errors begin that redis-py has no class for, or how a script of an old server quotes them."""
+"""Prefixes of errors without a class in redis-py. A script of an old server quotes such errors."""
 
 
 def left_primary(error: object) -> bool:
-    """Return whether the server that answered so is not, or not yet, the one that takes writes."""
+    """Return whether an error means that the server is not, or not yet, the primary."""
     if isinstance(error, (ReadOnlyError, BusyLoadingError)):
         return True
     return isinstance(error, ResponseError) and any(
@@ -32,7 +32,7 @@ def left_primary(error: object) -> bool:
 
 
 class LeavesFormerPrimary:
-    """Closes a connection whose server no longer takes writes: the next one may find another.
+    """Closes a connection whose server no longer accepts writes. The next one may find the primary.
 
     Assumption: every reply of a command passes through `read_response`.
     """
@@ -126,21 +126,21 @@ class BlockingSentinelTlsConnection(
 
 
 class Connections(ConnectionPool):
-    """Lends a connection without a look at its socket before every command.
+    """Returns a connection without checking its socket before each command.
 
-    A command on a connection that the server has closed is tried again on a new one.
+    If the server has closed the connection, the command is repeated on a new one.
 
-    Assumption: `get_connection` is `get_available_connection`, `connect`, and that look.
+    Assumption: `get_connection` is `get_available_connection`, `connect`, and the check.
     """
 
     async def get_connection(self, *_: object, **__: object) -> connection.AbstractConnection:
-        lent: connection.AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call]
+        found: connection.AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call]
         try:
-            await lent.connect()  # type: ignore[no-untyped-call]
+            await found.connect()  # type: ignore[no-untyped-call]
         except BaseException:
-            await self.release(lent)
+            await self.release(found)
             raise
-        return lent
+        return found
 
 
 class SentinelConnections(Connections, sentinel.SentinelConnectionPool):
@@ -171,37 +171,37 @@ async def open_connection(pool: ConnectionPool) -> RedisConnection:
 
 
 def transport_of(opened: RedisConnection) -> WriteTransport:
-    """Return the socket of a connection, so that another protocol can take it over.
+    """Return the transport of a connection, so that another protocol can use it.
 
     Assumption: an open connection has a `_writer`, and nothing unread is in its reader.
     """
-    return cast("StreamWriter", opened._writer).transport  # noqa: SLF001  shown nowhere else
+    return cast("StreamWriter", opened._writer).transport  # noqa: SLF001  there is no public access
 
 
 def reply_reader() -> hiredis.Reader:
-    """Return a parser whose errors are those that redis-py raises.
+    """Return a parser that creates the exceptions of redis-py.
 
-    Assumption: `BaseParser.parse_error` turns the text of an error into an exception.
+    Assumption: `BaseParser.parse_error` creates an exception from the text of an error.
     """
     return hiredis.Reader(protocolError=InvalidResponse, replyError=BaseParser.parse_error)
 
 
 def retry_policy(pool: ConnectionPool) -> Retry:
-    """Return how often a pool repeats a command. Assumption: it is among `connection_kwargs`."""
+    """Return the retry policy of a pool. Assumption: it is in `connection_kwargs`."""
     retry = pool.connection_kwargs["retry"]
     assert isinstance(retry, Retry)
     return retry
 
 
 def socket_timeout(pool: ConnectionPool) -> float:
-    """Return for how many seconds a pool waits. Assumption: it is among `connection_kwargs`."""
+    """Return the timeout of a pool's sockets. Assumption: it is in `connection_kwargs`."""
     return float(pool.connection_kwargs["socket_timeout"])
 
 
 def name_of_server(pool: ConnectionPool) -> str:
-    """Return where a pool's connections lead, as messages to operators name it.
+    """Return the name of a pool's server for messages to operators.
 
-    Assumption: the host, the port, and the path of a socket are among `connection_kwargs`.
+    Assumption: the host, the port, and the path of a socket are in `connection_kwargs`.
     """
     if isinstance(pool, SentinelConnections):
         return f"{pool.service_name} of the Sentinels"

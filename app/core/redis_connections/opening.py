@@ -36,18 +36,18 @@ KEEPALIVE = {"socket_keepalive": True}
 """Routers forget connections that are idle for some minutes."""
 
 DRIVER = {"driver_info": DriverInfo()}
-"""redis-py would read its own version from the disk for each new connection."""
+"""Without this, redis-py reads its own version from the disk for each new connection."""
 
 WITHOUT_RETRY = {"retry": Retry(NoBackoff(), 0)}
 BLOCKING_WITHOUT_RETRY = {"retry": BlockingRetry(NoBackoff(), 0)}
-"""redis-py tries three times more by default, seconds apart: longer than another Sentinel takes, or
-than a heartbeat may be late."""
+"""By default, redis-py retries three times, seconds apart. Asking the next Sentinel takes less
+time, and a heartbeat would be too late."""
 
 
 def open_connections(
     address: RedisAddress, settings: Settings, *, retries: int = 1
 ) -> connections.ConnectionPool:
-    """Prepare connections; a lost one is tried `retries` times more, up to a second apart."""
+    """Create a pool. It repeats a command after a lost connection, up to `retries` times."""
     options: dict[str, Any] = {
         **address.options,
         **_timeouts(settings),
@@ -72,7 +72,7 @@ def open_connections(
 
 
 def open_blocking_client(address: RedisAddress, settings: Settings) -> redis.Redis:
-    """Prepare a client for a thread without an event loop."""
+    """Create a client for a thread without an event loop."""
     options: dict[str, Any] = {
         **address.options,
         **_timeouts(settings),
@@ -94,7 +94,7 @@ def open_blocking_client(address: RedisAddress, settings: Settings) -> redis.Red
 
 
 def blocking_sentinels(address: RedisAddress, settings: Settings) -> blocking_sentinel.Sentinel:
-    """Prepare clients of the Sentinels that an address names."""
+    """Create the clients of the Sentinels of an address."""
     options = {**address.sentinel_options, **_timeouts(settings), **BLOCKING_WITHOUT_RETRY}
     return blocking_sentinel.Sentinel(  # type: ignore[no-untyped-call]
         address.hosts, sentinel_kwargs=options

@@ -23,7 +23,7 @@ async def use_all(database: Database) -> None:
 @pytest.fixture
 def always_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask every connection before it is used, as if it had rested for long."""
-    monkeypatch.setattr(liveness, "REST", -1)
+    monkeypatch.setattr(liveness, "MAX_IDLE", -1)
 
 
 @pytest.mark.usefixtures("always_ask")
@@ -47,7 +47,7 @@ async def test_the_pool_waits_for_one_dead_connection_and_not_for_each(
             await use_all(database)
             took = time.monotonic() - began
 
-    assert liveness.PATIENCE <= took < 2 * liveness.PATIENCE + 2
+    assert liveness.CHECK_TIMEOUT <= took < 2 * liveness.CHECK_TIMEOUT + 2
 
 
 async def test_a_statement_that_is_never_answered_makes_the_pool_replace_its_connections(

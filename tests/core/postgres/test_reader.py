@@ -199,7 +199,7 @@ async def test_behind_a_pooler_a_read_has_the_timeouts_of_the_settings(
 async def test_a_connection_that_has_rested_is_asked_before_a_read_uses_it(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(liveness, "REST", -1)
+    monkeypatch.setattr(liveness, "MAX_IDLE", -1)
     url = make_url(settings.database_url)
     async with network_to(url.host or "", url.port or 0) as (network, port):
         behind = settings.model_copy(
@@ -210,5 +210,5 @@ async def test_a_connection_that_has_rested_is_asked_before_a_read_uses_it(
             assert await database.reader.scalar(select(OWN_PROCESS)) == first
 
             network.forget_connections()
-            async with asyncio.timeout(2 * liveness.PATIENCE + 2):
+            async with asyncio.timeout(2 * liveness.CHECK_TIMEOUT + 2):
                 assert await database.reader.scalar(select(OWN_PROCESS)) != first
