@@ -1,6 +1,6 @@
 """The service.
 
-Every process imports this package first, so what makes all of them start faster is here.
+Every process imports this package first, so it contains what makes all processes start faster.
 """
 
 import gc
@@ -22,7 +22,7 @@ collector visits them so often that a start takes a sixth longer; with 50,000, a
 def _import_structlog_without_rich() -> None:
     """Import structlog as in production, where rich is not installed.
 
-    Development tools install rich. Where structlog finds it, every start takes a tenth longer,
+    Development tools install rich. If structlog finds it, every start takes a tenth longer,
     although no log line uses it.
     """
     if "rich" in sys.modules:
@@ -37,7 +37,7 @@ def _import_structlog_without_rich() -> None:
 class _MetricsAreOff:
     """Let redis-py find no OpenTelemetry SDK.
 
-    Where redis-py finds one, every start takes a third longer, although its metrics stay off.
+    If redis-py finds it, every start takes a third longer, although its metrics stay off.
     """
 
     def find_spec(

@@ -1,4 +1,4 @@
-"""The settings: the only module that reads the environment."""
+"""The settings. Only this module reads the environment."""
 
 import os
 from functools import cache
@@ -37,10 +37,10 @@ Both belong to the project: the working directory of a process does not matter.
 """
 
 REQUESTS_PER_CONNECTION = 50
-"""A connection serves tens of requests per second: the last of these waits about two seconds."""
+"""A connection serves about 25 requests per second, so the last of these waits two seconds."""
 
 AT_ONCE_PER_CONNECTION = 2
-"""While one request uses the connection, another is prepared or answered."""
+"""While one request uses the connection, another one does work that needs none."""
 
 LOOPBACK_HOSTS = ("localhost", "*.localhost", "127.0.0.1", "[::1]")
 
@@ -72,22 +72,22 @@ class Settings(
 
     @property
     def unknown_variables(self) -> list[tuple[str, str | None]]:
-        """Variables that look like settings and are none, each with the setting it resembles."""
+        """Variables that look like settings but are not, each with the most similar setting."""
         return self._unknown_variables
 
     @property
     def unsafe_choices(self) -> list[tuple[str, str]]:
-        """Settings of this production that most deployments should not have, each with a reason."""
+        """Values that most deployments in production should not have, each with a reason."""
         if self.environment != "production":
             return []
         return [warning for group in _groups() for warning in group.production_warnings(self)]
 
     @property
     def served_hosts(self) -> list[str]:
-        """The hosts that requests may name. An empty list means any, in tests only.
+        """The hosts that requests may name. An empty list, in tests only, allows every host.
 
-        In development they are names of the machine itself: a web page that lets its own name lead
-        to 127.0.0.1 must not read what a developer's service answers.
+        In development, these are names of the machine itself. This prevents DNS rebinding: a web
+        page whose host name resolves to 127.0.0.1 cannot read responses of a developer's service.
         """
         if self.environment == "test" and not self.allowed_hosts:
             return []
@@ -100,19 +100,19 @@ class Settings(
 
     @property
     def serves_docs(self) -> bool:
-        """The value of API_DOCS; without it, true everywhere but in production."""
+        """The value of API_DOCS. The default is true except in production."""
         return self.environment != "production" if self.api_docs is None else self.api_docs
 
     @property
     def request_limit(self) -> int:
-        """How many requests may be in flight: as many as the database serves within seconds."""
+        """The number of requests that may be in flight: the database serves them within seconds."""
         return (
             self.max_requests_in_flight or REQUESTS_PER_CONNECTION * self.max_database_connections
         )
 
     @property
     def requests_at_once(self) -> int:
-        """How many requests are worked on at once. The others in flight wait for their turn."""
+        """The number of requests that are processed at once. The others in flight wait."""
         return AT_ONCE_PER_CONNECTION * self.max_database_connections
 
     @classmethod
@@ -122,7 +122,7 @@ class Settings(
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the signature is theirs
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  pydantic-settings defines the signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         files, process = _read_variables(dotenv_settings), _read_variables(env_settings)
         named = NamedVariables(settings_cls, files | process)
@@ -145,7 +145,7 @@ def _groups() -> list[type[SettingGroup]]:
 def load_settings() -> Settings:
     """Read the environment once.
 
-    Raise ConfigurationError, which ends the process, with one line per unusable variable.
+    Raises ConfigurationError, which ends the process, with one line for each invalid variable.
     """
     names = [*read_env_files(_env_files()), *os.environ]
     others = [name for name in names if not _is_setting(name.lower().removesuffix("_file"))]
@@ -153,10 +153,10 @@ def load_settings() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        lines = [_explain(details) for details in error.errors(include_input=False)]
+        lines = [_describe(details) for details in error.errors(include_input=False)]
         raise ConfigurationError("\n".join(lines)) from None
     for name, similar in unknown:
-        # Any other misspelled setting keeps its default. This one keeps the published secret.
+        # The default of ENVIRONMENT allows the published secret key, unlike any other default.
         if similar == "ENVIRONMENT" and "environment" not in settings.model_fields_set:
             raise ConfigurationError(f"{name} is not a setting. Did you mean ENVIRONMENT?")
     settings.unknown_variables.extend(unknown)
@@ -169,7 +169,7 @@ def _env_files() -> tuple[Path, ...]:
 
 
 def _read_variables(source: PydanticBaseSettingsSource) -> dict[str, str | None]:
-    """Let a source use the values without what their delivery added, and return them."""
+    """Clean the values of a source, and return them. See `delivered_values`."""
     if not isinstance(source, EnvSettingsSource):
         return {}
     values = delivered_values(source.env_vars, is_setting=_is_setting, folder=ROOT)
@@ -182,7 +182,7 @@ def _is_setting(name: str) -> bool:
     return name in Settings.model_fields or contains_name(name)
 
 
-def _explain(error: ErrorDetails) -> str:
+def _describe(error: ErrorDetails) -> str:
     message = error["msg"].removeprefix("Value error, ")
     match error["loc"]:
         case ("queue_redis_urls", name, *_):

@@ -1,4 +1,4 @@
-"""The database: its engine and session factory, opened and disposed in one place."""
+"""The database: opens and disposes its engine, and creates the session factory."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -27,7 +27,7 @@ from app.core.telemetry.postgres import trace_statements
 log = structlog.stdlib.get_logger(__name__)
 
 metadata = MetaData(
-    # Named constraints, so that every migration can find them again.
+    # A migration can only drop a constraint whose name is known.
     naming_convention={
         "ix": "ix_%(column_0_N_label)s",
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -38,13 +38,13 @@ metadata = MetaData(
 )
 
 SPILL = "SELECT count(*) FROM generate_series(1, 10000)"
-"""With little memory, PostgreSQL writes these rows to its disk, and removes them at once."""
+"""With little memory, PostgreSQL writes these rows to its disk and removes them at once."""
 
 Sessions = async_sessionmaker[AsyncSession]
 Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
 DATABASE_ERRORS = (DatabaseUnavailable, SQLAlchemyError, OSError)
-"""Whatever a statement can fail with that is not our own fault."""
+"""The errors of a statement that the server or the connection causes."""
 
 
 class Database:
@@ -68,14 +68,14 @@ class Database:
         self.sessions = sessions or async_sessionmaker(engine, expire_on_commit=False)
 
     async def ping(self) -> None:
-        """Ask for a sign of life. Raises DatabaseUnavailable or SQLAlchemyError when none comes."""
+        """Run a statement. Raises DatabaseUnavailable or SQLAlchemyError if it fails."""
         async with self.engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
     async def check_writable(self) -> None:
-        """Raise DatabaseReadOnly on a standby, DatabaseFull where the disk takes nothing more.
+        """Raise DatabaseReadOnly on a standby, and DatabaseFull if the disk is full.
 
-        Raises whatever else `ping` raises.
+        Raises the errors of `ping`, too.
         """
         async with self.engine.begin() as connection:
             if await connection.scalar(text("SHOW transaction_read_only")) == "on":
@@ -88,7 +88,7 @@ class Database:
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    """Open an engine. Connections are made at first use."""
+    """Open an engine. It connects at its first use."""
     engine = create_engine(settings)
     log.debug("database.opened")
     try:
@@ -99,10 +99,10 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 
 
 def create_engine(settings: Settings) -> AsyncEngine:
-    """Build an engine on which no call waits forever: on the pool, a lock, a query, a server.
+    """Create an engine with timeouts for the pool, locks, statements, and the connection.
 
-    Its statements raise DatabaseUnavailable for what may be gone at the next try, and its
-    connections raise DatabaseMissing when the database does not exist.
+    Statements raise DatabaseUnavailable for transient failures. Connecting raises DatabaseMissing
+    if the database does not exist.
     """
     timeouts = {
         "statement_timeout": _milliseconds(settings.database_statement_timeout),
@@ -122,7 +122,7 @@ def create_engine(settings: Settings) -> AsyncEngine:
         pool_size=settings.database_pool_size,
         max_overflow=settings.database_max_overflow,
         pool_timeout=settings.database_pool_timeout,
-        hide_parameters=True,  # an error is logged; the row that caused it may hold a secret
+        hide_parameters=True,  # errors are logged, and a parameter may be a secret
         connect_args={"async_creator_fn": connector, **(NOTHING_PREPARED if pooled else {})},
     )
     replace_dead_connections(engine)

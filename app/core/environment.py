@@ -1,4 +1,4 @@
-"""Read variables the way that files, shells, containers, and secret managers deliver them."""
+"""Reads variables in the different forms of files, shells, containers, and secret managers."""
 
 import difflib
 import re
@@ -20,7 +20,7 @@ COMPOSE = {
 """docker-compose.yml itself reads these from the same file."""
 
 OPENTELEMETRY = "OTEL_"
-"""The SDK reads many such variables itself."""
+"""The prefix of variables that the SDK of OpenTelemetry reads itself."""
 
 SIMILARITY = 0.8
 
@@ -28,8 +28,8 @@ SIMILARITY = 0.8
 def read_env_files(paths: Iterable[Path]) -> list[str]:
     """Return the names of all variables in the files that exist.
 
-    Raises ConfigurationError for a file that cannot be read or parsed: a parser that skips a line
-    would leave a setting at its default without a word.
+    Raises ConfigurationError for a file that cannot be read or parsed. If the parser skipped a
+    line instead, a setting would silently keep its default.
     """
     return [name for path in paths if path.is_file() for name in _names_in(path)]
 
@@ -37,10 +37,10 @@ def read_env_files(paths: Iterable[Path]) -> list[str]:
 def delivered_values(
     variables: Mapping[str, str | None], *, is_setting: Callable[[str], bool], folder: Path
 ) -> dict[str, str | None]:
-    """Remove what only the delivery has added to values, and read the files of `<NAME>_FILE`.
+    """Strip quotes, line endings, and byte-order marks from values, and read `<NAME>_FILE` files.
 
     A relative path starts at `folder`. Raises ConfigurationError for a file that cannot be read,
-    and for a value that is delivered twice.
+    and if both `<NAME>` and `<NAME>_FILE` are set.
     """
     values = {name: _unwrapped(value or "") for name, value in variables.items()}
     for name in [name for name in values if name.endswith("_file") and values[name]]:
@@ -56,7 +56,7 @@ def delivered_values(
 
 
 def misspelled(names: Iterable[str], known: Iterable[str]) -> list[tuple[str, str | None]]:
-    """Return the names that look like settings, each with the setting that it resembles most."""
+    """Return the names that look like settings, each with the most similar setting, if any."""
     return [*_misspelled(names, known)]
 
 
@@ -76,7 +76,7 @@ def _names_in(path: Path) -> Iterator[str]:
         if binding.error:
             raise ConfigurationError(
                 f"{path}, line {binding.original.line}: write NAME=value, and quote a value "
-                "that has quotes in it"
+                "that contains quotes"
             )
         if binding.key:
             yield binding.key

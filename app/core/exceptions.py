@@ -1,17 +1,17 @@
-"""Failures named by what happened. `core/http/errors.py` has the status of each."""
+"""The exceptions of the service. `core/http/errors.py` maps each to an HTTP status."""
 
 from collections.abc import Sequence
 
 
 class ConfigurationError(SystemExit):
-    """A setting is missing or unusable. The process ends with a line that names it and the cure.
+    """A setting is missing or invalid. The process ends with a line that names it and the fix.
 
-    The message never contains the value: it may be a secret, and logs keep stderr.
+    The message never contains the value, because it may be a secret and logs keep stderr.
     """
 
 
 class AppError(Exception):
-    """A failure that the client should see. Its text is written for the client."""
+    """A failure that the response reports. Its message is for the client."""
 
 
 class NotFound(AppError):
@@ -19,15 +19,15 @@ class NotFound(AppError):
 
 
 class Conflict(AppError):
-    """The request contradicts what already exists."""
+    """The request conflicts with the current state, such as an email that is taken."""
 
 
 class BadRequest(AppError):
-    """The request is well-formed, but not possible in the current state."""
+    """The request is well-formed, but not allowed in the current state."""
 
 
 class InvalidField(AppError):
-    """One field of the request body is not acceptable. `field` names it."""
+    """A field of the request body is invalid. `field` names it."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(reason)
@@ -42,11 +42,11 @@ class Unauthenticated(AppError):
 
 
 class Forbidden(AppError):
-    """The user is known and lacks the permission."""
+    """The user is authenticated but lacks the permission."""
 
 
 class RecentProofRequired(Forbidden):
-    """The user has to prove again who they are. `methods` are the ways that the user has."""
+    """The user has to authenticate again. `methods` are the ways that the user has."""
 
     def __init__(self, methods: Sequence[str], *, minutes: int) -> None:
         super().__init__("Confirm that it is you, then try again")
@@ -63,9 +63,10 @@ class TooManyAttempts(AppError):
 
 
 class SecondFactorRequired(AppError):
-    """The password was right. `token` is valid for the second step, for `expires_in` seconds.
+    """The password is correct, and the login needs a second factor.
 
-    `methods` are the ways that the user has for that step.
+    `token` is valid for the second step, for `expires_in` seconds. `methods` are the second
+    factors that the user has.
     """
 
     def __init__(self, token: str, expires_in: int, methods: Sequence[str]) -> None:
@@ -78,7 +79,7 @@ class SecondFactorRequired(AppError):
 class Unavailable(AppError):
     """A dependency of the service does not answer. A retry may succeed.
 
-    `cause` is for operators: which server, its answer, and the cure.
+    `cause` is for operators: it names the server, its answer, and the fix.
     """
 
     retry_after = 5
@@ -103,12 +104,12 @@ class DatabaseMissing(DatabaseUnavailable):
 
 
 class DatabaseConnectionLost(DatabaseUnavailable):
-    """The connection ended before the answer came. A read may be repeated; a write must not."""
+    """The connection ended before the result arrived. A read can be repeated, a write cannot."""
 
 
 class DatabaseReadOnly(DatabaseUnavailable):
-    """The server is a standby, or has been told to take no writes."""
+    """The server is a standby, or configured to be read-only."""
 
 
 class DatabaseFull(DatabaseUnavailable):
-    """The server has no room on its disk."""
+    """The disk of the server is full."""

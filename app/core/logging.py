@@ -1,4 +1,4 @@
-"""Log lines, ours and those of libraries: readable in development, JSON in production."""
+"""Log lines of the service and its libraries: readable in development, JSON in production."""
 
 import json
 import logging
@@ -77,20 +77,20 @@ class Formatter(structlog.stdlib.ProcessorFormatter):
 
 
 def current_request_id() -> str | None:
-    """Return the id of the request that the running code works for; None outside of requests."""
+    """Return the id of the current request, or None outside of requests."""
     request_id = get_contextvars().get("request_id")
     return request_id if isinstance(request_id, str) else None
 
 
 def _add_trace(_: object, __: str, event: EventDict) -> EventDict:
-    """Name the trace and the span that a line belongs to."""
+    """Add the ids of the current trace and span."""
     if ids := current_ids():
         event["trace_id"], event["span_id"] = ids
     return event
 
 
 def _hide_emails(_: object, __: str, event: EventDict) -> EventDict:
-    """Replace email addresses, which servers and libraries quote in their messages."""
+    """Replace email addresses: messages of servers and libraries contain them."""
     for key, value in event.items():
         if isinstance(value, str):
             if "@" in value or "%40" in value:
@@ -119,7 +119,7 @@ def _drop_color_message(_: object, __: str, event: EventDict) -> EventDict:
 
 
 def _renderers(*, json_lines: bool) -> list[Processor]:
-    # Neither traceback shows local variables: they contain passwords.
+    # Neither traceback shows local variables, because they may contain passwords.
     if json_lines:
         tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         return [
@@ -147,14 +147,14 @@ def _silence_duplicates() -> None:
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = True
-    # We log one structured line per request and job event. Those of uvicorn and arq would be
-    # duplicates, and arq's show every argument of every job.
+    # The service logs one structured line per request and job event. Those of uvicorn and arq
+    # would be duplicates, and arq's show every argument of every job.
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
     logging.getLogger("arq").setLevel(logging.WARNING)
-    # Of websockets, uvicorn logs the query string, and httpx2 logs the URL of every request.
+    # uvicorn logs the query strings of WebSocket requests, and httpx2 the URL of every request.
     logging.getLogger("uvicorn.error").addFilter(_no_websocket_path)
     logging.getLogger("httpx2").setLevel(logging.WARNING)
-    logging.getLogger("arq.worker").addFilter(_not_logged_by_us)
+    logging.getLogger("arq.worker").addFilter(_no_duplicate_traceback)
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
 
 
@@ -162,6 +162,6 @@ def _no_websocket_path(record: logging.LogRecord) -> bool:
     return "WebSocket %s" not in str(record.msg)
 
 
-def _not_logged_by_us(record: logging.LogRecord) -> bool:
-    """Return False for arq's second copy of a failed job's traceback."""
+def _no_duplicate_traceback(record: logging.LogRecord) -> bool:
+    """Return False for arq's copy of a failed job's traceback."""
     return not str(record.msg).startswith("%6.2fs ! %s failed")

@@ -1,4 +1,4 @@
-"""Send one email over SMTP."""
+"""Sends emails over SMTP."""
 
 from dataclasses import dataclass
 from email.headerregistry import Address
@@ -32,11 +32,11 @@ class EmailMessage:
 
 
 class EmailRejected(Exception):
-    """The email server will never accept this message or its recipient."""
+    """The mail server will never accept this message or its recipient."""
 
 
 class SendingRefused(Exception):
-    """The email server accepts no message from us: the operator must act, then a retry succeeds."""
+    """The mail server accepts no message of this service until the operator changes a setting."""
 
 
 class Mailer:
@@ -45,10 +45,11 @@ class Mailer:
         self._sender = _address(settings.mail_from.email, settings.mail_from.name)
 
     async def send(self, message: EmailMessage, *, key: str) -> None:
-        """Send an email. The same `key` gives the same Message-ID, which identifies a repetition.
+        """Send an email. The same `key` gives the same Message-ID, so that servers see duplicates.
 
-        Raises EmailRejected if no retry can help. Every other failure is worth a retry:
-        SendingRefused for our login, sender, or quota; aiosmtplib.SMTPException; OSError.
+        Raises EmailRejected if no retry can succeed. After any other failure, a retry may succeed:
+        SendingRefused for the credentials, the sender, or the quota of this service;
+        aiosmtplib.SMTPException; OSError.
         """
         try:
             with span("smtp send", "client", self._destination):
@@ -75,7 +76,7 @@ class Mailer:
             try:
                 await connection.send_message(message)
             except SMTPNotSupported as error:
-                # The domain is ASCII by now: the part before the @ is what the server can't take.
+                # `_address` has made the domain ASCII, so the server rejects the part before the @.
                 raise EmailRejected(str(error)) from error
 
     def _destination(self) -> Attributes:
@@ -86,7 +87,7 @@ class Mailer:
         }
 
     def _alert(self, error: SMTPException) -> SendingRefused:
-        """Log what the operator must do, and return the failure to retry."""
+        """Log what the operator must do, and return the error to raise."""
         log.error("email.sending_refused", cause=str(error), cure=_cure(error))
         return SendingRefused(str(error))
 
@@ -103,7 +104,7 @@ class Mailer:
 
 
 def _address(email: str, name: str = "") -> Address:
-    """Quote the name as headers need it; write the domain in ASCII, which every server accepts."""
+    """Return a mailbox for a header, with the domain in ASCII, which every server accepts."""
     username, _, domain = email.rpartition("@")
     return Address(name, username, idna.encode(domain, uts46=True).decode())
 
@@ -112,5 +113,5 @@ def _cure(error: SMTPException) -> str:
     if isinstance(error, SMTPAuthenticationError):
         return "Correct SMTP_USER and SMTP_PASSWORD"
     if isinstance(error, SMTPSenderRefused):
-        return "Let the email server accept MAIL_FROM as sender, or change MAIL_FROM"
-    return "Check SMTP_USER, SMTP_TLS, MAIL_FROM, and the quota at the email server"
+        return "Allow the sender MAIL_FROM on the mail server, or change MAIL_FROM"
+    return "Check SMTP_USER, SMTP_TLS, MAIL_FROM, and the quota on the mail server"

@@ -18,7 +18,7 @@ def _issuer(value: str) -> str:
 
 
 class OidcProvider(BaseModel):
-    """A provider, and our client there. Its tokens contain exactly this `issuer`."""
+    """A provider, and the credentials of this service there. Its tokens contain this `issuer`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -26,8 +26,8 @@ class OidcProvider(BaseModel):
     client_id: Annotated[str, Field(min_length=1)]
     client_secret: Annotated[SecretStr, Field(min_length=1)]
     links_by_email: bool = True
-    """Whether an address that the provider has verified opens the account that has it here, and
-    counts as confirmed for a new one."""
+    """Whether this service trusts addresses that the provider has verified. If it does, a login
+    opens the account with the same address, and the address of a new account is confirmed."""
 
 
 OidcProviders = dict[Annotated[str, Field(pattern=r"^[a-z0-9_]{1,32}$")], OidcProvider]

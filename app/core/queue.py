@@ -1,4 +1,4 @@
-"""Queues, jobs, and the open pools. Importing this module opens no connection."""
+"""Queues, jobs, and the connection pools of the queues."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ from itertools import islice
 from typing import ClassVar, TypeVar
 from uuid import UUID
 
-from arq import Retry as Retry  # noqa: PLC0414  a handler raises it to defer its job
+from arq import Retry as Retry  # noqa: PLC0414  handlers raise it to postpone a job
 from pydantic import BaseModel
 from uuid_utils.compat import uuid7
 
@@ -19,15 +19,15 @@ from app.core.logging import current_request_id
 from app.core.telemetry.messaging import sending
 
 HIGHEST_PRIORITY = 32_767
-"""In minutes, which are about three weeks."""
+"""In minutes: about three weeks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A kind of work that must not wait for any other kind.
+    """A queue, whose jobs do not wait for those of other queues.
 
     It has its own Redis database and its own worker processes. `concurrency` is the number of jobs
-    that one process runs at once.
+    that a process runs at once.
     """
 
     name: str
@@ -41,14 +41,14 @@ QUEUES = (BASE, EMAIL)
 
 
 class Job(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
-    """A small frozen value that says what should happen. Its class is the name of the job.
+    """The arguments of a job. The name of its class is the name of the job.
 
     class SendWelcomeEmail(Job, queue=EMAIL, max_tries=8, timeout=30):
         user_id: UUID
 
-    A job has up to `max_tries` tries. A try may take `timeout` seconds. After a failed try comes
-    another one, unless the error is one of `final`. The pause before the second try is at most
-    `backoff` seconds, and the limit doubles from try to try.
+    A job has up to `max_tries` tries, and each may take `timeout` seconds. A failed try is
+    repeated, unless the error is one of `final`. The delay before the second try is at most
+    `backoff` seconds, and this limit doubles with each try.
     """
 
     queue: ClassVar[Queue]
@@ -72,7 +72,7 @@ class Job(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: object) -> None:
-        """Raise FieldNotPreserved for a field that a worker would not get as it was enqueued."""
+        """Raise FieldNotPreserved for a field that would reach a worker with another value."""
         require_plain_fields(cls)
 
 
@@ -80,7 +80,7 @@ SomeJob = TypeVar("SomeJob", bound=Job)
 
 
 def job_classes(base: type[SomeJob]) -> Iterator[type[SomeJob]]:
-    """Yield the classes that name a job: those that are no base of others."""
+    """Yield the classes of jobs, which are those without subclasses."""
     if subclasses := base.__subclasses__():
         for each in subclasses:
             yield from job_classes(each)
@@ -89,11 +89,11 @@ def job_classes(base: type[SomeJob]) -> Iterator[type[SomeJob]]:
 
 
 def find_job_class(name: str) -> type[Job] | None:
-    """Return the class of a job, None for one that is not in the code of this process."""
+    """Return the class of a job, or None if this process does not know the name."""
     return next((job for job in job_classes(Job) if job.__name__ == name), None)
 
 
-def to_message(  # noqa: PLR0913  what the envelope says
+def to_message(  # noqa: PLR0913  the fields of the envelope
     job: Job,
     *,
     job_id: UUID | None = None,
@@ -105,7 +105,7 @@ def to_message(  # noqa: PLR0913  what the envelope says
     """Return the message of a job that is due after `delay`, `at` a time, or at once.
 
     Raises ValueError for both a delay and a time, for a time without a time zone, and for a
-    priority that is out of range; InvalidJob and PayloadTooLarge, which are ValueErrors, too.
+    priority that is out of range. Raises InvalidJob and PayloadTooLarge, which are ValueErrors.
     """
     if not 0 <= priority <= HIGHEST_PRIORITY:
         raise ValueError(f"a priority is a number from 0 to {HIGHEST_PRIORITY}, not {priority}")
@@ -135,7 +135,7 @@ def _due_at(delay: timedelta | None, at: datetime | None) -> datetime | None:
 
 
 class QueuePools:
-    """The open connection pools, one per queue. The process that opened them closes them."""
+    """The connection pools, one per queue. The process that opened them closes them."""
 
     def __init__(self, pools: Mapping[Queue, QueueRedis]) -> None:
         self._pools = pools
@@ -156,10 +156,10 @@ class QueuePools:
         at: datetime | None = None,
         priority: int = 0,
     ) -> UUID:
-        """Send a job to its queue now and return its id. A queue accepts an id once.
+        """Send a job to its queue, and return its id. A queue accepts an id once.
 
-        This promises what Redis promises. Inside a transaction use `uow.enqueue`.
-        Raises redis.exceptions.RedisError when Redis does not take it.
+        The job is as durable as Redis is. In a transaction, use `uow.enqueue`. Raises
+        redis.exceptions.RedisError if Redis does not accept the job.
         """
         envelope = to_message(job, job_id=job_id, delay=delay, at=at, priority=priority)
         await self._send([envelope])
@@ -175,8 +175,8 @@ class QueuePools:
     ) -> list[UUID]:
         """Send many jobs, which may belong to several queues, and return their ids in order.
 
-        This promises what Redis promises. Jobs that must not be lost belong in a transaction with
-        `uow.enqueue`. Raises redis.exceptions.RedisError; the first jobs may have been sent then.
+        The jobs are as durable as Redis is. Jobs that must not be lost belong in a transaction with
+        `uow.enqueue`. If it raises redis.exceptions.RedisError, some jobs may have been sent.
         """
         job_ids: list[UUID] = []
         remaining = iter(jobs)
@@ -193,7 +193,7 @@ class QueuePools:
     async def post(self, envelopes: Sequence[Envelope]) -> None:
         """Send envelopes to their queues. A queue accepts an id once.
 
-        Raises redis.exceptions.RedisError; some may have been sent then.
+        If it raises redis.exceptions.RedisError, some may have been sent.
         """
         by_queue: defaultdict[str, list[Envelope]] = defaultdict(list)
         for envelope in envelopes:

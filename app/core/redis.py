@@ -1,4 +1,4 @@
-"""The Redis of each queue, found by the settings alone: the API and the workers use the same."""
+"""The Redis of each queue. The settings determine it, so the API and the workers use the same."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,11 +17,11 @@ from app.core.urls.redis import RedisAddress
 log = structlog.stdlib.get_logger(__name__)
 
 JOB_LIFETIME_MS = 90 * 86_400_000
-"""arq drops a job silently this long after it was due; its own choice is one day."""
+"""Time after the due time at which arq silently drops a job. The default of arq is one day."""
 
 
 def queue_address(queue: Queue, settings: Settings) -> RedisAddress:
-    """Return a queue's own address, or the shared one with the queue's database number."""
+    """Return the queue's own address, or the shared one with the database number of the queue."""
     if own := settings.queue_redis_urls.get(queue.name):
         return RedisAddress.parse(own)
     return RedisAddress.parse(settings.redis_url).with_database(queue.redis_db)
@@ -31,7 +31,7 @@ def queue_address(queue: Queue, settings: Settings) -> RedisAddress:
 async def open_pools(settings: Settings) -> AsyncIterator[QueuePools]:
     """Open one pool per queue.
 
-    Connections are made at first use, so a Redis that is away does not prevent a start.
+    A pool connects at its first use, so the process starts even if a Redis is down.
     """
     pools = {queue: open_pool(queue, settings) for queue in QUEUES}
     log.debug("redis.opened")
@@ -44,7 +44,7 @@ async def open_pools(settings: Settings) -> AsyncIterator[QueuePools]:
 
 
 def open_pool(queue: Queue, settings: Settings, *, retries: int = 1) -> QueueRedis:
-    """Prepare one pool; a lost connection is tried `retries` times more, up to a second apart."""
+    """Create a pool. It repeats a command after a lost connection, up to `retries` times."""
     pool = QueueRedis(open_connections(queue_address(queue, settings), settings, retries=retries))
     pool.job_serializer = to_json
     pool.job_deserializer = from_json
@@ -55,5 +55,5 @@ def open_pool(queue: Queue, settings: Settings, *, retries: int = 1) -> QueueRed
 
 
 def open_client(queue: Queue, settings: Settings) -> Redis:
-    """Prepare a client for a thread without an event loop."""
+    """Create a client for a thread without an event loop."""
     return open_blocking_client(queue_address(queue, settings), settings)

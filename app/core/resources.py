@@ -1,4 +1,4 @@
-"""What a process holds open, API and worker alike."""
+"""The resources that an API or worker process keeps open."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -47,7 +47,7 @@ class Resources:
 
 @asynccontextmanager
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
-    """Open Redis, then the database; close them in reverse order, whatever happens in between."""
+    """Open all resources. Close them in reverse order, also after an error."""
     async with (
         tracing(settings),
         reporting_errors(settings),

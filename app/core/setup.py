@@ -1,4 +1,4 @@
-"""Put the service together."""
+"""Creates the application."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
@@ -34,7 +34,7 @@ from app.services.open_streams import OpenStreams, open_streams
 
 
 class State(TypedDict):
-    """What every request can reach, such as `request.state.resources`."""
+    """The state of every request, such as `request.state.resources`."""
 
     resources: Resources
     shutdown: Shutdown
@@ -47,9 +47,9 @@ class State(TypedDict):
 def create_application(
     settings: Settings | None = None, *, open_resources: OpenResources = open_resources
 ) -> FastAPI:
-    """Build the service. Without `settings`, read them from the environment.
+    """Create the application. Without `settings`, read them from the environment.
 
-    Raises ConfigurationError, which ends the process, for unusable settings.
+    Raises ConfigurationError, which ends the process, for invalid settings.
     """
     settings = settings or load_settings()
     check_first_superuser(settings)
@@ -85,11 +85,15 @@ def create_application(
         version=__version__,
         description=DESCRIPTION,
         openapi_tags=describe_tags(),
-        openapi_url=None,  # add_docs serves it, and pages that load no scripts from elsewhere
+        openapi_url=None,  # add_docs serves it, with pages that load no scripts of other hosts
         failures=FAILURES,
         examples=Examples(EXAMPLES),
         lifespan=lifespan,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours show no values
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+        },  # those of this service show no values
     )
     include_routers(app)
     add_pages(app, settings, more=console.ROUTERS)

@@ -1,4 +1,4 @@
-"""Settings of accounts: logins, links, limits, and how long things are kept."""
+"""Settings of accounts: logins, links, limits, and retention."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from app.core.configuration.passwords import password_problems
 from app.core.configuration.types import AttemptLimits, Limits
 
 MINIMUM_AUDIT_RETENTION = 2_592_000
-"""30 days: the database deletes nothing that is newer."""
+"""30 days. A trigger of the database rejects the deletion of newer rows."""
 
 
 class AccountSettings(SettingGroup):
@@ -45,6 +45,6 @@ class AccountSettings(SettingGroup):
         url = self.breached_passwords_url
         if url is not None and url.scheme != "https" and not is_local(url.host or ""):
             yield (
-                "BREACHED_PASSWORDS_URL must start with https://, or others on the way would see a "
-                "part of each password's hash"
+                "BREACHED_PASSWORDS_URL must start with https://. Otherwise, others on the network "
+                "see a part of each password's hash"
             )

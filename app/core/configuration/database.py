@@ -13,7 +13,7 @@ EXAMPLE = "postgresql://user:password@host/database"
 
 
 class DatabaseSettings(SettingGroup):
-    """Where PostgreSQL is, and how many connections and how much time it may take."""
+    """The URLs of PostgreSQL, and the limits of connections and time."""
 
     database_url: PostgresUrl = Field(
         "postgresql+asyncpg://postgres:postgres@localhost:5432/fastapi_db", repr=False
@@ -32,17 +32,17 @@ class DatabaseSettings(SettingGroup):
 
     @property
     def max_database_connections(self) -> int:
-        """How many connections a process may have open."""
+        """The number of connections that a process may open."""
         return self.database_pool_size + self.database_max_overflow
 
     @property
     def uses_transaction_pooler(self) -> bool:
-        """Return whether a connection may reach another server process in each transaction."""
+        """Return whether each transaction may run on another connection of the server."""
         return self.database_pooler == "transaction"
 
     @property
     def for_owner(self) -> Self:
-        """The settings of what migrates, at the server itself and not at a pooler."""
+        """The settings of the role that migrates, which connects without a pooler."""
         if self.database_owner_url is None:
             return self
         return self.model_copy(

@@ -1,4 +1,4 @@
-"""What all groups of settings have in common."""
+"""The base of all groups of settings."""
 
 from collections.abc import Iterator
 
@@ -6,10 +6,10 @@ from pydantic import BaseModel
 
 
 class SettingGroup(BaseModel):
-    """Settings of one subject. A group states which of their values are unsafe in production."""
+    """Settings of one subject. A group reports which of its values are unsafe in production."""
 
     def production_problems(self) -> Iterator[str]:
-        """Yield why a production must not start. Each line names a setting and its cure."""
+        """Yield why production must not start. Each line names a setting and the fix."""
         yield from ()
 
     def production_warnings(self) -> Iterator[tuple[str, str]]:

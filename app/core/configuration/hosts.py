@@ -1,10 +1,10 @@
-"""Whether a host is this machine."""
+"""Recognizes hosts that are this machine."""
 
 from ipaddress import ip_address
 
 
 def is_local(host: str) -> bool:
-    """Return whether what is sent to this host stays on the machine."""
+    """Return whether a host is this machine."""
     name = host.strip("[]").lower()
     try:
         return ip_address(name).is_loopback

@@ -11,11 +11,12 @@ from app.core.configuration.hosts import is_local
 from app.core.configuration.types import Hosts, Networks, Origins
 
 WIDEST_NETWORK = {4: 8, 6: 16}
-"""The shortest prefix of a network of proxies, by version: more would be a part of the internet."""
+"""The shortest prefix that a network of proxies may have, by IP version. A shorter one would trust
+a large part of the internet."""
 
 
 class HttpSettings(SettingGroup):
-    """Where the service is, who may call it, and how much a request may take."""
+    """The addresses of the service, its allowed clients, and the limits of requests."""
 
     public_url: HttpUrl = HttpUrl("http://localhost:8000")
     front_end_url: HttpUrl | None = None
@@ -45,13 +46,13 @@ class HttpSettings(SettingGroup):
         return self.account_pages and self.front_end_url is None
 
     def production_problems(self) -> Iterator[str]:
-        """Yield what lets others read or send what only users and proxies may."""
+        """Yield the values that let attackers act as users or as proxies."""
         if "public_url" not in self.model_fields_set:
             yield "PUBLIC_URL is missing. Set it to the address of the service: https://example.com"
         for network in self.trusted_proxies:
             if network.prefixlen < WIDEST_NETWORK[network.version]:
                 yield (
-                    f"TRUSTED_PROXIES has {network}, so any client could invent its address. "
+                    f"TRUSTED_PROXIES has {network}, so any client could forge its address. "
                     "List the networks of your own proxies, such as 10.0.0.0/8"
                 )
         for host in self.allowed_hosts:
@@ -66,9 +67,9 @@ class HttpSettings(SettingGroup):
             ("FRONT_END_URL", self.front_end_url),
         ):
             if url and url.scheme == "http" and not is_local(url.host or ""):
-                yield variable, "passwords and tokens are readable on the way. Use https"
+                yield variable, "others on the network can read passwords and tokens. Use https"
         if any(is_local(urlsplit(origin).hostname or "") for origin in self.cors_origins):
-            yield "CORS_ORIGINS", "a page on a developer's machine may call the service"
+            yield "CORS_ORIGINS", "pages on a developer's machine may call the service"
 
 
 def _credentialed_origins(origins: list[str]) -> Iterator[str]:

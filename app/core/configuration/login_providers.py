@@ -11,7 +11,7 @@ from app.core.oidc_settings import OidcProviders
 
 
 class LoginProviderSettings(SettingGroup):
-    """The OpenID Connect providers, and how long a login there may take."""
+    """The OpenID Connect providers, and the time limits of logins with them."""
 
     oidc_providers: OidcProviders = Field(default_factory=dict, repr=False)
     oidc_login_lifetime: PositiveInt = 600

@@ -6,7 +6,7 @@ from app.core.configuration.group import SettingGroup
 
 
 class MetricsSettings(SettingGroup):
-    """Where a process shows its metrics: nowhere, unless a port is set."""
+    """The address of the metrics. Without a port, a process serves none."""
 
     metrics_port: int | None = Field(None, ge=1, le=65_535)
     metrics_host: str = "127.0.0.1"

@@ -1,4 +1,4 @@
-"""Settings of the traces that a collector takes, and of the errors that Sentry takes."""
+"""Settings of traces, which go to a collector, and of error reports, which go to Sentry."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from app.core.configuration.group import SettingGroup
 
 
 class ObservabilitySettings(SettingGroup):
-    """Where spans and errors are sent to: nowhere, unless an endpoint or a DSN is set."""
+    """The destinations of spans and error reports. Without an endpoint or a DSN, none are sent."""
 
     otel_exporter_otlp_endpoint: HttpUrl | None = None
     otel_exporter_otlp_headers: SecretStr | None = None

@@ -1,4 +1,4 @@
-"""What production requires of the passwords in its settings."""
+"""The requirements of production for passwords in settings."""
 
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
@@ -11,13 +11,13 @@ MINIMUM_PASSWORD = 8
 
 
 def password_problems(variable: str, password: SecretStr | None) -> Iterator[str]:
-    """Yield why a password can be guessed."""
+    """Yield a problem if the password can be guessed."""
     if password and (reason := weakness(password.get_secret_value(), min_length=MINIMUM_PASSWORD)):
         yield f"{variable} {reason}. Use one that was generated for this deployment"
 
 
 def url_problems(variable: str, url: str | None, *, missing: bool, example: str) -> Iterator[str]:
-    """Yield why a production must not log in to a server with this URL."""
+    """Yield a problem if the URL is missing, or its password is missing or can be guessed."""
     if url is None:
         return
     parts = urlsplit(url)

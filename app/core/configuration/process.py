@@ -20,7 +20,7 @@ GUESSABLE_FALLBACK = (
 
 
 class ProcessSettings(SettingGroup):
-    """Where the process runs, its secret key, and its log."""
+    """The environment, the secret keys, and the log level of the process."""
 
     environment: Annotated[Literal["development", "test", "production"], AnyCase] = "development"
     secret_key: SecretStr = SecretStr(EXAMPLE_SECRET)

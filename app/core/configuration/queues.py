@@ -12,7 +12,7 @@ EXAMPLE = "redis://:password@host:6379"
 
 
 class QueueSettings(SettingGroup):
-    """Where Redis is, and for how long jobs and their results are kept."""
+    """The URLs of Redis, the retention of results, and the time limits of workers."""
 
     redis_url: RedisUrl = Field("redis://localhost:6379", repr=False)
     queue_redis_urls: dict[str, RedisUrl] = Field(default_factory=dict, repr=False)

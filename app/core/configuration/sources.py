@@ -1,4 +1,4 @@
-"""Where settings are read from, beyond what pydantic-settings reads by itself."""
+"""A source of settings that pydantic-settings does not have."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ QUEUE_VARIABLE = re.compile(r"queue_(\w+)_redis_url")
 
 
 class NamedVariables(PydanticBaseSettingsSource):
-    """Variables that contain a name: a new queue or provider needs no new field.
+    """Reads variables that contain a name, so that a new queue or provider needs no new field.
 
     `QUEUE_<NAME>_REDIS_URL` becomes `queue_redis_urls[name]`, and `OIDC_<NAME>_ISSUER` becomes the
     issuer of `oidc_providers[name]`.

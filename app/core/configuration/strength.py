@@ -1,4 +1,4 @@
-"""Whether a secret can be guessed: it is published, repeats itself, or follows a pattern."""
+"""Recognizes secrets that can be guessed: published, repetitive, or following a pattern."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -17,12 +17,12 @@ PLACEHOLDER = re.compile(
     r"|example|insecure|default|development|[<>\u2026]|\$\{",
     re.IGNORECASE,
 )
-"""Words of manuals. None of them is likely in a random text: the shortest has five signs."""
+"""Words of manuals. A random text hardly contains one: the shortest has five characters."""
 
 PATTERNS = ("abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm")
 
 MIN_DISTINCT = 8
-"""Of 32 random hexadecimal digits, fewer are distinct once in ten million times."""
+"""Of ten million random texts of 32 hexadecimal digits, one has fewer distinct digits."""
 
 MAX_REPEATED = 0.3
 MAX_IN_PATTERN = 0.6
@@ -31,9 +31,9 @@ MAX_LAG = 3
 
 
 def weakness(secret: str, *, min_length: int, known: Iterable[str | None] = ()) -> str | None:
-    """Return why a secret can be guessed, as the end of a sentence; None for a strong one.
+    """Return why a secret can be guessed, as the end of a sentence, or None for a strong one.
 
-    `known` is what attackers know about its place, such as the name of its user.
+    `known` contains texts that an attacker would try first, such as the name of its user.
     """
     return next(_reasons(secret, min_length, known), None)
 

@@ -1,4 +1,4 @@
-"""The types of settings, each with what it accepts and what it rejects."""
+"""The types of settings, with their parsers and checks."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from app.core.urls.redis import RedisAddress
 
 
 def _postgres_url(value: str) -> str:
-    """Accept what libpq and hosting providers write. Raises ValueError for what has no effect."""
+    """Return the URL for SQLAlchemy. Raises ValueError for a parameter without an effect."""
     return PostgresAddress.parse(value).url_of_sqlalchemy
 
 
@@ -35,14 +35,14 @@ def _lower_case(value: object) -> object:
 
 def _comma_separated(value: str | list[str]) -> list[str]:
     if isinstance(value, str):
-        if value.startswith('["'):  # a JSON list, as other projects ask for it
+        if value.startswith('["'):  # a JSON list, which other projects use
             return [*json.loads(value)]
         return [item.strip() for item in value.split(",") if item.strip()]
     return value
 
 
 def _origins(values: list[str]) -> list[str]:
-    """Reject what no browser sends as its Origin: it would never match."""
+    """Reject values that no browser sends as its Origin, because they would never match."""
     if not all(re.fullmatch(r"\*|https?://[^/\s@]+", value) for value in values):
         raise ValueError("must be origins such as https://app.example.com, without a path")
     return values
@@ -56,7 +56,7 @@ def _hosts(values: list[str]) -> list[str]:
 
 
 def _mailbox(value: object) -> object:
-    """Read a name and an address, with or without the quotes that a header needs."""
+    """Parse a name and an address, with or without the quotes of a header."""
     match = re.fullmatch(r"(.*)<([^<>]+)>", value.strip()) if isinstance(value, str) else None
     if match is None:
         return value
@@ -67,12 +67,12 @@ def _mailbox(value: object) -> object:
 
 
 def _numbers(value: object) -> object:
-    """Read numbers between commas, or a JSON list of them."""
+    """Split numbers that are separated by commas, or a JSON list of numbers."""
     return value.strip("[]").split(",") if isinstance(value, str) else value
 
 
 class AttemptLimits(NamedTuple):
-    """How many attempts a window has: per account, per address, and per network."""
+    """The number of attempts in a window per account, per IP address, and per network."""
 
     account: PositiveInt
     address: PositiveInt

@@ -1,7 +1,7 @@
-"""The watched jobs of this process: one subscription per queue, and one reader, for all of them.
+"""Watches jobs, with one subscription per queue and one reader for all watched jobs of a process.
 
-Events say only which jobs have changed; their state is read from its one source. A lost event
-delays a state until the next poll, which also reads all watched jobs at once.
+An event says only which jobs have changed. Their state is then read from its one source. A lost
+event delays a state until the next poll, which reads all watched jobs at once.
 """
 
 import asyncio
@@ -23,20 +23,23 @@ from app.core.redis_connections.cancellation import raise_if_cancelled
 log = structlog.stdlib.get_logger("app.events")
 
 COALESCE = 0.05
-"""Seconds between two reads: what changes meanwhile is read at once."""
+"""Seconds between two reads. The jobs that change in this time are read together."""
 
 POLL = 10.0
-"""Seconds between two looks at every watched job, in case an event was lost."""
+"""Seconds between two reads of all watched jobs, in case an event was lost."""
 
 POLL_WITHOUT_EVENTS = 2.0
-"""The same while a queue's Redis is away, or does not let us subscribe."""
+"""The same while there is no subscription to a queue's Redis."""
 
 LINGER = 30.0
-"""Seconds after the last watch in which the subscriptions wait for the next one."""
+"""Seconds for which the subscriptions stay open after the last watch."""
 
 
 class JobEvents:
-    """Use it as `with events.watch(job) as watch: async for state in watch`."""
+    """The jobs that this process watches.
+
+    Use it as `with events.watch(job) as watch: async for state in watch`.
+    """
 
     def __init__(self, sessions: Sessions, queues: QueuePools) -> None:
         self._sessions = sessions
@@ -55,15 +58,15 @@ class JobEvents:
 
     @contextmanager
     def watch(self, job: JobRecord) -> Iterator[JobWatch]:
-        """Watch a job whose state was read just now."""
+        """Watch a job whose state has just been read."""
         watch = JobWatch(job)
         if job.state.is_final:
             yield watch
             return
         job_id = str(job.id).encode()
         self._jobs.setdefault(job_id, set()).add(watch)
-        self._changed.add(job_id)  # it may have changed since it was read
-        self._begin()
+        self._changed.add(job_id)  # the job may have changed since it was read
+        self._start_reading()
         try:
             yield watch
         finally:
@@ -73,12 +76,12 @@ class JobEvents:
             self._wakeup.set()
 
     async def close(self) -> None:
-        """Stop listening. The watches are over by then: their requests have ended."""
+        """Stop listening. Call this after the requests that watch jobs have ended."""
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait([self._running])
 
-    def _begin(self) -> None:
+    def _start_reading(self) -> None:
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._run(), context=Context())
         self._wakeup.set()
@@ -96,7 +99,7 @@ class JobEvents:
             await asyncio.wait(listening)
 
     async def _is_watched(self) -> bool:
-        """Wait until something is to be read. Return False some time after the last watch."""
+        """Wait until there are jobs to read. Return False if no job is watched any more."""
         loop = asyncio.get_running_loop()
         timeout = max(0.0, self._next_poll - loop.time()) if self._jobs else LINGER
         try:
@@ -112,16 +115,16 @@ class JobEvents:
         return True
 
     async def _read(self) -> None:
-        """Read the states that have changed. What cannot be read now is read by the next poll."""
-        wanted = [UUID(each.decode()) for each in self._changed & self._jobs.keys()]
+        """Read the jobs that have changed. If this fails, the next poll reads them."""
+        job_ids = [UUID(each.decode()) for each in self._changed & self._jobs.keys()]
         self._changed.clear()
-        if not wanted:
+        if not job_ids:
             return
         try:
-            found = await find_jobs(self._sessions, self._queues, wanted)
+            found = await find_jobs(self._sessions, self._queues, job_ids)
         except Exception as error:  # noqa: BLE001  this one task serves all streams
             raise_if_cancelled()
-            log.warning("events.unread", jobs=len(wanted), error=str(error))
+            log.warning("events.unread", jobs=len(job_ids), error=str(error))
             return
         for job_id, record in found.items():
             for watch in self._jobs.get(str(job_id).encode(), ()):
@@ -141,7 +144,7 @@ class JobEvents:
 
 @asynccontextmanager
 async def job_events(sessions: Sessions, queues: QueuePools) -> AsyncIterator[JobEvents]:
-    """Open the events of a process. It listens only while something is watched."""
+    """Open the events of a process. They listen only while a job is watched."""
     events = JobEvents(sessions, queues)
     try:
         yield events

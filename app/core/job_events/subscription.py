@@ -1,4 +1,4 @@
-"""The events of one queue: the ids of jobs whose state has changed, as Redis publishes them."""
+"""Receives the events of one queue: Redis publishes the ids of jobs whose state has changed."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -17,16 +17,16 @@ PAUSE = 1.0
 """Seconds between two tries to subscribe."""
 
 SILENCE = 10.0
-"""Seconds of silence after which Redis is asked for a sign of life, and then given up."""
+"""Seconds without data after which a PING is sent, and again as many until Redis counts as gone."""
 
 Ids = Sequence[bytes]
 
 
 class Subscription:
-    """Listens for as long as it runs, and subscribes again wherever the queue's Redis is by then.
+    """Subscribes to the events of a queue, again after every failure, until it is cancelled.
 
-    `on_jobs` gets the ids of jobs. `on_start` is called whenever listening starts: events may have
-    been lost before.
+    `on_jobs` gets the ids of jobs. `on_start` is called after each subscription, because events
+    may have been lost before.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Subscription:
         while True:
             try:
                 await self._listen()
-            except Exception as error:  # noqa: BLE001  without events, the state is asked for
+            except Exception as error:  # noqa: BLE001  without events, the hub polls
                 raise_if_cancelled()
                 if self.is_live or not is_known:
                     channel = self._redis.queue_keys.events
@@ -55,7 +55,7 @@ class Subscription:
         listener = Listener(self._on_jobs, self._start)
         try:
             raise_if_cancelled()
-            listener.take_over(transport_of(connection))
+            listener.attach_to(transport_of(connection))
             listener.send("SUBSCRIBE", self._redis.queue_keys.events)
             await listener.listen()
         finally:
@@ -73,35 +73,35 @@ class Listener(asyncio.Protocol):
         self._on_jobs = on_jobs
         self._on_start = on_start
         self._reader = reply_reader()
-        self._heard = False
+        self._received = False
         self._lost: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
 
-    def take_over(self, transport: asyncio.WriteTransport) -> None:
+    def attach_to(self, transport: asyncio.WriteTransport) -> None:
         self._transport = transport
         transport.set_protocol(self)
 
     def send(self, *command: str) -> None:
-        # hiredis's annotation is that of a command of one word.
+        # The annotation of hiredis allows only a command of one word.
         self._transport.write(hiredis.pack_command(command))  # type: ignore[arg-type]
 
     async def listen(self) -> None:
         """Listen until the connection ends. Raises redis.exceptions.RedisError."""
         while True:
-            if not await self._hears():
+            if not await self._receives():
                 self.send("PING")
-                if not await self._hears():
-                    raise RedisConnectionError("Redis is silent.")
+                if not await self._receives():
+                    raise RedisConnectionError("Redis does not answer.")
 
-    async def _hears(self) -> bool:
-        """Return whether anything has arrived in the meantime. Raises what ends the connection."""
-        self._heard = False
+    async def _receives(self) -> bool:
+        """Return whether data arrives within SILENCE. Raise the error that ends the connection."""
+        self._received = False
         await asyncio.wait([self._lost], timeout=SILENCE)
         if self._lost.done():
             raise self._lost.result()
-        return self._heard
+        return self._received
 
     def data_received(self, data: bytes) -> None:
-        self._heard = True
+        self._received = True
         self._reader.feed(data)
         while (reply := self._reader.gets()) is not False:
             match reply:

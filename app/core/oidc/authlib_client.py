@@ -31,7 +31,7 @@ log = structlog.stdlib.get_logger(__name__)
 SCOPE = "openid email profile"
 METADATA_MAX_AGE = 3_600
 LEEWAY = 60
-"""Seconds by which the clock of a provider may differ from ours."""
+"""Seconds by which the clocks of a provider and of this machine may differ."""
 
 _claims = TypeAdapter(Claims)
 _keys = TypeAdapter(list[DictKey])
@@ -39,7 +39,7 @@ _keys = TypeAdapter(list[DictKey])
 
 @cache
 def _certificates() -> SSLContext:
-    """Load the certificates of all authorities once for all providers: this is slow."""
+    """Load the certificates of all authorities once for all providers, because this is slow."""
     return httpx2.create_ssl_context()
 
 
@@ -101,23 +101,23 @@ class AuthlibClient:
     async def _discover(self) -> ProviderMetadata:
         if self._metadata is None or time.monotonic() >= self._metadata_good_until:
             url = f"{self._provider.issuer.rstrip('/')}/.well-known/openid-configuration"
-            async with self._answering("discovery"):
+            async with self._requests("discovery"):
                 metadata = ProviderMetadata.model_validate(await self._get(url))
                 if metadata.issuer != self._provider.issuer:
-                    raise ValueError(f"the document is of the issuer {metadata.issuer}")
+                    raise ValueError(f"the document belongs to the issuer {metadata.issuer}")
             self._metadata = metadata
             self._metadata_good_until = time.monotonic() + METADATA_MAX_AGE
         return self._metadata
 
     async def _fetch_keys(self) -> KeySet:
         metadata = await self._discover()
-        async with self._answering("keys"):
+        async with self._requests("keys"):
             document = await self._get(metadata.jwks_uri)
             return KeySet.import_key_set({"keys": _keys.validate_python(document.get("keys"))})
 
     async def _fetch_tokens(self, metadata: ProviderMetadata, code: str, verifier: str) -> Claims:
         try:
-            async with self._answering("token"):
+            async with self._requests("token"):
                 return _claims.validate_python(
                     await self._http.fetch_token(
                         metadata.token_endpoint,
@@ -131,9 +131,10 @@ class AuthlibClient:
             raise InvalidResponse(f"the token endpoint answered {error.error}") from error
 
     def _client_auth(self, metadata: ProviderMetadata) -> httpx2.Auth | ClientAuth:
-        """Authenticate as the provider wants it.
+        """Return the authentication that the provider requires.
 
-        RFC 6749 (2.3.1) form-encodes both parts of the header, which authlib does not.
+        RFC 6749 (2.3.1) requires both parts of the header to be form-encoded. Authlib does not
+        encode them.
         """
         if metadata.client_authentication == "client_secret_post":
             return self._http.client_auth(metadata.client_authentication)
@@ -163,7 +164,7 @@ class AuthlibClient:
 
     async def _fetch_userinfo(self, url: str, tokens: Claims, subject: JsonValue) -> Claims:
         """Fetch the claims that an ID token may leave out, such as the email address."""
-        async with self._answering("userinfo"):
+        async with self._requests("userinfo"):
             token = tokens.get("access_token")
             userinfo = await self._get(url, headers={"Authorization": f"Bearer {token}"})
         if userinfo.get("sub") != subject:
@@ -176,18 +177,18 @@ class AuthlibClient:
         return _claims.validate_json(response.content)
 
     @asynccontextmanager
-    async def _answering(self, step: str) -> AsyncIterator[None]:
-        """Raise ProviderUnavailable if the provider does not answer or its answer is invalid."""
+    async def _requests(self, step: str) -> AsyncIterator[None]:
+        """Raise ProviderUnavailable if the provider does not respond or its response is invalid."""
         try:
             async with asyncio.timeout(self._timeout):
                 yield
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, JoseError, ValueError) as error:
-            cause = _explain(error)
+            cause = _describe(error)
             log.warning("oidc.unavailable", provider=self.name, step=step, cause=cause)
             raise ProviderUnavailable(self.name, cause) from error
 
 
-def _explain(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return str(error.errors(include_input=False, include_url=False))
     return f"{type(error).__name__}: {error}"

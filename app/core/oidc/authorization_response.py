@@ -6,7 +6,7 @@ Parameter = Annotated[str, Field(max_length=4_096)]
 
 
 class AuthorizationResponse(BaseModel):
-    """The parameters of the redirect back from a provider: a code or an error, and the state."""
+    """The parameters of a provider's redirect: the state, and a code or an error."""
 
     state: Parameter | None = None
     code: Parameter | None = None

@@ -1,4 +1,4 @@
 from pydantic import JsonValue
 
 Claims = dict[str, JsonValue]
-"""What a provider asserts about a user."""
+"""The claims of a provider about a user."""

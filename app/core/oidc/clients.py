@@ -12,7 +12,7 @@ from app.core.oidc.login_state import LoginState
 from app.core.oidc_settings import OidcProvider
 
 CALLBACK = "/api/v1/login/oidc/{provider}/callback"
-"""The path that providers redirect browsers to. It is registered there, after PUBLIC_URL."""
+"""The path of the redirect URI, after PUBLIC_URL. The redirect URI is registered at a provider."""
 
 
 class OidcClient(Protocol):
@@ -31,9 +31,9 @@ class OidcClients(Protocol):
 
 
 class LazyOidcClients:
-    """Open the client of a provider at its first login.
+    """Opens the client of a provider at the first login with it.
 
-    Its libraries take a while to import. A worker, or a service without providers, does not pay.
+    Importing its libraries is slow. A worker, or a service without providers, does not import them.
     """
 
     def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
@@ -57,7 +57,7 @@ class _ClosableClient(OidcClient, Protocol):
 
 @asynccontextmanager
 async def open_oidc_clients(settings: Settings) -> AsyncIterator[OidcClients]:
-    """Yield the clients. At the end, close those that were used."""
+    """Yield the clients. At the end, close those that were opened."""
     async with AsyncExitStack() as stack:
         yield LazyOidcClients(settings, stack)
 

@@ -4,11 +4,11 @@ MAX_REASON = 200
 
 
 class InvalidResponse(BadRequest):
-    """A provider's response does not prove what it should. `reason` is for operators only."""
+    """A provider's response could not be verified. `reason` is for operators only."""
 
     def __init__(self, reason: str) -> None:
         super().__init__("The answer of the provider could not be verified. Start again.")
-        # The provider may have chosen the text, and PostgreSQL cannot store every character.
+        # The text may come from the provider, and PostgreSQL cannot store every character.
         self.reason = reason.encode("ascii", "replace").decode().replace("\x00", "?")[:MAX_REASON]
 
 

@@ -14,22 +14,21 @@ ALGORITHMS = (
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
     "Ed25519", "EdDSA",
 )  # fmt: skip
-"""Only asymmetric ones: with HS256, the public key could sign, and `none` needs no key at all.
-
-EdDSA is the older name of Ed25519, which most providers use.
+"""Only asymmetric algorithms. With HS256, a public key could be used to sign, and `none` needs no
+key. Most providers use EdDSA, the older name of Ed25519.
 """
 
 MAX_AGE = 3_600
-"""Seconds after which the keys are fetched again: a withdrawn key becomes invalid."""
+"""Seconds after which the keys are fetched again, so that a withdrawn key becomes invalid."""
 
 PAUSE = 60
-"""Seconds between two fetches for unknown keys: forged key ids must not flood the provider."""
+"""Seconds between two fetches for unknown keys. Forged key ids must not flood the provider."""
 
 _registry = JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
 
 
 class JwksCache:
-    """Verify signatures with the keys that `fetch` returns."""
+    """Verifies signatures with the keys that `fetch` returns."""
 
     def __init__(self, fetch: Callable[[], Awaitable[KeySet]]) -> None:
         self._fetch = fetch
@@ -39,9 +38,9 @@ class JwksCache:
         self._fetching = asyncio.Lock()
 
     async def verify(self, token: str) -> Token:
-        """Verify the signature of a token. For an unknown key, fetch the keys once more.
+        """Verify the signature of a token. If its key is unknown, fetch the keys first.
 
-        Raises joserfc's JoseError or ValueError for an invalid token, and whatever `fetch` raises.
+        Raises joserfc's JoseError or ValueError for an invalid token, and the errors of `fetch`.
         """
         if time.monotonic() >= self._fresh_until:
             await self._refresh()
@@ -64,6 +63,6 @@ class JwksCache:
 
     def _decode(self, token: str) -> Token:
         with warnings.catch_warnings():
-            # The name EdDSA is deprecated, and the warning would be a line outside of our log.
+            # The name EdDSA is deprecated, and the warning would not go through the log.
             warnings.simplefilter("ignore", SecurityWarning)
             return decode(token, self._keys, registry=_registry)

@@ -1,6 +1,6 @@
-"""The cookie in which a browser keeps the state of its login.
+"""The cookie that contains the state of a login.
 
-Signing it takes a large library. A worker, which needs only the state, does not load this module.
+Signing it needs a large library. A worker needs only the state, so it does not import this module.
 """
 
 from dataclasses import asdict
@@ -18,14 +18,14 @@ _login_state = TypeAdapter(LoginState)
 
 
 def sign_login_state(settings: Settings, login: LoginState) -> str:
-    """Sign the state for OIDC_LOGIN_LIFETIME: only we can have issued it."""
+    """Return the signed state, which is valid for OIDC_LOGIN_LIFETIME."""
     values = {name: value and str(value) for name, value in asdict(login).items()}
     lifetime = settings.oidc_login_lifetime
     return sign_state(settings, AUDIENCE, {"login": values}, lifetime=lifetime)
 
 
 def read_login_state(settings: Settings, cookie: str) -> LoginState | None:
-    """Return the state; None if the cookie is invalid in any way."""
+    """Return the state, or None if the cookie is invalid."""
     state = read_state(settings, AUDIENCE, cookie)
     try:
         return None if state is None else _login_state.validate_python(state.get("login"))

@@ -1,4 +1,4 @@
-"""The state of a login, which the browser keeps in a cookie while the user is at the provider."""
+"""The state of a login with a provider. A cookie contains it until the provider redirects back."""
 
 import hmac
 from base64 import urlsafe_b64encode
@@ -11,10 +11,10 @@ from pydantic import Field
 
 @dataclass(frozen=True, slots=True)
 class LoginState:
-    """The secret never leaves the cookie. Others see only values that are derived from it.
+    """The state of a login. Only the cookie contains the secret; all other values derive from it.
 
-    `user_id` and `session_id` are set where a user links the provider to an account. A login that
-    began on one of our own pages ends there, and not at FRONT_END_URL.
+    `user_id` and `session_id` are set if a user links the provider to an account. With `for_pages`,
+    the login began on an account page and ends there, not at FRONT_END_URL.
     """
 
     secret: Annotated[str, Field(min_length=32)]
@@ -26,17 +26,17 @@ class LoginState:
 
     @property
     def state(self) -> str:
-        """The value that the provider must return: it binds the response to this browser."""
+        """The value that the provider must return, which binds the response to this browser."""
         return self._derive("state")
 
     @property
     def nonce(self) -> str:
-        """The value that the ID token must contain: it binds the token to this login."""
+        """The value that the ID token must contain, which binds the token to this login."""
         return self._derive("nonce")
 
     @property
     def code_verifier(self) -> str:
-        """The proof that the code was issued to us (PKCE)."""
+        """The code verifier of PKCE, which binds the code to this login."""
         return self._derive("code verifier")
 
     def has(self, state: str | None) -> bool:

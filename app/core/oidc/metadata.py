@@ -5,7 +5,7 @@ from pydantic import BaseModel, HttpUrl, model_validator
 
 
 class ProviderMetadata(BaseModel):
-    """The part of a provider's discovery document that we need."""
+    """The used part of a provider's discovery document."""
 
     issuer: str
     authorization_endpoint: str
@@ -17,12 +17,12 @@ class ProviderMetadata(BaseModel):
 
     @property
     def client_authentication(self) -> str:
-        """How to authenticate at the token endpoint; the default where both ways are supported."""
+        """The authentication at the token endpoint: the default one if the provider supports it."""
         methods = self.token_endpoint_auth_methods_supported
         return "client_secret_basic" if "client_secret_basic" in methods else "client_secret_post"
 
     @model_validator(mode="after")
-    def _encrypted(self) -> Self:
+    def _require_https(self) -> Self:
         """Reject an unencrypted endpoint, unless the issuer itself is unencrypted."""
         schemes = {"https", urlsplit(self.issuer).scheme}
         endpoints = (

@@ -1,4 +1,4 @@
-"""DATABASE_URL, as libpq and hosting providers write it."""
+"""Parses DATABASE_URL in the form of libpq and hosting providers."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ CHOICES = {
         *("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
     },
     "gsslib": {"gssapi", "sspi"},
-    # The driver does only this of what libpq can do.
+    # The driver supports only these values of libpq's.
     "channel_binding": {"disable", "prefer"},
     "gssencmode": {"disable", "prefer"},
     "gssdelegation": {"0"},
@@ -67,12 +67,12 @@ CURES = {
     "requiressl": "Use sslmode=require",
 }
 SSL_MODES = {"true": "require", "1": "require", "false": "disable", "0": "disable"}
-"""What other drivers call `sslmode`, as in `ssl=true`."""
+"""Values of `ssl`, which other drivers use, and the `sslmode` of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class PostgresAddress:
-    """Where a database is, and how libpq would have it reached."""
+    """The address of a database, and the parameters of its connections."""
 
     hosts: tuple[str, ...]
     ports: tuple[int, ...]
@@ -83,7 +83,7 @@ class PostgresAddress:
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """Read a URL. Raises ValueError, which names what is wrong but shows no password."""
+        """Parse a URL. Raises ValueError, whose message contains no password."""
         match = URL.fullmatch(url.strip())
         if match is None:
             raise ValueError("must start with postgresql://")
@@ -101,18 +101,18 @@ class PostgresAddress:
         )
 
     def __str__(self) -> str:
-        """Name the servers, as messages to operators do."""
+        """Return the servers, for messages to operators."""
         return ", ".join(map(_join, self.hosts, self.ports))
 
     @property
     def dsn_of_driver(self) -> str:
-        """What the driver reads for itself: certificates, and which server of several to use."""
+        """The parameters that the driver parses, such as those of TLS, in a URL without a host."""
         known = {k: v for k, v in self.parameters.items() if k in FOR_DRIVER and v != "system"}
         return f"postgresql://?{urlencode(known)}" if known else "postgresql://"
 
     @property
     def url_of_sqlalchemy(self) -> str:
-        """The same in SQLAlchemy's words: several hosts are a parameter there."""
+        """The URL for SQLAlchemy, where several hosts are a parameter."""
         login = "".join(
             [
                 quote(self.user, safe="") if self.user else "",
@@ -153,10 +153,10 @@ def _problems(parameters: Mapping[str, str]) -> Iterator[str]:
     for name, value in parameters.items():
         cure = f". {CURES[name]}" if name in CURES else ""
         if name == "hostaddr" or name not in PLACES | FILES | NUMBERS | CHOICES.keys() | TEXTS:
-            yield f"{name} is not a parameter that this service knows{cure}"
+            yield f"{name} is not a known parameter{cure}"
         elif name in CHOICES and value not in CHOICES[name]:
             allowed = ", ".join(sorted(CHOICES[name]))
-            yield f"{name}={value} is not supported; possible: {allowed}{cure}"
+            yield f"{name}={value} is not supported; choose from {allowed}{cure}"
         elif name in NUMBERS and not value.isdecimal():
             yield f"{name}={value} must be a whole number"
         elif name in FILES and value != "system" and not Path(value).is_file():
@@ -166,10 +166,10 @@ def _problems(parameters: Mapping[str, str]) -> Iterator[str]:
 
 
 def _split_hosts(hosts: str, ports: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Split `a:1,b:2`, or the hosts and the ports of `host=a,b&port=1,2`. Raises ValueError."""
+    """Split `a:1,b:2`, or the hosts and ports of `host=a,b&port=1,2`. Raises ValueError."""
     places = [re.fullmatch(r"(\[[^]]*\]|[^:]*)(?::(\d+))?", each) for each in hosts.split(",")]
     if any(place is None for place in places):
-        raise ValueError("has a host or port that cannot be read")
+        raise ValueError("has an invalid host or port")
     found = [(unquote(place[1]).strip("[]") or "localhost", place[2]) for place in places if place]
     given = ports.split(",")
     if len(given) not in {1, len(found)} or not all(not p or p.isdecimal() for p in given):

@@ -1,4 +1,4 @@
-"""REDIS_URL and QUEUE_<NAME>_REDIS_URL: one server, a socket, or Sentinels that know the server."""
+"""Parses REDIS_URL and QUEUE_<NAME>_REDIS_URL: a server, a Unix socket, or Sentinels."""
 
 import re
 import ssl
@@ -36,7 +36,7 @@ def _file(value: str) -> str:
 
 
 def _requirement(value: str) -> str:
-    """Accept `none`, `optional`, and `required`, also as Python's constants are called."""
+    """Accept `none`, `optional`, and `required`, with or without the prefix `CERT_`."""
     requirement = value.lower().removeprefix("cert_")
     if requirement not in {"none", "optional", "required"}:
         raise ValueError(value)
@@ -70,7 +70,7 @@ SENTINEL_PARAMETERS: Mapping[str, Callable[[str], object]] = {
 
 @dataclass(frozen=True, slots=True)
 class RedisAddress:
-    """Where a Redis is. `service` is what its Sentinels call it; then `hosts` are theirs."""
+    """The address of a Redis. If `service` is set, `hosts` are its Sentinels."""
 
     scheme: str
     hosts: tuple[tuple[str, int], ...]
@@ -83,7 +83,7 @@ class RedisAddress:
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """Read a URL. Raises ValueError, which names what is wrong but shows no password."""
+        """Parse a URL. Raises ValueError, whose message contains no password."""
         match = URL.fullmatch(url.strip())
         if match is None:
             raise ValueError(f"must be {FORMS}")
@@ -104,7 +104,7 @@ class RedisAddress:
         )
 
     def with_database(self, number: int) -> Self:
-        """Return the same server's other database."""
+        """Return the address of another database on the same server."""
         return replace(self, database=number)
 
     @property
@@ -113,7 +113,7 @@ class RedisAddress:
 
     @property
     def url(self) -> str:
-        """Write it as it was read."""
+        """The address as a URL."""
         login = ""
         if self.username or self.password:
             parts = (quote(part or "", safe="") for part in (self.username, self.password))
@@ -130,7 +130,7 @@ class RedisAddress:
 
     @property
     def options(self) -> dict[str, object]:
-        """Return how redis-py's connections log in, and what they check of a certificate."""
+        """The options of redis-py's connections."""
         given = {"username": self.username, "password": self.password, "db": self.database}
         options: dict[str, object] = {k: v for k, v in given.items() if v is not None}
         if self.path is not None:
@@ -142,7 +142,7 @@ class RedisAddress:
 
     @property
     def sentinel_options(self) -> dict[str, object]:
-        """Return the same for the Sentinels, which have passwords of their own."""
+        """The options of connections to Sentinels, which have their own credentials."""
         own = _parse(SENTINEL_PARAMETERS, self.parameters)
         return {name.removeprefix("sentinel_"): value for name, value in own.items()} | (
             {"ssl": True, **self.tls_options} if self.uses_tls else {}
@@ -150,7 +150,7 @@ class RedisAddress:
 
     @property
     def tls_options(self) -> dict[str, object]:
-        """Return what is checked of a certificate: also the host's name, unless that is off."""
+        """The options of TLS. Host names are checked unless certificates are not verified."""
         if not self.uses_tls:
             return {}
         options = _parse(TLS_PARAMETERS, self.parameters)
@@ -165,25 +165,25 @@ def _problems(scheme: str, parameters: Mapping[str, str]) -> Iterator[str]:
         if name.startswith("socket_") or name == "timeout":
             yield f"{name} is set by REDIS_TIMEOUT"
         elif name not in known:
-            yield f"{name} is not a parameter that this service knows"
+            yield f"{name} is not a known parameter"
         elif name in TLS_PARAMETERS and not scheme.startswith("rediss"):
             yield f"{name} needs a URL that starts with rediss"
         else:
             try:
                 known[name](value)
             except (ValueError, KeyError):
-                kind = "is not a file" if known[name] is _file else "is not a possible value"
-                yield f"{name}={value} {kind}"
+                problem = "is not a file" if known[name] is _file else "is invalid"
+                yield f"{name}={value} {problem}"
 
 
 def _split_path(scheme: str, path: str) -> tuple[str | None, str | None]:
-    """Split `/service/0` or `/0` into the name of the service and the number. Raises ValueError."""
+    """Split `/service/0` or `/0` into the service and the database number. Raises ValueError."""
     if scheme == "unix":
         return None, None
     parts = [part for part in path.split("/") if part]
     service = parts.pop(0) if scheme.endswith("+sentinel") and parts else None
     if scheme.endswith("+sentinel") and service is None:
-        raise ValueError("names no service: redis+sentinel://host:26379/service-name/0")
+        raise ValueError("needs a service, as in redis+sentinel://host:26379/service-name/0")
     if len(parts) > 1 or not all(part.isdecimal() for part in parts):
         raise ValueError("must end with the number of a database, such as /0")
     return service, parts[0] if parts else None
@@ -192,14 +192,14 @@ def _split_path(scheme: str, path: str) -> tuple[str | None, str | None]:
 def _split_hosts(scheme: str, hosts: str) -> tuple[tuple[str, int], ...]:
     if scheme == "unix":
         return ()
-    usual = DEFAULT_SENTINEL_PORT if scheme.endswith("+sentinel") else DEFAULT_PORT
+    default_port = DEFAULT_SENTINEL_PORT if scheme.endswith("+sentinel") else DEFAULT_PORT
     places = [re.fullmatch(r"(\[[^]]*\]|[^:]*)(?::(\d+))?", each) for each in hosts.split(",")]
     if any(place is None for place in places):
-        raise ValueError("has a host or port that cannot be read")
+        raise ValueError("has an invalid host or port")
     if len(places) > 1 and not scheme.endswith("+sentinel"):
-        raise ValueError("may name several hosts only with redis+sentinel://")
+        raise ValueError("may have several hosts only with redis+sentinel://")
     return tuple(
-        (unquote(place[1]).strip("[]") or "localhost", int(place[2] or usual))
+        (unquote(place[1]).strip("[]") or "localhost", int(place[2] or default_port))
         for place in places
         if place
     )

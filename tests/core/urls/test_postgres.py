@@ -68,8 +68,8 @@ def test_parameters_of_libpq_are_accepted(parameters: str) -> None:
         ("hostaddr=10.0.0.1", "Put the address in place of the host"),
         ("pgbouncer=true", "DATABASE_POOLER=transaction"),
         ("schema=shop", "options=-csearch_path%3Dname"),
-        ("require_auth=scram-sha-256", "require_auth is not a parameter"),
-        ("aplication_name=shop", "aplication_name is not a parameter"),
+        ("require_auth=scram-sha-256", "require_auth is not a known parameter"),
+        ("aplication_name=shop", "aplication_name is not a known parameter"),
         ("client_encoding=latin1", "client_encoding=latin1 is not supported"),
     ],
 )
