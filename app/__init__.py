@@ -14,8 +14,9 @@ __version__ = "0.1.0"
 COLLECT_AFTER = 250_000
 """New objects after which the garbage collector starts: more than any process imports.
 
-The API creates 190,000 objects at its start, which all stay. With Python's default of 700, the
-collector visits them so often that a start takes a sixth longer; with 50,000, a fifteenth.
+The API creates 190,000 objects at its start, which live until its end. With Python's default of
+700, the collector visits them so often that a start takes a sixth longer. With 50,000, it takes a
+fifteenth longer.
 """
 
 
@@ -35,7 +36,7 @@ def _import_structlog_without_rich() -> None:
 
 
 class _MetricsAreOff:
-    """Let redis-py find no OpenTelemetry SDK.
+    """Hides the SDK of OpenTelemetry from redis-py.
 
     If redis-py finds it, every start takes a third longer, although its metrics stay off.
     """

@@ -11,10 +11,10 @@ database. Cycles are still collected, so they do not leak."""
 def tune_garbage_collection() -> None:
     """Exempt all existing objects from collection, and collect new ones less often.
 
-    What exists after the imports lives until the process ends. A full collection would visit more
-    than 100,000 objects of libraries and pause everything else for 60 ms. So none precedes this,
-    either: the imports leave fewer than 1,000 objects of garbage. Call this once, after the imports
-    and before any work.
+    The objects that the imports create live until the process ends. A full collection would visit
+    these 100,000 objects and pause the process for 60 ms. Even one before the freeze would not pay:
+    the imports leave fewer than 1,000 objects of garbage. Call this once, after the imports and
+    before any work.
     """
     gc.freeze()
     gc.set_threshold(*THRESHOLDS)

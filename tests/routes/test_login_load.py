@@ -18,7 +18,7 @@ LIMIT = 0.25
 TRIES = 3
 
 FLOOD = 100
-LONGEST_DELAY = 1.5
+MAX_DELAY = 1.5
 """Seconds by which a flood of wrong logins may delay a correct one."""
 
 
