@@ -102,13 +102,13 @@ async def pause(backends: Backends, arguments: QueueArguments) -> int:
     async with operating(backends, arguments) as operations:
         limits = await operations.pause(arguments.queue)
         text = f"{arguments.queue} is paused: no further job starts. Running jobs continue."
-        return _answer(arguments, limits, text)
+        return _print_limits(arguments, limits, text)
 
 
 async def resume(backends: Backends, arguments: QueueArguments) -> int:
     async with operating(backends, arguments) as operations:
         limits = await operations.resume(arguments.queue)
-        return _answer(arguments, limits, f"{arguments.queue} starts jobs again.")
+        return _print_limits(arguments, limits, f"{arguments.queue} starts jobs again.")
 
 
 async def set_rate(backends: Backends, arguments: RateArguments) -> int:
@@ -116,7 +116,7 @@ async def set_rate(backends: Backends, arguments: RateArguments) -> int:
     text = f"at most {rate:g} jobs start per second" if rate else "no limit per second"
     async with operating(backends, arguments) as operations:
         limits = await operations.limit_rate(queue, rate)
-        return _answer(arguments, limits, f"{queue}: {text}.")
+        return _print_limits(arguments, limits, f"{queue}: {text}.")
 
 
 async def set_concurrency(backends: Backends, arguments: ConcurrencyArguments) -> int:
@@ -124,7 +124,7 @@ async def set_concurrency(backends: Backends, arguments: ConcurrencyArguments) -
     text = f"at most {jobs} jobs run at once" if jobs else "no limit except the workers' own"
     async with operating(backends, arguments) as operations:
         limits = await operations.limit_concurrency(queue, jobs)
-        return _answer(arguments, limits, f"{queue}: {text}.")
+        return _print_limits(arguments, limits, f"{queue}: {text}.")
 
 
 @asynccontextmanager
@@ -139,7 +139,7 @@ async def operating(
         yield QueueOperations(scope)
 
 
-def _answer(arguments: QueueArguments, limits: QueueLimits, text: str) -> int:
+def _print_limits(arguments: QueueArguments, limits: QueueLimits, text: str) -> int:
     return print_result(arguments, {"queue": arguments.queue, "limits": limits}, text)
 
 

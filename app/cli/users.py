@@ -77,14 +77,14 @@ async def create_superuser(backends: Backends, arguments: NewUserArguments) -> i
     except EmailTaken as error:
         cure = f"python -m app users make-superuser {arguments.email}"
         return print_error(f"{error}. To make this user a superuser, run: {cure}")
-    return _answer(arguments, [UserPublic.model_validate(user)])
+    return _print_users(arguments, [UserPublic.model_validate(user)])
 
 
 async def list_users(backends: Backends, arguments: Arguments) -> int:
     """Print one line per user."""
     async with open_scope(backends) as scope:
         users = await UserService(scope).list(skip=0, limit=MAX_LISTED)
-    return _answer(arguments, users.data)
+    return _print_users(arguments, users.data)
 
 
 async def activate(backends: Backends, arguments: UserArguments) -> int:
@@ -106,14 +106,14 @@ async def end_sessions(backends: Backends, arguments: UserArguments) -> int:
     async with open_scope(backends) as scope:
         user = await _find(scope, arguments.email)
         await UserAccessService(scope).end_sessions(user.id)
-    return _answer(arguments, [UserPublic.model_validate(user)])
+    return _print_users(arguments, [UserPublic.model_validate(user)])
 
 
 async def _update(backends: Backends, arguments: UserArguments, data: UserUpdate) -> int:
     async with open_scope(backends) as scope:
         user = await _find(scope, arguments.email)
         await AdminService(scope).update(user.id, data)
-    return _answer(arguments, [UserPublic.model_validate(user)])
+    return _print_users(arguments, [UserPublic.model_validate(user)])
 
 
 async def remove_second_factor(backends: Backends, arguments: UserArguments) -> int:
@@ -121,7 +121,7 @@ async def remove_second_factor(backends: Backends, arguments: UserArguments) -> 
     async with open_scope(backends) as scope:
         user = await _find(scope, arguments.email)
         await AdminService(scope).remove_second_factor(user.id)
-    return _answer(arguments, [UserPublic.model_validate(user)])
+    return _print_users(arguments, [UserPublic.model_validate(user)])
 
 
 async def _find(scope: Scope, email: str) -> User:
@@ -140,7 +140,7 @@ def _read_password() -> str:
     return password
 
 
-def _answer(arguments: Arguments, users: Sequence[UserPublic]) -> int:
+def _print_users(arguments: Arguments, users: Sequence[UserPublic]) -> int:
     page = UsersPublic(data=list(users), count=len(users))
     rows = [
         [

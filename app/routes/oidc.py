@@ -81,7 +81,7 @@ async def finish_login(
     visit: Visit,
     scope: AnonymousScope,
     provider: ProviderName,
-    answer: Annotated[AuthorizationResponse, Query()],
+    authorization: Annotated[AuthorizationResponse, Query()],
     cookie: OidcCookie = None,
 ) -> Response:
     """Finish a login, and redirect the browser with a refresh token in its cookie.
@@ -91,16 +91,16 @@ async def finish_login(
     """
     logins = OidcService(scope)
     try:
-        login = logins.read_state(provider, answer, cookie)
+        login = logins.read_state(provider, authorization, cookie)
     except LoginExpired as refusal:
         # The cookie stays: a response for another login, or a forged one, does not end this one.
         if scope.settings.serves_pages_only:
             return visit.redirect("/login", Notice.LOGIN_EXPIRED)
         return redirect_to_front_end(scope.settings, "/", refusal)
     if login.for_pages:
-        return await pages.finish_login(visit, scope, login, answer)
+        return await pages.finish_login(visit, scope, login, authorization)
     try:
-        tokens = await logins.finish(login, answer)
+        tokens = await logins.finish(login, authorization)
     except SecondFactorRequired as challenge:
         response = redirect_to_front_end(scope.settings, login.path, token=challenge.token)
     except tuple(CODES) as refusal:

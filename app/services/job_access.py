@@ -1,4 +1,4 @@
-"""Who may read a job. What finds the job is elsewhere: workers need only this."""
+"""Access to jobs. Workers import only this module, not the services that find jobs."""
 
 from dataclasses import dataclass
 from uuid import UUID

@@ -1,9 +1,9 @@
-"""Endpoints that are called as FastAPI calls them, but only with the steps that each one needs.
+"""Calls endpoints as FastAPI does, but only with the steps that each endpoint needs.
 
-FastAPI finds out on every request what an endpoint takes, and prepares for all that one could take:
-a quarter of the processor time of a GET. Here that is found out once, when the service starts.
-Parameters, errors, and responses are made by the same functions of FastAPI. It keeps the routes
-that take more than is known here, and requests with an unusual body.
+On every request, FastAPI analyzes the parameters of the endpoint and prepares for all possible
+ones. This takes a quarter of the processor time of a GET. This module analyzes an endpoint once,
+when the service starts. It uses the functions of FastAPI for parameters, errors, and responses.
+FastAPI itself handles routes with other features, and requests with an unexpected body.
 """
 
 import inspect
@@ -25,19 +25,19 @@ from app.core.http.parameters import Errors, Parameters, Values, is_form, is_sca
 
 OPTIONS = ("include", "exclude", "by_alias", "exclude_unset", "exclude_defaults", "exclude_none")
 TELEMETRY = "fastapi.telemetry"
-"""In the scope of a request that FastAPI itself traces: it sees each of its own steps."""
+"""The key in the scope of a request that FastAPI traces. It can trace only its own steps."""
 
 
-class UnusualBody(Exception):
-    """A body that is not what the route takes, or not labeled so: FastAPI knows how to answer."""
+class UnexpectedBody(Exception):
+    """The body, or its content type, is not that of the route. FastAPI handles the request."""
 
 
 class DirectEndpoint:
-    """Answers the requests of a route. `general` is how FastAPI would."""
+    """Handles the requests of a route. `fallback` is FastAPI's own application of the route."""
 
-    def __init__(self, route: APIRoute, general: ASGIApp) -> None:
+    def __init__(self, route: APIRoute, fallback: ASGIApp) -> None:
         takes, opens = route.dependant, opens_scope(route)
-        self._general = general
+        self._fallback = fallback
         self._provider = route.dependency_overrides_provider
         self._endpoint = route.endpoint
         self._parameters = Parameters(takes)
@@ -55,18 +55,18 @@ class DirectEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if TELEMETRY in scope or getattr(self._provider, "dependency_overrides", None):
-            await self._general(scope, receive, send)
+            await self._fallback(scope, receive, send)
             return
         request = Request(scope, receive, send)
         try:
             body = None if self._read_body is None else await self._read_body(request)
-        except UnusualBody:
-            await self._general(scope, _repeat(await request.body()), send)
+        except UnexpectedBody:
+            await self._fallback(scope, _repeat(await request.body()), send)
             return
-        response = await self._answer(request, body)
+        response = await self._respond(request, body)
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request, body: object) -> Response:
+    async def _respond(self, request: Request, body: object) -> Response:
         values: Values = {}
         errors: Errors = []
         for name, call, parameters in self._dependencies:
@@ -108,7 +108,7 @@ class DirectEndpoint:
 
 
 def is_direct(route: APIRoute) -> bool:
-    """Return whether all that a route takes and returns is known here."""
+    """Return whether DirectEndpoint supports all features of a route."""
     takes, opens = route.dependant, opens_scope(route)
     return (
         inspect.iscoroutinefunction(route.endpoint)
@@ -125,7 +125,7 @@ def is_direct(route: APIRoute) -> bool:
 
 
 def opens_scope(route: APIRoute) -> bool:
-    """Return whether the last dependency is open while the endpoint runs, and no longer."""
+    """Return whether the last dependency is closed before the response is sent."""
     return any(
         each.scope == "function" and inspect.isasyncgenfunction(_function(each))
         for each in route.dependant.dependencies[-1:]
@@ -142,9 +142,9 @@ def _has_plain_body(route: APIRoute) -> bool:
 
 
 def _is_plain(dependency: Dependant) -> bool:
-    """Return whether a dependency takes parameters only, and returns at once.
+    """Return whether a dependency is a coroutine function or a class that takes only parameters.
 
-    FastAPI calls a class in a thread. To keep its arguments, it needs none.
+    FastAPI calls a class in a thread. Storing arguments needs no thread, so this module does not.
     """
     function = _function(dependency)
     return (
@@ -165,8 +165,8 @@ def _takes_only_the_request(dependency: Dependant) -> bool:
 
 def _function(dependency: Dependant) -> Callable[..., Any]:
     call = _call(dependency)
-    is_one = inspect.isroutine(call) or inspect.isclass(call)
-    return call if is_one else type(call).__call__
+    is_function = inspect.isroutine(call) or inspect.isclass(call)
+    return call if is_function else type(call).__call__
 
 
 def _call(dependency: Dependant) -> Callable[..., Any]:
@@ -200,7 +200,7 @@ async def _read_json(request: Request) -> object:
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        raise UnusualBody from None
+        raise UnexpectedBody from None
 
 
 async def _read_form(request: Request) -> object:
@@ -216,7 +216,7 @@ async def _read(request: Request, content_type: str) -> bytes:
     except Exception as error:
         raise HTTPException(400, "There was an error parsing the body") from error
     if not body or request.headers.get("content-type") != content_type:
-        raise UnusualBody
+        raise UnexpectedBody
     return body
 
 

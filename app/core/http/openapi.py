@@ -39,7 +39,7 @@ class Application(FastAPI):
         super().__init__(
             **options,
             generate_unique_id_function=_operation_id,
-            # With a model, FastAPI would make it a field of every route, for the document alone.
+            # With a model, FastAPI would create a response field for every route, which is slow.
             responses={"default": {"description": "Any other error"}},
         )
         self._failures = {route.__name__: same for route, same in failures.items()}
@@ -92,11 +92,11 @@ def _operations(document: Document) -> Iterator[Document]:
 
 
 def _add_problem(document: Document) -> None:
-    """Add the schema of every error, and those that it refers to."""
+    """Add the schema of errors, and the schemas that it refers to."""
     schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     for field in schema["properties"].values():
         if "default" in field and field["default"] is None:
-            del field["default"]  # as FastAPI leaves out every null
+            del field["default"]  # FastAPI omits each null, too
     schemas = document["components"]["schemas"] | schema.pop("$defs") | {Problem.__name__: schema}
     document["components"]["schemas"] = dict(sorted(schemas.items()))
 

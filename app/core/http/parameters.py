@@ -1,6 +1,6 @@
-"""What an endpoint or a dependency takes from a request, found out once when the service starts.
+"""The parameters of endpoints and dependencies, analyzed once when the service starts.
 
-FastAPI finds it out on every request. Values and errors are made by the same functions.
+FastAPI analyzes them on every request. Values and errors come from functions of FastAPI.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,11 +22,11 @@ SOURCES = {
     "header_params": ("header", "headers"),
     "cookie_params": ("cookie", "cookies"),
 }
-"""The kinds of parameters, with their names in errors, and where a request has them."""
+"""The kinds of parameters, with their names in errors and their attributes of a request."""
 
 
 class Parameters:
-    """Reads what a function takes, besides the results of other dependencies."""
+    """Reads the parameters of a function from a request."""
 
     def __init__(self, takes: Dependant) -> None:
         kinds = [(getattr(takes, kind), place) for kind, place in SOURCES.items()]
@@ -43,7 +43,7 @@ class Parameters:
         self._request_name = takes.request_param_name or takes.http_connection_param_name
 
     def read(self, request: Request, body: object) -> tuple[Values, Errors]:
-        """Return the arguments of a call, and what is wrong with them."""
+        """Return the arguments of a call, and the validation errors."""
         values: Values = {}
         errors: Errors = []
         for scalars, source in self._scalars:
@@ -75,7 +75,7 @@ class Scalar:
         self._missing = (None, "") if is_form(field) else (None,)
 
     def read(self, source: Mapping[str, Any]) -> tuple[Any, Errors]:
-        """Return the value and what is wrong with it."""
+        """Return the value and the validation errors."""
         given = source.get(self._key)
         if given not in self._missing:
             return self._field.validate(given, loc=self._place)
@@ -93,7 +93,7 @@ def _read_all(
 
 
 def is_scalar(field: ModelField) -> bool:
-    """Return whether a parameter has one value, under one name."""
+    """Return whether a parameter has one value and one name."""
     info = field.field_info
     return (
         field_annotation_is_scalar(info.annotation)
@@ -103,5 +103,5 @@ def is_scalar(field: ModelField) -> bool:
 
 
 def is_form(field: ModelField) -> bool:
-    """Return whether a parameter is a field of a form, and no file."""
+    """Return whether a parameter is a field of a form but not a file."""
     return isinstance(field.field_info, Form) and not isinstance(field.field_info, File)

@@ -1,4 +1,4 @@
-"""Routes side by side: FastAPI nests included routers, and matches a request at every level."""
+"""Flat routes. FastAPI nests included routers, and matches a request at each level."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -24,16 +24,17 @@ _constant: set[Callable[..., object]] = set()
 
 
 def constant(endpoint: Endpoint) -> Endpoint:
-    """Call an endpoint once, when the service starts, and answer every request with the result.
+    """Mark an endpoint whose result is the same for every request.
 
-    It takes no parameters and is no coroutine. FastAPI's part of a request is left out.
+    It is called once, when the service starts. It has no parameters and is not a coroutine.
+    Requests bypass FastAPI.
     """
     _constant.add(endpoint)
     return endpoint
 
 
 class FlatRoute(APIRoute):
-    """A route that rejects most paths with one comparison, before its regular expression."""
+    """A route that compares the start of a path before it matches the regular expression."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401  FastAPI's own
         super().__init__(path, endpoint, **options)
@@ -55,17 +56,18 @@ class FlatRoute(APIRoute):
 
 
 def _app_of(route: FlatRoute) -> ASGIApp:
-    """Return the ASGI application of a route: ours where it suffices, and FastAPI's otherwise."""
+    """Return the ASGI application of a route: a DirectEndpoint if possible, or FastAPI's."""
     if route.endpoint in _constant:
         return JSONResponse(route.endpoint())
-    general = AsyncExitStackMiddleware(route.app)  # FastAPI closes uploaded files with it
-    return DirectEndpoint(route, general) if route.direct else general
+    fallback = AsyncExitStackMiddleware(route.app)  # FastAPI closes uploaded files with it
+    return DirectEndpoint(route, fallback) if route.direct else fallback
 
 
 class RouteIndex:
-    """Tries only routes with the method, the number of segments, and the beginning of a request.
+    """Finds routes by the method, the number of segments, and the first segments of a request.
 
-    They are tried in their order. What none of them answers goes to the router, which tries all.
+    The routes with the same key are matched in their order. If none matches, the router handles the
+    request, and matches all routes.
     """
 
     def __init__(self, router: APIRouter) -> None:
@@ -95,17 +97,17 @@ def _key(method: str, path: str) -> Key:
 
 
 def _can_be_indexed(route: BaseRoute) -> bool:
-    """Return whether the beginning of a route's path and its number of segments are fixed."""
+    """Return whether the first segments of a route's path and the number of segments are fixed."""
     if not isinstance(route, FlatRoute):
         return False
-    beginning = "/".join(route.path_format.split("/")[:4])
-    return "{" not in beginning and ":path}" not in route.path
+    start = "/".join(route.path_format.split("/")[:4])
+    return "{" not in start and ":path}" not in route.path
 
 
 class Declaration(APIRoute):
-    """A route as a router declares it. FastAPI analyzes it once, when the prefix is known.
+    """A declared route. FastAPI analyzes it when it is included, because the prefix is known then.
 
-    That takes a millisecond, so applications with the same options share the result.
+    The analysis takes a millisecond, so applications with the same options share the result.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401  FastAPI's own
@@ -127,16 +129,16 @@ class Declaration(APIRoute):
 
 
 class Router(APIRouter):
-    """A router whose routes `include_flat` puts beside others."""
+    """A router for `include_flat`."""
 
     def __init__(self, *, prefix: str = "", tags: list[str | Enum] | None = None) -> None:
         super().__init__(prefix=prefix, tags=tags, route_class=Declaration)
 
 
 def include_flat(app: FastAPI, router: Router, *, prefix: str = "") -> None:
-    """Include a router of an application as `app.include_router` does, but beside other routes.
+    """Add the routes of a router to an application, as `app.include_router` does, but not nested.
 
-    Raises TypeError for a router that is not a Router.
+    Raises TypeError if a route was not declared with Router.
     """
     for route in router.routes:
         if not isinstance(route, Declaration):

@@ -39,11 +39,11 @@ async def begin_login(
 
 
 async def finish_login(
-    visit: PageVisit, scope: Scope, login: LoginState, answer: AuthorizationResponse
+    visit: PageVisit, scope: Scope, login: LoginState, authorization: AuthorizationResponse
 ) -> Response:
     """Finish a login or a link that was started on a page."""
     try:
-        tokens = await OidcService(scope).finish(login, answer)
+        tokens = await OidcService(scope).finish(login, authorization)
     except SecondFactorRequired as required:
         response = ask_for_second_factor(visit, required, back_to=login.path)
     except AppError as refusal:
