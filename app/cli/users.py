@@ -109,26 +109,12 @@ async def end_sessions(backends: Backends, arguments: UserArguments) -> int:
     return _print_users(arguments, [UserPublic.model_validate(user)])
 
 
-async def _update(backends: Backends, arguments: UserArguments, data: UserUpdate) -> int:
-    async with open_scope(backends) as scope:
-        user = await _find(scope, arguments.email)
-        await AdminService(scope).update(user.id, data)
-    return _print_users(arguments, [UserPublic.model_validate(user)])
-
-
 async def remove_second_factor(backends: Backends, arguments: UserArguments) -> int:
     """Remove the second factor of a user who has lost it, even of the only superuser."""
     async with open_scope(backends) as scope:
         user = await _find(scope, arguments.email)
         await AdminService(scope).remove_second_factor(user.id)
     return _print_users(arguments, [UserPublic.model_validate(user)])
-
-
-async def _find(scope: Scope, email: str) -> User:
-    user = await UserService(scope).find_by_email(email)
-    if user is None:
-        raise UserNotFound
-    return user
 
 
 def _read_password() -> str:
@@ -151,3 +137,17 @@ def _print_users(arguments: Arguments, users: Sequence[UserPublic]) -> int:
         for user in users
     ]
     return print_result(arguments, page, table(("EMAIL", "KIND", "STATE"), rows))
+
+
+async def _update(backends: Backends, arguments: UserArguments, data: UserUpdate) -> int:
+    async with open_scope(backends) as scope:
+        user = await _find(scope, arguments.email)
+        await AdminService(scope).update(user.id, data)
+    return _print_users(arguments, [UserPublic.model_validate(user)])
+
+
+async def _find(scope: Scope, email: str) -> User:
+    user = await UserService(scope).find_by_email(email)
+    if user is None:
+        raise UserNotFound
+    return user

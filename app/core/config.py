@@ -137,10 +137,6 @@ class Settings(
         return self
 
 
-def _groups() -> list[type[SettingGroup]]:
-    return [group for group in Settings.__bases__ if issubclass(group, SettingGroup)]
-
-
 @cache
 def load_settings() -> Settings:
     """Read the environment once.
@@ -163,9 +159,8 @@ def load_settings() -> Settings:
     return settings
 
 
-def _env_files() -> tuple[Path, ...]:
-    files = Settings.model_config.get("env_file")
-    return tuple(Path(str(file)) for file in files) if isinstance(files, tuple) else ()
+def _groups() -> list[type[SettingGroup]]:
+    return [group for group in Settings.__bases__ if issubclass(group, SettingGroup)]
 
 
 def _read_variables(source: PydanticBaseSettingsSource) -> dict[str, str | None]:
@@ -180,6 +175,11 @@ def _read_variables(source: PydanticBaseSettingsSource) -> dict[str, str | None]
 def _is_setting(name: str) -> bool:
     name = name.lower()
     return name in Settings.model_fields or contains_name(name)
+
+
+def _env_files() -> tuple[Path, ...]:
+    files = Settings.model_config.get("env_file")
+    return tuple(Path(str(file)) for file in files) if isinstance(files, tuple) else ()
 
 
 def _describe(error: ErrorDetails) -> str:

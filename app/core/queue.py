@@ -121,19 +121,6 @@ def to_message(  # noqa: PLR0913  the fields of the envelope
     )
 
 
-def _due_at(delay: timedelta | None, at: datetime | None) -> datetime | None:
-    if delay is not None and at is not None:
-        raise ValueError("a job is due either after a delay or at a time, not both")
-    if at is not None and at.utcoffset() is None:
-        raise ValueError(f"the time {at} has no time zone")
-    if delay is None:
-        return at
-    try:
-        return datetime.now(UTC) + delay
-    except OverflowError:
-        raise ValueError(f"a delay of {delay} ends after the last year") from None
-
-
 class QueuePools:
     """The connection pools, one per queue. The process that opened them closes them."""
 
@@ -200,3 +187,16 @@ class QueuePools:
             by_queue[envelope.queue].append(envelope)
         for name, batch in by_queue.items():
             await self[self._by_name[name]].send(batch)
+
+
+def _due_at(delay: timedelta | None, at: datetime | None) -> datetime | None:
+    if delay is not None and at is not None:
+        raise ValueError("a job is due either after a delay or at a time, not both")
+    if at is not None and at.utcoffset() is None:
+        raise ValueError(f"the time {at} has no time zone")
+    if delay is None:
+        return at
+    try:
+        return datetime.now(UTC) + delay
+    except OverflowError:
+        raise ValueError(f"a delay of {delay} ends after the last year") from None

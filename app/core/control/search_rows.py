@@ -88,28 +88,6 @@ async def read_rows(
     return [(Position(row.sort_time, row.id), _found(row, filters.state)) for row in rows]
 
 
-def _statement(
-    filters: JobFilter, order: Order, after: Position | None, limit: int
-) -> Select[*tuple[Any, ...]]:
-    """Read each queue along its index, and merge the results."""
-    page = (
-        select(*COLUMNS, order.sort_time.label("sort_time"))
-        .where(outbox.c.queue == QUEUES.c.queue, *conditions_of(filters, order, after))
-        .order_by(*_sorted(order, order.sort_time, outbox.c.id))
-        .limit(limit)
-        .correlate(QUEUES)
-        .lateral("page")
-    )
-    merged = select(page).select_from(QUEUES.join(page, true()))
-    if filters.queue is not None:
-        merged = merged.where(QUEUES.c.queue == filters.queue)
-    return merged.order_by(*_sorted(order, page.c.sort_time, page.c.id)).limit(limit)
-
-
-def _sorted(order: Order, *columns: ColumnElement[Any]) -> Sequence[ColumnElement[Any]]:
-    return [column.desc() if order.descending else column.asc() for column in columns]
-
-
 def conditions_of(
     filters: JobFilter, order: Order, after: Position | None = None
 ) -> Sequence[ColumnElement[bool]]:
@@ -132,6 +110,28 @@ def conditions_of(
     for path, value in filters.arguments.items():
         conditions.append(outbox.c.payload[tuple(path.split("."))].astext == value)
     return conditions
+
+
+def _statement(
+    filters: JobFilter, order: Order, after: Position | None, limit: int
+) -> Select[*tuple[Any, ...]]:
+    """Read each queue along its index, and merge the results."""
+    page = (
+        select(*COLUMNS, order.sort_time.label("sort_time"))
+        .where(outbox.c.queue == QUEUES.c.queue, *conditions_of(filters, order, after))
+        .order_by(*_sorted(order, order.sort_time, outbox.c.id))
+        .limit(limit)
+        .correlate(QUEUES)
+        .lateral("page")
+    )
+    merged = select(page).select_from(QUEUES.join(page, true()))
+    if filters.queue is not None:
+        merged = merged.where(QUEUES.c.queue == filters.queue)
+    return merged.order_by(*_sorted(order, page.c.sort_time, page.c.id)).limit(limit)
+
+
+def _sorted(order: Order, *columns: ColumnElement[Any]) -> Sequence[ColumnElement[Any]]:
+    return [column.desc() if order.descending else column.asc() for column in columns]
 
 
 def _found(row: Row[Any], state: JobView) -> FoundJob:

@@ -92,14 +92,6 @@ class Admission:
             self._rejected, self._next_line = 0, now + LOG_INTERVAL
 
 
-def _is_complete(head: bytes, body: bytes) -> bool:
-    """Return whether a request needs no parser and its body has arrived completely."""
-    if NEEDS_PARSER.search(head):
-        return False
-    length = CONTENT_LENGTH.search(head)
-    return len(body) == (int(length[1]) if length else 0)
-
-
 class TooBusy:
     """Answers 503 with the same bytes to every request."""
 
@@ -110,3 +102,11 @@ class TooBusy:
         headers = [*self.admission.headers]
         await send({"type": "http.response.start", "status": 503, "headers": headers})
         await send({"type": "http.response.body", "body": self.admission.body})
+
+
+def _is_complete(head: bytes, body: bytes) -> bool:
+    """Return whether a request needs no parser and its body has arrived completely."""
+    if NEEDS_PARSER.search(head):
+        return False
+    length = CONTENT_LENGTH.search(head)
+    return len(body) == (int(length[1]) if length else 0)

@@ -29,15 +29,6 @@ def add_middleware(app: FastAPI, settings: Settings, admission: Admission) -> No
         app.add_middleware(TracedRequests, settings=settings)
 
 
-def _rejection(settings: Settings, admission: Admission) -> ASGIApp:
-    """Build the few layers for rejections in an overload, which must be cheap."""
-    admission.prepare_rejection(security_headers(https_only=settings.https_only))
-    limited = BodyLimits(
-        TooBusy(admission), max_size=settings.max_body_size, timeout=settings.body_timeout
-    )
-    return with_cors(limited, settings)
-
-
 def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:
     """Allow the listed front ends to call the API from browsers."""
     if not settings.cors_origins:
@@ -50,3 +41,12 @@ def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:
         allow_headers=["*"],
         expose_headers=["Location", "Retry-After", "X-Request-ID"],
     )
+
+
+def _rejection(settings: Settings, admission: Admission) -> ASGIApp:
+    """Build the few layers for rejections in an overload, which must be cheap."""
+    admission.prepare_rejection(security_headers(https_only=settings.https_only))
+    limited = BodyLimits(
+        TooBusy(admission), max_size=settings.max_body_size, timeout=settings.body_timeout
+    )
+    return with_cors(limited, settings)

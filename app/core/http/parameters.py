@@ -84,14 +84,6 @@ class Scalar:
         return self._field.get_default(), []
 
 
-def _read_all(
-    scalars: Sequence[Scalar], source: Mapping[str, Any], values: Values, errors: Errors
-) -> None:
-    for scalar in scalars:
-        values[scalar.name], wrong = scalar.read(source)
-        errors += wrong
-
-
 def is_scalar(field: ModelField) -> bool:
     """Return whether a parameter has one value and one name."""
     info = field.field_info
@@ -105,3 +97,11 @@ def is_scalar(field: ModelField) -> bool:
 def is_form(field: ModelField) -> bool:
     """Return whether a parameter is a field of a form but not a file."""
     return isinstance(field.field_info, Form) and not isinstance(field.field_info, File)
+
+
+def _read_all(
+    scalars: Sequence[Scalar], source: Mapping[str, Any], values: Values, errors: Errors
+) -> None:
+    for scalar in scalars:
+        values[scalar.name], wrong = scalar.read(source)
+        errors += wrong

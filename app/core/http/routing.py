@@ -55,14 +55,6 @@ class FlatRoute(APIRoute):
         return super().matches(scope)
 
 
-def _app_of(route: FlatRoute) -> ASGIApp:
-    """Return the ASGI application of a route: a DirectEndpoint if possible, or FastAPI's."""
-    if route.endpoint in _constant:
-        return JSONResponse(route.endpoint())
-    fallback = AsyncExitStackMiddleware(route.app)  # FastAPI closes uploaded files with it
-    return DirectEndpoint(route, fallback) if route.direct else fallback
-
-
 class RouteIndex:
     """Finds routes by the method, the number of segments, and the first segments of a request.
 
@@ -88,20 +80,6 @@ class RouteIndex:
                     await route.app(scope, receive, send)
                     return
         await self._app(scope, receive, send)
-
-
-def _key(method: str, path: str) -> Key:
-    """Return the method, the number of segments, and the first three, such as `/api/v1/users`."""
-    segments = path.split("/")
-    return method, len(segments), *segments[:4]
-
-
-def _can_be_indexed(route: BaseRoute) -> bool:
-    """Return whether the first segments of a route's path and the number of segments are fixed."""
-    if not isinstance(route, FlatRoute):
-        return False
-    start = "/".join(route.path_format.split("/")[:4])
-    return "{" not in start and ":path}" not in route.path
 
 
 class Declaration(APIRoute):
@@ -144,3 +122,25 @@ def include_flat(app: FastAPI, router: Router, *, prefix: str = "") -> None:
         if not isinstance(route, Declaration):
             raise TypeError(f"{route}: declare it with app.core.http.routing.Router, not APIRouter")
         app.router.routes.append(route.build(prefix, app))
+
+
+def _app_of(route: FlatRoute) -> ASGIApp:
+    """Return the ASGI application of a route: a DirectEndpoint if possible, or FastAPI's."""
+    if route.endpoint in _constant:
+        return JSONResponse(route.endpoint())
+    fallback = AsyncExitStackMiddleware(route.app)  # FastAPI closes uploaded files with it
+    return DirectEndpoint(route, fallback) if route.direct else fallback
+
+
+def _can_be_indexed(route: BaseRoute) -> bool:
+    """Return whether the first segments of a route's path and the number of segments are fixed."""
+    if not isinstance(route, FlatRoute):
+        return False
+    start = "/".join(route.path_format.split("/")[:4])
+    return "{" not in start and ":path}" not in route.path
+
+
+def _key(method: str, path: str) -> Key:
+    """Return the method, the number of segments, and the first three, such as `/api/v1/users`."""
+    segments = path.split("/")
+    return method, len(segments), *segments[:4]

@@ -131,10 +131,10 @@ def parse_counts(reply: Mapping[bytes, bytes] | Sequence[bytes]) -> dict[str, in
     return {_text(field): int(n) for field, n in zip(reply[::2], reply[1::2], strict=True)}
 
 
-def _text(field: bytes) -> str:
-    return field.decode(errors="replace")
-
-
 def jobs_ended(minute: Counts) -> int:
     """Return the number of jobs that ended in a minute."""
     return sum(minute.get(outcome, 0) for outcome in ("succeeded", "failed", "cancelled"))
+
+
+def _text(field: bytes) -> str:
+    return field.decode(errors="replace")

@@ -98,6 +98,41 @@ async def read_jobs(
     return records
 
 
+async def save_progress(
+    pool: QueueRedis, job_id: UUID, fraction: float, message: str | None = None
+) -> None:
+    """Store the progress of a job, from 0 to 1. Raises redis.exceptions.RedisError."""
+    keys = pool.queue_keys
+    key = keys.progress(job_id)
+    stored, *_ = await pool.multiplexed.execute(
+        ("HSET", key, "progress", fraction, "message", message or ""),
+        ("EXPIRE", key, PROGRESS_LIFETIME.days * 86_400),
+        ("PUBLISH", keys.events, str(job_id)),
+    )
+    if isinstance(stored, RedisError):
+        raise stored
+
+
+def cancelled_result(job: JobRecord) -> bytes:
+    """Return the result of a job that is cancelled now, in arq's format."""
+    now = round(time.time() * 1000)
+    return to_json(
+        {
+            "t": job.attempt,
+            "f": job.name,
+            "a": (),
+            "k": {},
+            "et": _to_ms(job.enqueued_at),
+            "s": False,
+            "r": CANCELLED,
+            "st": _to_ms(job.started_at) if job.started_at else now,
+            "ft": now,
+            "q": QueueKeys(job.queue).queue,
+            "id": str(job.id),
+        }
+    )
+
+
 def _reads(keys: QueueKeys, job_id: UUID) -> Sequence[Command]:
     return (
         ("GET", keys.result(job_id)),
@@ -137,48 +172,21 @@ def _record(queue: Queue, job_id: UUID, replies: Sequence[object]) -> JobRecord 
     )
 
 
-async def save_progress(
-    pool: QueueRedis, job_id: UUID, fraction: float, message: str | None = None
-) -> None:
-    """Store the progress of a job, from 0 to 1. Raises redis.exceptions.RedisError."""
-    keys = pool.queue_keys
-    key = keys.progress(job_id)
-    stored, *_ = await pool.multiplexed.execute(
-        ("HSET", key, "progress", fraction, "message", message or ""),
-        ("EXPIRE", key, PROGRESS_LIFETIME.days * 86_400),
-        ("PUBLISH", keys.events, str(job_id)),
-    )
-    if isinstance(stored, RedisError):
-        raise stored
+def _progress(stored: object) -> tuple[float | None, str | None]:
+    """Return the fraction and the message."""
+    if not isinstance(stored, list):
+        return None, None
+    fraction, message = stored
+    number = _number(fraction)
+    text = message.decode(errors="replace") if isinstance(message, bytes) else ""
+    return number if number is not None and math.isfinite(number) else None, text or None
 
 
-def cancelled_result(job: JobRecord) -> bytes:
-    """Return the result of a job that is cancelled now, in arq's format."""
-    now = round(time.time() * 1000)
-    return to_json(
-        {
-            "t": job.attempt,
-            "f": job.name,
-            "a": (),
-            "k": {},
-            "et": _to_ms(job.enqueued_at),
-            "s": False,
-            "r": CANCELLED,
-            "st": _to_ms(job.started_at) if job.started_at else now,
-            "ft": now,
-            "q": QueueKeys(job.queue).queue,
-            "id": str(job.id),
-        }
-    )
-
-
-def _readable(reply: object) -> object:
-    """Return None for a key of a wrong type. Raise every other error of the server."""
-    if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE"):
+def _number(text: object) -> float | None:
+    try:
+        return float(text) if isinstance(text, bytes | float) else None
+    except ValueError:
         return None
-    if isinstance(reply, Exception):
-        raise reply
-    return reply
 
 
 def _parse(model: type[Stored], stored: object) -> Stored | None:
@@ -221,8 +229,19 @@ def _describe(error: JsonValue) -> str:
             return str(error)
 
 
+def _moment(ms: object) -> datetime | None:
+    try:
+        return _from_ms(ms)
+    except ValueError:
+        return None
+
+
 def _waiting_state(score: float) -> JobState:
     return JobState.SCHEDULED if score > time.time() * 1000 else JobState.QUEUED
+
+
+def _whole_number(text: object) -> int:
+    return int(text) if isinstance(text, bytes) and text.isdigit() else 0
 
 
 def _started_at(owner: object) -> datetime | None:
@@ -233,32 +252,13 @@ def _started_at(owner: object) -> datetime | None:
     return _moment(float(started)) if slash and started.isdigit() else None
 
 
-def _moment(ms: object) -> datetime | None:
-    try:
-        return _from_ms(ms)
-    except ValueError:
+def _readable(reply: object) -> object:
+    """Return None for a key of a wrong type. Raise every other error of the server."""
+    if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE"):
         return None
-
-
-def _whole_number(text: object) -> int:
-    return int(text) if isinstance(text, bytes) and text.isdigit() else 0
-
-
-def _progress(stored: object) -> tuple[float | None, str | None]:
-    """Return the fraction and the message."""
-    if not isinstance(stored, list):
-        return None, None
-    fraction, message = stored
-    number = _number(fraction)
-    text = message.decode(errors="replace") if isinstance(message, bytes) else ""
-    return number if number is not None and math.isfinite(number) else None, text or None
-
-
-def _number(text: object) -> float | None:
-    try:
-        return float(text) if isinstance(text, bytes | float) else None
-    except ValueError:
-        return None
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
 
 
 def _to_ms(moment: datetime) -> int:

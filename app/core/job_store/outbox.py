@@ -150,22 +150,6 @@ async def store_unless_key_is_taken(session: AsyncSession, job: Envelope, key: s
             return holder
 
 
-def _row(job: Envelope) -> dict[str, object]:
-    row: dict[str, object] = {
-        "id": job.id,
-        "queue": job.queue,
-        "name": job.name,
-        "payload": job.payload,
-        "request_id": job.request_id,
-        "due_at": job.due_at,
-        "priority": job.priority,
-        "traceparent": job.traceparent,
-    }
-    if job.due_at and is_beyond_horizon(job.due_at):
-        row["check_at"] = job.due_at - HORIZON
-    return row
-
-
 async def remove(session: AsyncSession, job_id: UUID) -> bool:
     """Delete the row of a finished job. Return False if another transaction has deleted it."""
     removed = await session.execute(
@@ -253,6 +237,22 @@ async def find_all(session: AsyncSession, job_ids: Iterable[UUID]) -> dict[UUID,
     """Return the states of the jobs that have a row."""
     rows = await session.execute(FIND_ALL, {"job_ids": list(job_ids)})
     return {row.id: _record(row) for row in rows}
+
+
+def _row(job: Envelope) -> dict[str, object]:
+    row: dict[str, object] = {
+        "id": job.id,
+        "queue": job.queue,
+        "name": job.name,
+        "payload": job.payload,
+        "request_id": job.request_id,
+        "due_at": job.due_at,
+        "priority": job.priority,
+        "traceparent": job.traceparent,
+    }
+    if job.due_at and is_beyond_horizon(job.due_at):
+        row["check_at"] = job.due_at - HORIZON
+    return row
 
 
 def _record(row: Row[Any]) -> JobRecord:

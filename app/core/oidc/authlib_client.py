@@ -37,12 +37,6 @@ _claims = TypeAdapter(Claims)
 _keys = TypeAdapter(list[DictKey])
 
 
-@cache
-def _certificates() -> SSLContext:
-    """Load the certificates of all authorities once for all providers, because this is slow."""
-    return httpx2.create_ssl_context()
-
-
 class AuthlibClient:
     """A client of one provider. Every method may raise ProviderUnavailable."""
 
@@ -186,6 +180,12 @@ class AuthlibClient:
             cause = _describe(error)
             log.warning("oidc.unavailable", provider=self.name, step=step, cause=cause)
             raise ProviderUnavailable(self.name, cause) from error
+
+
+@cache
+def _certificates() -> SSLContext:
+    """Load the certificates of all authorities once for all providers, because this is slow."""
+    return httpx2.create_ssl_context()
 
 
 def _describe(error: Exception) -> str:

@@ -66,26 +66,6 @@ def sending(messages: Iterable[Message] | None) -> AbstractContextManager[Sendin
 
 
 @contextmanager
-def _sending(tracer: Tracer, messages: Iterable[Message]) -> Iterator[Sending]:
-    by_queue: dict[str, list[Message]] = {}
-    for message in messages:
-        by_queue.setdefault(message.queue, []).append(message)
-    spans = {
-        queue: tracer.begin(f"send {queue}", "producer", _sent(queue, batch))
-        for queue, batch in by_queue.items()
-    }
-    sent = Sending(spans)
-    try:
-        yield sent
-    except BaseException as error:
-        sent.fail(error)
-        raise
-    finally:
-        for span in spans.values():
-            span.end()
-
-
-@contextmanager
 def resending(messages: Sequence[Message]) -> Iterator[None]:
     """Add a span to the trace of each job that the relay sends in place of its sender."""
     tracer = active_tracer()
@@ -126,6 +106,26 @@ def processing(
     return tracer.entry(
         f"process {message.queue}", "consumer", attributes, traceparent=message.traceparent
     )
+
+
+@contextmanager
+def _sending(tracer: Tracer, messages: Iterable[Message]) -> Iterator[Sending]:
+    by_queue: dict[str, list[Message]] = {}
+    for message in messages:
+        by_queue.setdefault(message.queue, []).append(message)
+    spans = {
+        queue: tracer.begin(f"send {queue}", "producer", _sent(queue, batch))
+        for queue, batch in by_queue.items()
+    }
+    sent = Sending(spans)
+    try:
+        yield sent
+    except BaseException as error:
+        sent.fail(error)
+        raise
+    finally:
+        for span in spans.values():
+            span.end()
 
 
 def _sent(queue: str, batch: Sequence[Message]) -> Attributes:

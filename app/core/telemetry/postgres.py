@@ -64,23 +64,6 @@ def trace_statements(engine: AsyncEngine) -> None:
             _record(failure.statement or "", began, failure.original_exception)
 
 
-def _record(statement: str, began: int, error: BaseException | None = None) -> None:
-    if tracer := active_tracer():
-        name, attributes = describe_statement(statement)
-        span = tracer.begin(name, "client", attributes, started_ns=began)
-        if error is not None:
-            span.fail(str(getattr(error, "sqlstate", None) or type(error).__name__))
-        span.end()
-
-
-def _statement(text: str) -> AbstractContextManager[Span]:
-    tracer = active_tracer()
-    if tracer is None or not tracer.current().is_recording:
-        return _UNTRACED
-    name, attributes = describe_statement(text)
-    return tracer.span(name, "client", attributes)
-
-
 @lru_cache(500)
 def describe_statement(statement: str) -> tuple[str, Attributes]:
     """Return the name and the attributes of a statement's span."""
@@ -96,3 +79,20 @@ def describe_statement(statement: str) -> tuple[str, Attributes]:
     if not table:
         return operation, attributes
     return f"{operation} {table}", {**attributes, "db.collection.name": table}
+
+
+def _statement(text: str) -> AbstractContextManager[Span]:
+    tracer = active_tracer()
+    if tracer is None or not tracer.current().is_recording:
+        return _UNTRACED
+    name, attributes = describe_statement(text)
+    return tracer.span(name, "client", attributes)
+
+
+def _record(statement: str, began: int, error: BaseException | None = None) -> None:
+    if tracer := active_tracer():
+        name, attributes = describe_statement(statement)
+        span = tracer.begin(name, "client", attributes, started_ns=began)
+        if error is not None:
+            span.fail(str(getattr(error, "sqlstate", None) or type(error).__name__))
+        span.end()

@@ -40,26 +40,6 @@ async def sentry(settings: Settings) -> AsyncIterator[Reporter]:
         await asyncio.to_thread(client.close, timeout=FLUSH_TIMEOUT)
 
 
-def _client(settings: Settings) -> Client:
-    dsn = settings.sentry_dsn
-    try:
-        return Client(
-            dsn=dsn.get_secret_value() if dsn else None,
-            release=settings.sentry_release or __version__,
-            environment=settings.environment,
-            default_integrations=False,
-            auto_enabling_integrations=False,
-            include_local_variables=False,
-            max_request_body_size="never",
-            max_breadcrumbs=0,
-            auto_session_tracking=False,
-        )
-    except BadDsn:
-        raise ConfigurationError(
-            "SENTRY_DSN is not a DSN. Copy it from the settings of the project in Sentry"
-        ) from None
-
-
 class SentryReporter:
     """Sends reports from a thread of the SDK, whose queue is bounded."""
 
@@ -97,6 +77,26 @@ class SentryReporter:
             self._quiet = True
             log.warning("errors.not_reported", dropped=self.dropped)
         return False
+
+
+def _client(settings: Settings) -> Client:
+    dsn = settings.sentry_dsn
+    try:
+        return Client(
+            dsn=dsn.get_secret_value() if dsn else None,
+            release=settings.sentry_release or __version__,
+            environment=settings.environment,
+            default_integrations=False,
+            auto_enabling_integrations=False,
+            include_local_variables=False,
+            max_request_body_size="never",
+            max_breadcrumbs=0,
+            auto_session_tracking=False,
+        )
+    except BadDsn:
+        raise ConfigurationError(
+            "SENTRY_DSN is not a DSN. Copy it from the settings of the project in Sentry"
+        ) from None
 
 
 def _fingerprint(error: BaseException) -> str:

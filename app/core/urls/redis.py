@@ -205,15 +205,15 @@ def _split_hosts(scheme: str, hosts: str) -> tuple[tuple[str, int], ...]:
     )
 
 
-def _parse(
-    parsers: Mapping[str, Callable[[str], object]], parameters: Mapping[str, str]
-) -> dict[str, object]:
-    return {k: parse(parameters[k]) for k, parse in parsers.items() if k in parameters}
+def _decode(part: str | None) -> str | None:
+    return unquote(part) if part else None
 
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _decode(part: str | None) -> str | None:
-    return unquote(part) if part else None
+def _parse(
+    parsers: Mapping[str, Callable[[str], object]], parameters: Mapping[str, str]
+) -> dict[str, object]:
+    return {k: parse(parameters[k]) for k, parse in parsers.items() if k in parameters}

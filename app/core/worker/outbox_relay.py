@@ -65,22 +65,6 @@ async def relaying(queue: Queue, resources: Resources) -> AsyncIterator[None]:
         await task
 
 
-async def _relay_until(stopping: asyncio.Event, relay: "Relay") -> None:
-    is_healthy = True
-    while not stopping.is_set():
-        started, pause = time.monotonic(), INTERVAL
-        try:
-            if await relay.poll():
-                pause = time.monotonic() - started  # leave half of the time to the jobs
-            is_healthy = True
-        except (RedisError, SQLAlchemyError, DatabaseUnavailable, OSError) as error:
-            if is_healthy:
-                log.warning("outbox.not_relayed", queue=relay.queue.name, error=str(error))
-            is_healthy, pause = False, RETRY_AFTER
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), pause)
-
-
 class Relay:
     """Polls the rows of a queue, and sends the jobs that Redis does not know."""
 
@@ -163,3 +147,19 @@ class Relay:
         if isinstance(reply, RedisError):
             raise reply
         return reply
+
+
+async def _relay_until(stopping: asyncio.Event, relay: "Relay") -> None:
+    is_healthy = True
+    while not stopping.is_set():
+        started, pause = time.monotonic(), INTERVAL
+        try:
+            if await relay.poll():
+                pause = time.monotonic() - started  # leave half of the time to the jobs
+            is_healthy = True
+        except (RedisError, SQLAlchemyError, DatabaseUnavailable, OSError) as error:
+            if is_healthy:
+                log.warning("outbox.not_relayed", queue=relay.queue.name, error=str(error))
+            is_healthy, pause = False, RETRY_AFTER
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), pause)

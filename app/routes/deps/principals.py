@@ -135,6 +135,36 @@ def scope_dependency(authenticated: Authenticated) -> Dependency:
     return dependency
 
 
+async def expiry_of(request: HTTPConnection) -> float | None:
+    """Return when an access token expires, in seconds since the epoch, or None for an API key."""
+    token = await _token_of(request)
+    if token.startswith(API_KEY_PREFIX):
+        return None
+    return verify_access_token(resources_of(request).settings, token).expires_at
+
+
+def check_is_person(principal: Principal) -> None:
+    if principal.is_api_key:
+        raise NotForApiKeys
+
+
+def _check_is_superuser(principal: Principal) -> None:
+    if not principal.is_superuser:
+        raise NotEnoughPrivileges
+
+
+UserScope = Annotated[Scope, scope_dependency(Authenticated(check_is_person))]
+"""For people who are logged in."""
+
+ClientScope = Annotated[Scope, scope_dependency(Authenticated())]
+"""For people and API keys. The service must require a permission of `scope.principal`."""
+
+SuperuserScope = Annotated[
+    Scope, scope_dependency(Authenticated(check_is_person, _check_is_superuser))
+]
+"""For superusers who are logged in."""
+
+
 async def _principal_of(request: HTTPConnection) -> Principal:
     """Read the principal of the request's token, only once per request."""
     known = getattr(request.state, "principal", None)
@@ -145,14 +175,6 @@ async def _principal_of(request: HTTPConnection) -> Principal:
     principal = await authenticate(resources.reader, resources.settings, token)
     await _remember(request, principal)
     return principal
-
-
-async def expiry_of(request: HTTPConnection) -> float | None:
-    """Return when an access token expires, in seconds since the epoch, or None for an API key."""
-    token = await _token_of(request)
-    if token.startswith(API_KEY_PREFIX):
-        return None
-    return verify_access_token(resources_of(request).settings, token).expires_at
 
 
 async def _token_of(request: HTTPConnection) -> str:
@@ -168,16 +190,6 @@ async def _remember(request: HTTPConnection, principal: Principal) -> None:
     request.state.principal = principal
 
 
-def check_is_person(principal: Principal) -> None:
-    if principal.is_api_key:
-        raise NotForApiKeys
-
-
-def _check_is_superuser(principal: Principal) -> None:
-    if not principal.is_superuser:
-        raise NotEnoughPrivileges
-
-
 async def _record_use(resources: Resources, info: RequestInfo, principal: Principal) -> None:
     """Record the use of an API key in a separate transaction.
 
@@ -186,15 +198,3 @@ async def _record_use(resources: Resources, info: RequestInfo, principal: Princi
     """
     async with open_scope(resources, info, principal) as scope:
         await ApiKeyService(scope).record_use()
-
-
-UserScope = Annotated[Scope, scope_dependency(Authenticated(check_is_person))]
-"""For people who are logged in."""
-
-ClientScope = Annotated[Scope, scope_dependency(Authenticated())]
-"""For people and API keys. The service must require a permission of `scope.principal`."""
-
-SuperuserScope = Annotated[
-    Scope, scope_dependency(Authenticated(check_is_person, _check_is_superuser))
-]
-"""For superusers who are logged in."""

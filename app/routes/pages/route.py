@@ -80,16 +80,6 @@ class PageRoute(APIRoute):
         )
 
 
-def _page_of(request: Request, form: PageRoute | None) -> str:
-    """Return the page from which a request was sent: its own path, or the section of a button."""
-    path = route_path(request.scope)
-    if form is None:
-        return "/".join(path.split("/")[:3])
-    query = request.url.query
-    with_query = f"{path}?{query}"
-    return with_query if query and len(with_query) <= MAX_LOCAL_PATH else path
-
-
 class FormResponse(Response):
     """The response of the GET route, with the status of the failure."""
 
@@ -108,3 +98,13 @@ class FormResponse(Response):
 
 def page_router() -> APIRouter:
     return APIRouter(route_class=PageRoute, default_response_class=Response)
+
+
+def _page_of(request: Request, form: PageRoute | None) -> str:
+    """Return the page from which a request was sent: its own path, or the section of a button."""
+    path = route_path(request.scope)
+    if form is None:
+        return "/".join(path.split("/")[:3])
+    query = request.url.query
+    with_query = f"{path}?{query}"
+    return with_query if query and len(with_query) <= MAX_LOCAL_PATH else path

@@ -62,6 +62,17 @@ async def principal_of_page(request: Request) -> Principal:
     return principal
 
 
+def open_page_scope(request: Request, principal: Principal) -> AbstractAsyncContextManager[Scope]:
+    resources = resources_of(request)
+    return open_scope(resources, request_info(request, resources.settings), principal)
+
+
+# With the scope "function", FastAPI commits before it sends the response, not after it.
+AccountScope = Annotated[Scope, Depends(open_account_scope, scope="function")]
+ProvenScope = Annotated[Scope, Depends(open_proven_scope, scope="function")]
+Visitor = Annotated[Principal | None, Depends(find_visitor)]
+
+
 async def _authenticate(request: Request) -> tuple[Principal, bool]:
     """Return the principal, and whether the session is due to be touched.
 
@@ -76,14 +87,3 @@ async def _authenticate(request: Request) -> tuple[Principal, bool]:
             async with open_scope(resources, info) as scope:
                 await SessionService(scope).end_copied_page_session(cookie)
         raise
-
-
-def open_page_scope(request: Request, principal: Principal) -> AbstractAsyncContextManager[Scope]:
-    resources = resources_of(request)
-    return open_scope(resources, request_info(request, resources.settings), principal)
-
-
-# With the scope "function", FastAPI commits before it sends the response, not after it.
-AccountScope = Annotated[Scope, Depends(open_account_scope, scope="function")]
-ProvenScope = Annotated[Scope, Depends(open_proven_scope, scope="function")]
-Visitor = Annotated[Principal | None, Depends(find_visitor)]

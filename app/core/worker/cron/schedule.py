@@ -122,6 +122,15 @@ def cron(  # noqa: PLR0913  a crontab's fields
     )
 
 
+def check_names(crons: Iterable[Cron]) -> None:
+    """Raise ValueError if two crons have the same name: each would skip the other's ticks."""
+    names = [cron.name for cron in crons]
+    if duplicates := {name for name in names if names.count(name) > 1}:
+        raise ValueError(
+            f"several crons are called {', '.join(sorted(duplicates))}: give each a name"
+        )
+
+
 def _text(at: int | set[int]) -> str:
     return "/".join(map(str, sorted(at))) if isinstance(at, set) else str(at)
 
@@ -147,12 +156,3 @@ def _check_date(cron: str, month: At, day: At) -> None:
         return
     if min(each for each in days if each) > max(DAYS[each] for each in months if each):
         raise ValueError(f"the cron {cron} never runs: month {month} has no day {day}")
-
-
-def check_names(crons: Iterable[Cron]) -> None:
-    """Raise ValueError if two crons have the same name: each would skip the other's ticks."""
-    names = [cron.name for cron in crons]
-    if duplicates := {name for name in names if names.count(name) > 1}:
-        raise ValueError(
-            f"several crons are called {', '.join(sorted(duplicates))}: give each a name"
-        )
