@@ -34,7 +34,7 @@ class Application:
     services: dict[str, Service] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """Run the migrations, then all processes until cancelled. Raise StartError."""
+        """Run the migrations, then all processes until canceled. Raise StartError."""
         if "DATABASE_ADMIN_URL" in self.variables:  # bin/dev's own server
             await self._run_once("roles", "-m", "app", "database", "roles")
         await self._run_once("migrations", "-m", "alembic", "upgrade", "head")

@@ -32,7 +32,7 @@ class Service:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def keep_running(self) -> None:
-        """Run until cancelled. A process that ends is started again after a growing pause."""
+        """Run until canceled. A process that ends is started again after a growing pause."""
         pause = FIRST_PAUSE
         while True:
             self.changed.clear()

@@ -203,7 +203,7 @@ class UnitOfWork:
             return messages
         finally:
             if session.in_transaction():
-                # A request that is cancelled must not leave its connection behind.
+                # A request that is canceled must not leave its connection behind.
                 await asyncio.shield(session.close())
             else:
                 session.expunge_all()

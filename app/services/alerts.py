@@ -31,7 +31,7 @@ _RECENT = (
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
-async def notify(  # noqa: PLR0913  each is an option of its own
+async def notify(  # noqa: PLR0913  each is an option
     scope: Scope,
     user: Account,
     alert: Alert,

@@ -81,11 +81,11 @@ async def _create(resources: Resources) -> bool:
             await AdminService(scope).create_superuser(UserCreate(email=email, password=password))
         log.info("first_superuser.created")
     except InvalidField as refusal:
-        log.error("first_superuser.refused", reason=str(refusal))  # noqa: TRY400  the reason says it
+        log.error("first_superuser.refused", reason=str(refusal))  # noqa: TRY400  the reason explains it
     except EmailTaken:
         log.debug("first_superuser.created_by_another_process")
     except (DatabaseUnavailable, SQLAlchemyError, OSError) as error:
         cause = error.cause if isinstance(error, DatabaseUnavailable) else str(error)
-        log.error("first_superuser.postponed", cause=cause, retry_after=RETRY_INTERVAL)  # noqa: TRY400  the cause says it
+        log.error("first_superuser.postponed", cause=cause, retry_after=RETRY_INTERVAL)  # noqa: TRY400  the cause explains it
         return False
     return True

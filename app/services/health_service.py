@@ -43,7 +43,7 @@ async def report_outages(database: Database, queues: QueuePools) -> None:
         await database.check_writable()
     except DATABASE_ERRORS as error:
         cause = error.cause if isinstance(error, DatabaseUnavailable) else str(error)
-        log.error("database.unavailable", cause=cause)  # noqa: TRY400  the cause says it
+        log.error("database.unavailable", cause=cause)  # noqa: TRY400  the cause explains it
     for queue in queues:
         try:
             await probe(queues[queue])

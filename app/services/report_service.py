@@ -82,7 +82,7 @@ class ReportService:
             )
             .group_by(day)
         )
-        counts = {day: signups for day, signups in rows}  # noqa: C416  a Row is no tuple to mypy
+        counts = {day: signups for day, signups in rows}  # noqa: C416  mypy does not accept a Row as a tuple
         days = [first_day + ONE_DAY * i for i in range((last_day - first_day).days + 1)]
         return [{"date": day.isoformat(), "signups": counts.get(day, 0)} for day in days]
 

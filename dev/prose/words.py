@@ -55,6 +55,7 @@ RULES = (
     Rule("(?:again\\s+and\\s+again|over\\s+and\\s+over)", 'write "repeatedly"'),
     Rule("(?:is|are|was|were)\\s+(?:no\\s+)?news", "say what happens"),
     Rule("by\\s+a\\s+moment", 'write "if two requests race"'),
+    Rule("(?<![\"'])cancell(?:ed|ing)(?![\"'])", "American spelling: a single l"),
     Rule(
         "(?:mis)?behaviou?r(?<=our)s?|(?:colou|favou|honou|neighbou|labou)rs?(?:ed|ing|ite|hood)?",
         "spell it the American way: -or",

@@ -175,7 +175,7 @@ async def test_for_a_class_without_dead_letters_the_classes_that_have_some_are_n
         assert answer.errors == f"There is no dead letter of the kind 'SendMail'. {kinds}\n"
 
 
-async def test_cancelling_as_json_returns_the_previous_state(
+async def test_canceling_as_json_returns_the_previous_state(
     resources: Resources, run_command: RunCommand
 ) -> None:
     job_id = await enqueue(resources, SendWelcomeEmail(user_id=USER))
@@ -185,7 +185,7 @@ async def test_cancelling_as_json_returns_the_previous_state(
     assert answer.json == {"id": str(job_id), "was": "queued"}
 
 
-async def test_a_job_is_cancelled_once(resources: Resources, run_command: RunCommand) -> None:
+async def test_a_job_is_canceled_once(resources: Resources, run_command: RunCommand) -> None:
     job_id = await enqueue(resources, SendWelcomeEmail(user_id=USER))
 
     answer = await run_command("jobs", "cancel", str(job_id))
@@ -195,4 +195,4 @@ async def test_a_job_is_cancelled_once(resources: Resources, run_command: RunCom
 
     again = await run_command("jobs", "cancel", str(job_id))
     assert (again.code, again.output) == (1, "")
-    assert again.errors == f"The job {job_id} cannot be cancelled: it is already cancelled\n"
+    assert again.errors == f"The job {job_id} cannot be canceled: it is already canceled\n"

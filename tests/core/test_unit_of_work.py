@@ -64,7 +64,7 @@ async def test_nothing_leaves_when_the_work_fails(resources: Resources) -> None:
     assert await count_users(resources) == 0
 
 
-async def test_nothing_leaves_when_the_work_is_cancelled(resources: Resources) -> None:
+async def test_nothing_leaves_when_the_work_is_canceled(resources: Resources) -> None:
     begun = asyncio.Event()
 
     async def hang() -> None:

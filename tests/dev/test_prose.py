@@ -22,6 +22,7 @@ from dev.prose.words import unwanted_name, unwanted_opening, unwanted_words
         ("It waits for\never.", "for\never"),  # prose: a sample
         ("Print in colour.", "colour"),  # prose: a sample
         ("Jobs are serialised.", "serialised"),  # prose: a sample
+        ("The job was cancelled.", "cancelled"),  # prose: a sample
         ("Raises NotFound where no job has it.", "Raises NotFound where"),  # prose: a sample
         ("Return None where nothing is stored.", "None where"),  # prose: a sample
         ("The job goes on.", "goes on"),  # prose: a sample
@@ -49,6 +50,7 @@ def test_an_unwanted_word_is_found(sentence: str, word: str) -> None:
         "Users log in; a login starts a session.",
         "Templates are in app/templates/mail.",
         "The promise otherwise raises an exercise.",
+        'The state is "cancelled" or `cancelled`.',
     ],
 )
 def test_plain_sentences_and_names_of_code_are_left_alone(sentence: str) -> None:

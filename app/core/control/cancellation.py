@@ -21,13 +21,13 @@ RESULT_LIFETIME = timedelta(days=1)
 ENDED = {
     JobState.SUCCEEDED: "it succeeded",
     JobState.FAILED: "it failed for good; retry or discard its dead letter",
-    JobState.CANCELLED: "it is already cancelled",
+    JobState.CANCELLED: "it is already canceled",
 }
 
 
 class JobEnded(Conflict):
     def __init__(self, job: JobRecord) -> None:
-        super().__init__(f"The job {job.id} cannot be cancelled: {ENDED[job.state]}")
+        super().__init__(f"The job {job.id} cannot be canceled: {ENDED[job.state]}")
 
 
 async def cancel(
@@ -41,7 +41,7 @@ async def cancel(
 
     A waiting job is removed at once. The worker of a running job cancels it within a second. In
     both cases, the job's row is deleted first, which prevents any later commit through
-    `ctx.completion()`. The job counts as cancelled for `result_lifetime`.
+    `ctx.completion()`. The job counts as canceled for `result_lifetime`.
 
     Raises JobNotFound, JobEnded, or DatabaseUnavailable. Raises QueueUnavailable, after which the
     row may already be deleted: cancel the job again.

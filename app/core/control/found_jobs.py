@@ -100,7 +100,7 @@ class JobFilter:
 class FoundJob:
     """A job of a list. `attempt` is the number of tries, or None if it is unknown.
 
-    `state` is succeeded, failed, or cancelled for a job that ended, and else the JobView.
+    `state` is `succeeded`, `failed`, or `cancelled` for a job that ended, and else the JobView.
     """
 
     id: UUID

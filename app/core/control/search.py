@@ -29,7 +29,7 @@ IN_ROWS = {JobView.WAITING, JobView.SCHEDULED, JobView.DEAD}
 Found = Sequence[tuple[Position, FoundJob]]
 
 
-async def search_jobs(  # noqa: PLR0913  each option is one of its own
+async def search_jobs(  # noqa: PLR0913  each is an option
     sessions: Sessions,
     queues: QueuePools,
     filters: JobFilter,

@@ -23,7 +23,7 @@ Ids = Sequence[bytes]
 
 
 class Subscription:
-    """Subscribes to the events of a queue, again after every failure, until it is cancelled.
+    """Subscribes to the events of a queue, again after every failure, until it is canceled.
 
     `on_jobs` gets the ids of jobs. `on_start` is called after each subscription, because events
     may have been lost before.

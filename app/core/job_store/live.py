@@ -35,7 +35,7 @@ UNREADABLE = "<unreadable>"
 """The name of a job whose payload cannot be read."""
 
 CANCELLED = {"error": CancelledError.__name__, "message": ""}
-"""The result of a cancelled job in arq's format."""
+"""The result of a canceled job in arq's format."""
 
 
 def _from_ms(ms: object) -> datetime:
@@ -114,7 +114,7 @@ async def save_progress(
 
 
 def cancelled_result(job: JobRecord) -> bytes:
-    """Return the result of a job that is cancelled now, in arq's format."""
+    """Return the result of a job that is canceled now, in arq's format."""
     now = round(time.time() * 1000)
     return to_json(
         {

@@ -182,7 +182,7 @@ async def dead_letter(  # noqa: PLR0913  the parts of a dead letter
 ) -> None:
     """Turn a job into a dead letter, even if it never had a row.
 
-    If the job had a row and the row is gone, this does nothing: the job was cancelled, or its
+    If the job had a row and the row is gone, this does nothing: the job was canceled, or its
     effect has committed in another worker or before a crash. A dead letter would allow a retry.
     """
     values = {

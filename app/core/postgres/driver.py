@@ -60,7 +60,7 @@ def fetch_from(engine: AsyncEngine) -> Fetch:
             _leave_if_dead(pool, watch, proxied, error)
             raise failure_of(error, text, lost=not proxied.is_valid) from error
         except BaseException as error:
-            # A cancelled statement may still run: nothing else must wait for it.
+            # A canceled statement may still run: nothing else must wait for it.
             proxied.invalidate(error)
             raise
         finally:
@@ -108,7 +108,7 @@ async def _run_on(
             await connection.invalidate(error)
         raise failure_of(error, text, lost=lost) from error
     except BaseException as error:
-        # A cancelled statement may still run: nothing else must wait for it.
+        # A canceled statement may still run: nothing else must wait for it.
         await connection.invalidate(error)
         raise
 

@@ -17,7 +17,7 @@ async def cancel_all(tasks: Callable[[], Iterable[AnyTask]]) -> int:
     """
     running: set[AnyTask] = set()
     for _ in range(ROUNDS):
-        # Earlier tasks stay in the set, because a cancelled task may remove itself before it ends.
+        # Earlier tasks stay in the set, because a canceled task may remove itself before it ends.
         running = {task for task in running | set(tasks()) if not task.done()}
         if not running:
             break

@@ -13,7 +13,7 @@ class Claim:
 
     `crashes` counts the workers that died while they ran the job. `tries` does not include those
     tries. `claimed_ms` is by the clock of this machine. `waited_ms` is the time since the job was
-    due, by the clock of Redis. `cancelled` is True if an operator cancelled the job.
+    due, by the clock of Redis. `cancelled` is True if an operator canceled the job.
     """
 
     job_id: str

@@ -34,7 +34,7 @@ def run(worker_settings: WorkerSettings, arguments: Sequence[str] | None = None)
     if options.processes > 1 and not is_supervised():
         sys.exit(supervise(options.processes, worker_settings.job_completion_wait))
     tune_garbage_collection()
-    # Not asyncio.run, which would wait for jobs that cannot be cancelled.
+    # Not asyncio.run, which would wait for jobs that cannot be canceled.
     loop = _new_event_loop()
     asyncio.set_event_loop(loop)
     threads = ThreadPoolExecutor()

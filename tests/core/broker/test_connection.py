@@ -52,7 +52,7 @@ async def test_the_error_of_one_command_does_not_affect_the_others(
     assert isinstance(refused, ResponseError)
 
 
-async def test_the_reply_to_a_cancelled_caller_reaches_no_other_caller(
+async def test_the_reply_to_a_canceled_caller_reaches_no_other_caller(
     connection: MultiplexedConnection,
 ) -> None:
     await connection.execute(("PING",))

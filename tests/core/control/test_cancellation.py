@@ -47,7 +47,7 @@ async def ends_as(resources: Resources, job_id: UUID, state: JobState) -> None:
     assert (await job_of(resources, job_id)).state is state
 
 
-async def test_a_cancelled_waiting_job_is_removed_and_shown_as_cancelled(
+async def test_a_canceled_waiting_job_is_removed_and_shown_as_canceled(
     resources: Resources,
 ) -> None:
     job_id = await enqueue(resources, Paint())
@@ -66,7 +66,7 @@ async def test_a_cancelled_waiting_job_is_removed_and_shown_as_cancelled(
     assert 0 < await redis.ttl(KEYS.result(job_id)) <= resources.settings.job_result_ttl
 
 
-async def test_a_scheduled_job_can_be_cancelled(resources: Resources) -> None:
+async def test_a_scheduled_job_can_be_canceled(resources: Resources) -> None:
     async with resources.unit_of_work() as uow:
         job_id = uow.enqueue(Paint(), delay=timedelta(hours=1), priority=5)
 
@@ -74,7 +74,7 @@ async def test_a_scheduled_job_can_be_cancelled(resources: Resources) -> None:
     assert not await resources.queues[BASE].exists(KEYS.queue, KEYS.later, KEYS.priority)
 
 
-async def test_a_job_that_was_never_sent_can_be_cancelled(resources: Resources) -> None:
+async def test_a_job_that_was_never_sent_can_be_canceled(resources: Resources) -> None:
     job_id = await enqueue(resources, Paint())
     await resources.queues[BASE].flushdb()
 
@@ -83,7 +83,7 @@ async def test_a_job_that_was_never_sent_can_be_cancelled(resources: Resources) 
     assert (await job_of(resources, job_id)).state is JobState.CANCELLED
 
 
-async def test_a_relay_that_has_read_the_row_cannot_bring_a_cancelled_job_back(
+async def test_a_relay_that_has_read_the_row_cannot_bring_a_canceled_job_back(
     resources: Resources,
 ) -> None:
     job_id = await enqueue(resources, Paint())
@@ -97,7 +97,7 @@ async def test_a_relay_that_has_read_the_row_cannot_bring_a_cancelled_job_back(
     assert await resources.queues[BASE].zcard(KEYS.queue) == 0
 
 
-async def test_a_job_that_is_due_much_later_can_be_cancelled(resources: Resources) -> None:
+async def test_a_job_that_is_due_much_later_can_be_canceled(resources: Resources) -> None:
     async with resources.unit_of_work() as uow:
         job_id = uow.enqueue(Paint(), delay=timedelta(days=30))
 
@@ -149,7 +149,7 @@ async def test_the_worker_stops_a_running_job(resources: Resources) -> None:
     assert (await control.list_dead_letters(resources.sessions)).count == 0
 
 
-async def test_a_running_job_without_a_row_can_be_cancelled(resources: Resources) -> None:
+async def test_a_running_job_without_a_row_can_be_canceled(resources: Resources) -> None:
     began = asyncio.Event()
 
     async def paint(_: JobContext, __: Paint) -> None:
@@ -163,7 +163,7 @@ async def test_a_running_job_without_a_row_can_be_cancelled(resources: Resources
         await ends_as(resources, job_id, JobState.CANCELLED)
 
 
-async def test_a_cancelled_job_has_no_effect_whatever_its_handler_does(
+async def test_a_canceled_job_has_no_effect_whatever_its_handler_does(
     resources: Resources,
 ) -> None:
     began, effects = asyncio.Event(), []
@@ -185,7 +185,7 @@ async def test_a_cancelled_job_has_no_effect_whatever_its_handler_does(
     assert effects == []
 
 
-async def test_a_running_job_that_is_aborted_with_arq_starts_once_and_is_cancelled(
+async def test_a_running_job_that_is_aborted_with_arq_starts_once_and_is_canceled(
     resources: Resources,
 ) -> None:
     began = asyncio.Semaphore(0)
@@ -275,7 +275,7 @@ async def test_the_other_jobs_of_the_worker_continue(resources: Resources) -> No
         await ends_as(resources, other, JobState.SUCCEEDED)
 
 
-async def test_a_job_that_has_ended_cannot_be_cancelled(resources: Resources) -> None:
+async def test_a_job_that_has_ended_cannot_be_canceled(resources: Resources) -> None:
     async def paint(_: JobContext, __: Paint) -> None: ...
 
     done, dead = await enqueue(resources, Paint()), await add_dead_letter(resources, Paint())
@@ -287,7 +287,7 @@ async def test_a_job_that_has_ended_cannot_be_cancelled(resources: Resources) ->
     for job_id, reason in (
         (done, "succeeded"),
         (dead, "dead letter"),
-        (cancelled, "already cancelled"),
+        (cancelled, "already canceled"),
     ):
         with pytest.raises(JobEnded, match=f"{job_id} .*{reason}"):
             await cancel(resources, job_id)
@@ -298,7 +298,7 @@ async def has_ended(resources: Resources, job_id: UUID) -> bool:
     return bool(await resources.queues[BASE].exists(KEYS.result(job_id)))
 
 
-async def test_a_job_of_a_queue_that_is_not_in_the_code_can_be_shown_and_cancelled(
+async def test_a_job_of_a_queue_that_is_not_in_the_code_can_be_shown_and_canceled(
     resources: Resources,
 ) -> None:
     job_id = await enqueue_on_unknown_queue(resources)
@@ -308,6 +308,6 @@ async def test_a_job_of_a_queue_that_is_not_in_the_code_can_be_shown_and_cancell
     assert await rows(resources) == 0
 
 
-async def test_an_unknown_job_cannot_be_cancelled(resources: Resources) -> None:
+async def test_an_unknown_job_cannot_be_canceled(resources: Resources) -> None:
     with pytest.raises(JobNotFound):
         await cancel(resources, uuid4())

@@ -146,7 +146,7 @@ async def test_a_failed_statement_raises_the_same_error_as_with_sqlalchemy(
     assert getattr(failure.value.orig, "sqlstate", None) == "22012"
 
 
-async def test_a_cancelled_read_leaves_no_connection_behind(database: Database) -> None:
+async def test_a_canceled_read_leaves_no_connection_behind(database: Database) -> None:
     reading = asyncio.create_task(database.reader.first(select(func.pg_sleep(300))))
     while not await database.reader.scalar(SLEEPING):
         pass

@@ -1,5 +1,5 @@
 -- Cancels a job. A waiting job is removed from its queue. A running job is stopped by its worker.
--- ARGV  id, result of the cancelled job, lifetime of the result in ms, '1' if its row was deleted
+-- ARGV  id, result of the canceled job, lifetime of the result in ms, '1' if its row was deleted
 -- Returns 'queued', 'running', 'ended' if the job has a result, or 'unknown'.
 local queue, running, retrying, crashes, postponed, priority, later, abort, events,
   job_prefix, in_progress_prefix, retry_prefix, result_prefix, progress_prefix = unpack(KEYS)

@@ -1,7 +1,7 @@
 -- Claims due jobs for a worker's free slots, each under a lease.
 -- ARGV  token, free slots, running jobs of the worker, lease in ms, id of a job to run solo or '',
 --       lifetime of the health key in ms (0: no change)
--- Returns {ms until something is due or -1, id of a job to run solo or '', cancelled ids,
+-- Returns {ms until something is due or -1, id of a job to run solo or '', canceled ids,
 --          then for each job: id, payload or nil, tries, crashes, ms since it was due}.
 local queue, running, retrying, limits, crashes, priority, later, wake, quarantine, clock,
   abort, health_check, events, job_prefix, in_progress_prefix, retry_prefix, result_prefix = unpack(KEYS)

@@ -46,7 +46,7 @@ for i = 1, #ARGV, 5 do
       ended[#ended + 1] = id
       keys[#keys + 1], keys[#keys + 2] = job_prefix .. id, retry_prefix .. id
       counts[outcome] = (counts[outcome] or 0) + 1
-      -- If there is a result already, the job was cancelled before it ended.
+      -- If there is a result already, the job was canceled before it ended.
       if tonumber(number) > 0 then redis.call('SET', result_prefix .. id, result, 'PX', number, 'NX') end
     end
   end

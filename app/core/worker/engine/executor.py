@@ -90,7 +90,7 @@ class Executor:
                 return await self._postpone_or_reject(claim, Mismatch(error_message(error)))
 
     async def cancelled(self, claim: Claim) -> Outcome:
-        """Delete the row of a cancelled job if it still exists, and return the job's outcome."""
+        """Delete the row of a canceled job if it still exists, and return the job's outcome."""
         job = read_envelope(self.queue, claim)
         if job.durable and not await delete_row(self._runner.resources, job.id):
             return Outcome(claim, "retry", round(RETRY_DELAY * 1000))

@@ -52,7 +52,7 @@ class RunningJobs:
             self._tasks[claim.job_id] = asyncio.create_task(self._run(claim))
 
     def cancel(self, job_id: str) -> None:
-        """Cancel a job that an operator has cancelled."""
+        """Cancel a job that an operator has canceled."""
         task, claim = self._tasks.get(job_id), self._claims.get(job_id)
         if task and claim and not claim.cancelled:
             claim.cancelled = True
@@ -76,7 +76,7 @@ class RunningJobs:
                 self._claims.record(Outcome(claim, "release"))
 
     def _is_running(self, job_id: str) -> bool:
-        # A task that is cancelled before its first step ends without a trace.
+        # A task that is canceled before its first step ends without a trace.
         task = self._tasks.get(job_id)
         return task is not None and not task.done()
 

@@ -70,7 +70,7 @@ class Worker:
         self._stuck_after = max([MIN_STALL, *timeouts]) + LEASE
 
     async def run(self) -> None:
-        """Work until `stop` is called or the task is cancelled."""
+        """Work until `stop` is called or the task is canceled."""
         self._loop = asyncio.get_running_loop()
         try:
             await self._wait_for_redis()

@@ -56,7 +56,7 @@ async def dead_letter(  # noqa: PLR0913  the parts of a dead letter
 
 
 async def delete_row(resources: Resources, job_id: UUID) -> bool:
-    """Delete the row of a cancelled job. Return False if the database is unavailable."""
+    """Delete the row of a canceled job. Return False if the database is unavailable."""
     try:
         async with resources.unit_of_work() as uow:
             await outbox.remove(uow.session, job_id)

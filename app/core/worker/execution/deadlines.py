@@ -28,7 +28,7 @@ class Deadline:
         self._deadlines.remove(self)
         if not self._expired:
             return
-        # If other code has cancelled the task at the same time, it stays cancelled.
+        # If other code has canceled the task at the same time, it stays canceled.
         is_ours = self._task.uncancel() <= self._cancelling
         if is_ours and kind is not None and issubclass(kind, asyncio.CancelledError):
             raise TimeoutError

@@ -378,7 +378,7 @@ async def test_a_worker_that_cannot_take_all_jobs_wakes_another(
     assert not await take_token(redis)
 
 
-async def test_every_worker_learns_which_jobs_are_cancelled(
+async def test_every_worker_learns_which_jobs_are_canceled(
     redis: QueueRedis, ours: Leases, theirs: Leases
 ) -> None:
     await redis.zadd(KEYS.abort, {"7": timestamp_ms()})

@@ -90,7 +90,7 @@ async def test_an_error_around_a_handler_frees_the_slot_of_its_job(
     assert await team.outcome() == Outcome(CLAIM, "retry", FAULT_MS)
 
 
-async def test_a_job_that_cannot_be_recorded_as_cancelled_frees_its_slot() -> None:
+async def test_a_job_that_cannot_be_recorded_as_canceled_frees_its_slot() -> None:
     team = Team(forever)
     claim = replace(CLAIM)
     team.jobs.start(claim)

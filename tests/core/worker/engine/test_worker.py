@@ -219,7 +219,7 @@ async def test_a_job_whose_dead_letter_cannot_be_stored_is_not_lost(
     assert record.state in {JobState.SCHEDULED, JobState.QUEUED}
 
 
-async def test_a_running_job_can_be_cancelled(settings: Settings, queues: QueuePools) -> None:
+async def test_a_running_job_can_be_canceled(settings: Settings, queues: QueuePools) -> None:
     async with Pinging(settings) as pinging:
         pinging.may_go_on.clear()
         job_id = await queues.send(Ping(number=1))

@@ -52,7 +52,7 @@ async def test_a_job_in_time_is_not_stopped_later() -> None:
     assert not task.cancelling()
 
 
-async def test_a_cancelled_job_is_not_a_timeout() -> None:
+async def test_a_canceled_job_is_not_a_timeout() -> None:
     task = asyncio.create_task(sleep_within(Deadlines(), 10, 10))
     await asyncio.sleep(0)
     task.cancel()

@@ -148,7 +148,7 @@ async def test_a_field_that_this_release_does_not_know_is_left_out(resources: Re
     assert painted == ["blue"]
 
 
-async def test_a_postponed_job_can_be_cancelled(resources: Resources) -> None:
+async def test_a_postponed_job_can_be_canceled(resources: Resources) -> None:
     async with running(resources, []):
         job_id = await enqueue(resources)
         await wait_until(lambda: is_postponed(resources))
