@@ -74,20 +74,20 @@ class UnitOfWork:
     async def first(
         self, statement: Select[*Columns], **parameters: object
     ) -> tuple[*Columns] | None:
-        """Return the first row of a SELECT in the transaction, or None where there is none.
+        """Return the first row of a SELECT in the transaction, or None if there is none.
 
-        It is written once, as those of a Reader are, and the driver runs it. It sees what this
-        transaction has written, and may lock rows.
+        Write the statement as a constant, like one of a Reader. The driver runs it. It sees what
+        the transaction has written, and may lock rows.
         """
         query = compiled(statement)
         records = await self._fetch(query, parameters)
         return query.row(records[0]) if records else None
 
     async def insert(self, model: type[Model], statement: Insert, **values: object) -> Model:
-        """Insert a row with these values, and return what a model shows of it.
+        """Insert a row with these values, and return it as a model.
 
-        The driver runs the statement, which is compiled once: to let the session build an object,
-        flush it, and execute a statement for it would take twice as long.
+        The driver runs the statement, which is compiled once. With an object of the session, this
+        would take twice as long.
         """
         query = compiled(statement, tuple(values))
         [record] = await self._fetch(query, values)
@@ -96,7 +96,7 @@ class UnitOfWork:
     def insert_at_end(self, statement: Insert, **values: object) -> None:
         """Insert a row at the end of the transaction, together with others of its table.
 
-        A rolled back savepoint takes its rows along.
+        The rollback of a savepoint removes its rows.
         """
         if self._rows is None:
             self._rows = Deferred(self.session)
@@ -182,7 +182,7 @@ class UnitOfWork:
         return await fetch_on(await self._connect(), query.text, query.arguments(values))
 
     async def _connect(self) -> AsyncConnection:
-        """Return the connection of the transaction. The session has written what it had pending."""
+        """Return the connection of the transaction, after a flush of the session."""
         known = self._session
         if known is not None and (known.new or known.dirty or known.deleted):
             await known.flush()  # the statement may read it, and a new row may refer to it

@@ -128,7 +128,7 @@ async def test_an_app_names_its_device_in_a_header(
     ]
 
 
-async def test_of_too_many_devices_the_one_that_was_seen_longest_ago_is_forgotten(
+async def test_with_too_many_devices_the_least_recently_seen_one_is_forgotten(
     resources: Resources, ada: Person
 ) -> None:
     names = [f"device {number}".ljust(32) for number in range(MAX_DEVICES)]

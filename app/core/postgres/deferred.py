@@ -1,4 +1,4 @@
-"""What a transaction does at its end, all at once."""
+"""Lists of what a transaction does at its end, which follow the rollbacks of savepoints."""
 
 from collections.abc import Iterator
 from typing import Generic, TypeVar
@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session, SessionTransaction
 Item = TypeVar("Item")
 
 DEFERRED = "app.deferred"
-"""In what SQLAlchemy remembers of a session."""
+"""The key in `Session.info`."""
 
 
 class Deferred(Generic[Item]):
-    """A list that belongs to a session. A rolled back savepoint takes its items along."""
+    """A list that belongs to a session. The rollback of a savepoint removes its items."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session.sync_session
@@ -32,7 +32,7 @@ class Deferred(Generic[Item]):
     def clear(self) -> None:
         self._items.clear()
 
-    def forget(self, rolled_back: SessionTransaction) -> None:
+    def remove_items_of(self, rolled_back: SessionTransaction) -> None:
         """Remove the items of a transaction or savepoint."""
         is_root = rolled_back.parent is None
         self._items = [
@@ -43,10 +43,10 @@ class Deferred(Generic[Item]):
 
 
 @event.listens_for(Session, "after_soft_rollback")
-def _forget(session: Session, rolled_back: SessionTransaction) -> None:
-    """Listen once for all sessions: to listen to each would cost every transaction more."""
+def _remove_items(session: Session, rolled_back: SessionTransaction) -> None:
+    """Handle the rollbacks of all sessions. A listener per session would slow each transaction."""
     for deferred in session.info.get(DEFERRED, ()):
-        deferred.forget(rolled_back)
+        deferred.remove_items_of(rolled_back)
 
 
 def _is_within(transaction: SessionTransaction | None, outer: SessionTransaction) -> bool:

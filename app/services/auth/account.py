@@ -4,7 +4,7 @@ from uuid import UUID
 
 
 class Account(Protocol):
-    """What a login needs to know about a user: a `User`, or a row with these columns."""
+    """The part of a user that a login needs: a `User`, or a row with these columns."""
 
     @property
     def id(self) -> UUID: ...

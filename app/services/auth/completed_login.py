@@ -63,7 +63,7 @@ _COMPLETE = select(
 async def complete_login(scope: Scope, user: Account, **details: JsonValue) -> Tokens:
     """Open a session for a locked user who has passed every check.
 
-    A user who has too many sessions loses the oldest. The lock lets concurrent logins see each
+    Beyond the limit of sessions, the oldest ends. Because of the lock, concurrent logins see each
     other's sessions. The user gets an email if the device is new and not the first.
     """
     await cancel_deletion(scope, user)
