@@ -89,7 +89,7 @@ class MultiplexedConnection:
     def _opened(self, opening: asyncio.Task["PipelinedStream"]) -> None:
         self._opening = None
         if not opening.cancelled():
-            opening.exception()  # every command that waits may have been cancelled
+            opening.exception()  # every command that waits may have been canceled
 
     async def _close_stream(self) -> None:
         if self._stream is not None:

@@ -48,7 +48,7 @@ class LeavesFormerPrimary:
 
 
 class UncheckedHandshake:
-    """Connects without a health check, which says nothing new and has retries of its own.
+    """Connects without a health check, which is redundant after a handshake and has retries.
 
     Assumption: `connect` is `connect_check_health` with retries.
     """
@@ -156,9 +156,9 @@ class SentinelConnections(Connections, sentinel.SentinelConnectionPool):
 
 
 async def open_connection(pool: ConnectionPool) -> RedisConnection:
-    """Connect once, as the pool does, which knows sockets, TLS, passwords, databases, and Sentinel.
+    """Open a connection with the options of a pool, outside of the pool, in one attempt.
 
-    The caller has retries of its own. Those of redis-py would come on top of each of them.
+    The caller retries. Without this, redis-py would repeat each of these attempts.
 
     Assumption: a pool makes connections that it does not manage, and `connect` follows `retry`.
 

@@ -30,7 +30,7 @@ async def cancel_all(tasks: Callable[[], Iterable[AnyTask]]) -> int:
 def raise_if_cancelled() -> None:
     """Raise CancelledError if redis-py has swallowed one or turned it into a connection error.
 
-    A task that went on would never end.
+    A task that continued would never end.
     """
     task = asyncio.current_task()
     if task and task.cancelling():
