@@ -22,11 +22,9 @@ NEVER_AT_THE_START = {
     "alembic",
     "attr",
     "authlib",
-    "cryptography.hazmat",
     "httpx2",
     "jinja2",
     "joserfc",
-    "jwt",
     "opentelemetry.sdk.metrics",
     "opentelemetry.sdk.trace",
     "prometheus_client",
@@ -38,7 +36,7 @@ NEVER_AT_THE_START = {
     "webauthn",
 }
 NEVER_IN_WORKERS = {"app.cli", "app.core.control", "app.core.security.password_policy"}
-ONLY_WITH_HTTP = {"anyio", "fastapi", "python_multipart", "starlette", "uvicorn"}
+ONLY_WITH_HTTP = {"anyio", "fastapi", "jwt", "python_multipart", "starlette", "uvicorn"}
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Forged access tokens, which a library signs and not the service itself."""
+"""Access tokens that an attacker has tampered with."""
 
 import time
 from uuid import uuid4
@@ -6,6 +6,7 @@ from uuid import uuid4
 import jwt
 
 from app.core.config import Settings
+from app.core.security.access_tokens import ALGORITHM
 from app.core.security.keys import Keys
 from tests.support.accounts import Person
 
@@ -33,7 +34,7 @@ def signed(
     claims: dict[str, object],
     *,
     key: bytes | str | None = None,
-    algorithm: str = "HS256",
+    algorithm: str = ALGORITHM,
     header: dict[str, object] | None = None,
 ) -> str:
     """Sign claims, by default with the key of the service."""

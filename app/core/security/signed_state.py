@@ -3,13 +3,14 @@
 import time
 from collections.abc import Mapping
 
+import jwt
 from pydantic import JsonValue
 
 from app.core.config import Settings
 from app.core.security.keys import Keys
-from app.core.security.signed_claims import InvalidToken, WrongSignature, header, sign, verify
 
-_HEADER = header("JWT")
+ALGORITHM = "HS256"
+MAX_LENGTH = 2_048
 
 
 def sign_state(
@@ -17,18 +18,26 @@ def sign_state(
 ) -> str:
     """Sign a state for one purpose, valid for `lifetime` seconds."""
     claims = {**state, "aud": purpose, "exp": int(time.time()) + lifetime}
-    return sign(claims, Keys.of(settings, purpose).current, header=_HEADER)
+    return jwt.encode(claims, Keys.of(settings, purpose).current, ALGORITHM)
 
 
 def read_state(settings: Settings, purpose: str, signed: str) -> Mapping[str, JsonValue] | None:
     """Return a state that was signed for a purpose, or None if it is invalid or has expired."""
+    if len(signed) > MAX_LENGTH:
+        return None
 
-    def verify_with(key: bytes) -> Mapping[str, JsonValue]:
-        return verify(signed, key, header=_HEADER, audience=purpose)
+    def decode(key: bytes) -> Mapping[str, JsonValue]:
+        return jwt.decode(
+            signed,
+            key,
+            algorithms=[ALGORITHM],
+            audience=purpose,
+            options={"require": ["aud", "exp"]},
+        )
 
     try:
         keys = Keys.of(settings, purpose)
-        claims, _ = keys.try_each(verify_with, wrong_key=WrongSignature)
-    except InvalidToken:
+        claims, _ = keys.try_each(decode, wrong_key=jwt.InvalidSignatureError)
+    except jwt.PyJWTError:
         return None
     return claims
