@@ -89,9 +89,17 @@ class UnitOfWork:
         The driver runs the statement, which is compiled once. With an object of the session, this
         would take twice as long.
         """
+        inserted = await self.insert_unless_taken(model, statement, **values)
+        assert inserted is not None
+        return inserted
+
+    async def insert_unless_taken(
+        self, model: type[Model], statement: Insert, **values: object
+    ) -> Model | None:
+        """Insert a row, or return None if the statement skips it because of a unique index."""
         query = compiled(statement, tuple(values))
-        [record] = await self._fetch(query, values)
-        return model.model_validate(query.mapping(record))
+        records = await self._fetch(query, values)
+        return model.model_validate(query.mapping(records[0])) if records else None
 
     def insert_at_end(self, statement: Insert, **values: object) -> None:
         """Insert a row at the end of the transaction, together with others of its table.

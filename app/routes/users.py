@@ -52,8 +52,8 @@ async def create_user(scope: SuperuserScope, data: UserCreate) -> User:
     return await AdminService(scope).create(data)
 
 
-@router.post("/signup", status_code=status.HTTP_201_CREATED, response_model=UserPublic)
-async def register_user(scope: AnonymousScope, data: UserRegister) -> User:
+@router.post("/signup", status_code=status.HTTP_201_CREATED)
+async def register_user(scope: AnonymousScope, data: UserRegister) -> UserPublic:
     """Create an account. A welcome email follows, with a link that confirms the address."""
     return await SignupService(scope).sign_up(data)
 

@@ -4,9 +4,8 @@ from uuid_utils.compat import uuid7
 
 from app.core.security.attempts import Action, Attempt
 from app.core.security.email_addresses import mailbox_of
-from app.models import User
 from app.schemas.jobs import SendAccountExists, SendWelcomeEmail
-from app.schemas.user import UserRegister
+from app.schemas.user import UserPublic, UserRegister
 from app.services.audit import AuditTrail
 from app.services.new_password import hash_new_password
 from app.services.scope import Scope
@@ -18,7 +17,7 @@ class SignupService:
         self.scope = scope
         self.uow = scope.uow
 
-    async def sign_up(self, data: UserRegister) -> User:
+    async def sign_up(self, data: UserRegister) -> UserPublic:
         """Create a user, and send a welcome email with a link that confirms the email.
 
         Raise InvalidField for a weak password, or EmailTaken. If logins require a confirmed email,
@@ -31,9 +30,10 @@ class SignupService:
         password_hash = await hash_new_password(
             self.scope, data.password.get_secret_value(), about=(data.full_name, data.email)
         )
-        user = User(email=data.email, full_name=data.full_name, password_hash=password_hash)
         try:
-            await UserService(self.scope).save(user)
+            user = await UserService(self.scope).add(
+                email=data.email, full_name=data.full_name, password_hash=password_hash
+            )
         except EmailTaken:
             if not self.scope.settings.login_requires_verified_email:
                 raise
@@ -44,8 +44,8 @@ class SignupService:
         return user
 
 
-def _fake_user(data: UserRegister) -> User:
-    return User(
+def _fake_user(data: UserRegister) -> UserPublic:
+    return UserPublic(
         id=uuid7(),
         email=data.email,
         full_name=data.full_name,

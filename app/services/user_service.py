@@ -8,10 +8,11 @@ from app.core.security.email_addresses import normalized_email
 from app.models import User
 from app.schemas.user import UserPublic, UsersPublic
 from app.services.auth.principal import NotEnoughPrivileges
-from app.services.columns import select_as
+from app.services.columns import insert_unless_taken_as, select_as
 from app.services.scope import Scope
 
 _USERS = select_as(UserPublic, User)
+_ADD = insert_unless_taken_as(UserPublic, User)
 _BY_ID = _USERS.where(User.id == bindparam("user_id"))
 _NEWEST_FIRST = _USERS.order_by(User.id.desc())
 # A range and not LIKE: the plan of a prepared statement can use the index for it.
@@ -79,6 +80,19 @@ class UserService:
         first = normalized_email(text.replace("\x00", ""))
         last = first + LAST_CHARACTER
         return await reader.page(UsersPublic, _BY_EMAIL_PREFIX, first=first, last=last, **paging)
+
+    async def add(self, *, email: str, full_name: str | None, password_hash: str) -> UserPublic:
+        """Store a new user. Raise AccountExists, after which the transaction stays usable.
+
+        The unique index decides, because a lookup before the write would let two simultaneous
+        sign-ups through.
+        """
+        user = await self.scope.uow.insert_unless_taken(
+            UserPublic, _ADD, email=email, full_name=full_name, password_hash=password_hash
+        )
+        if user is None:
+            raise AccountExists
+        return user
 
     async def save(self, user: User) -> User:
         """Store a new or changed user. Raise EmailTaken.

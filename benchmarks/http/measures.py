@@ -38,7 +38,7 @@ SHARES = {
 """Targets for the rate, as a share of the bare and a multiple of the plain application."""
 
 ENQUEUE_GAIN = 5.0
-HASHING = {"sign up": 6, "log in": 7}
+HASHING = {"sign up": 5, "log in": 7}
 """Requests that hash a password, with the round trips that they need."""
 
 MANY = 32

@@ -17,11 +17,13 @@ from app.core.resources import Resources
 from app.models import Item, User
 from app.schemas.item import ItemPublic
 from app.schemas.jobs import BuildSignupReport
-from app.services.columns import insert_as
+from app.schemas.user import UserPublic
+from app.services.columns import insert_as, insert_unless_taken_as
 from tests.support.ports import CLOSED_PORT
 
 NEW_ITEM = insert_as(ItemPublic, Item)
 ITEMS = insert(Item)
+NEW_USER = insert_unless_taken_as(UserPublic, User)
 EMAIL = select(User.email).where(User.email == bindparam("email"))
 
 
@@ -257,3 +259,14 @@ async def test_a_row_that_waits_for_the_end_goes_with_the_work_that_fails(
         await fail()
 
     assert await titles(resources) == []
+
+
+async def test_a_row_that_is_skipped_leaves_the_transaction_usable(resources: Resources) -> None:
+    user = {"email": "someone@example.com", "full_name": "Someone"}
+    async with resources.unit_of_work() as uow:
+        first = await uow.insert_unless_taken(UserPublic, NEW_USER, **user)
+        assert await uow.insert_unless_taken(UserPublic, NEW_USER, **user) is None
+
+    assert first is not None
+    assert first.email == "someone@example.com"
+    assert await count_users(resources) == 1

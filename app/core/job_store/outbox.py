@@ -38,6 +38,7 @@ from app.core.broker.message import Envelope
 from app.core.database import metadata
 from app.core.exceptions import Conflict
 from app.core.job_store.record import JobRecord, JobState
+from app.core.postgres.driver import insert_on
 from app.core.postgres.reader import Fetch
 from app.core.postgres.statements import compiled
 
@@ -100,6 +101,7 @@ Index(
 Index("uq_outbox_key", outbox.c.key, unique=True, postgresql_where=alive)
 
 
+_INSERT = insert(outbox)
 # The same text for any number of rows, which is prepared once. IN (…) would vary with the number.
 REMOVE_ALL = (
     delete(outbox)
@@ -125,11 +127,14 @@ def is_beyond_horizon(due_at: datetime | None) -> bool:
 
 async def store(session: AsyncSession, jobs: Sequence[Envelope]) -> None:
     """Insert jobs without a key."""
+    connection = await session.connection()
     for first in range(0, len(jobs), BATCH):
         rows = [_row(job) for job in jobs[first : first + BATCH]]
         for is_later in (False, True):
             if same_columns := [row for row in rows if ("check_at" in row) is is_later]:
-                await session.execute(insert(outbox), same_columns)
+                query = compiled(_INSERT, tuple(same_columns[0]))
+                arguments = [query.arguments(row) for row in same_columns]
+                await insert_on(connection, query.text, arguments)
 
 
 async def store_unless_key_is_taken(session: AsyncSession, job: Envelope, key: str) -> UUID | None:
