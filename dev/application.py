@@ -81,7 +81,7 @@ class Application:
     ) -> None:
         try:
             async for names in changes:
-                self.console.say(f"Restarting because of a change: {', '.join(names)}")
+                self.console.say(f"Restarting because of {', '.join(names)}")
                 for service in self.services.values():
                     service.changed.set()
                 self._start_new_services(group)
