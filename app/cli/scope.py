@@ -18,7 +18,7 @@ async def open_scope(backends: Backends, *, reason: str | None = None) -> AsyncI
     async with (
         open_throttle(backends.settings) as throttle,
         open_oidc_clients(backends.settings) as oidc,
-        UnitOfWork(backends.sessions, backends.queues) as uow,
+        UnitOfWork(backends.database.transaction(), backends.queues) as uow,
     ):
         yield Scope(
             settings=backends.settings,

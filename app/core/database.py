@@ -17,11 +17,12 @@ from sqlalchemy.ext.asyncio import (
 from app.core.config import Settings
 from app.core.exceptions import DatabaseReadOnly, DatabaseUnavailable
 from app.core.postgres.connector import DRIVER_URL, Connector
-from app.core.postgres.driver import fetch_from, fetch_in_transactions_of
+from app.core.postgres.driver import Connections, fetch_from, fetch_in_transactions_of
 from app.core.postgres.failures import repeat_outdated_statements, report_passing_failures
 from app.core.postgres.liveness import replace_dead_connections
 from app.core.postgres.pooler import NOTHING_PREPARED, set_in_each_transaction
 from app.core.postgres.reader import Fetch, Reader
+from app.core.postgres.transaction import Transaction
 from app.core.telemetry.postgres import trace_statements
 
 log = structlog.stdlib.get_logger(__name__)
@@ -51,7 +52,8 @@ class Database:
     """An engine, the sessions for its transactions, and the reader beside them.
 
     `fetch` runs one statement on the driver, which commits by itself. `connect` opens a connection
-    for reads, best without BEGIN and COMMIT around them.
+    for reads, best without BEGIN and COMMIT around them. Transactions begin on `connections`, or
+    with their session where there are none.
     """
 
     def __init__(
@@ -60,12 +62,17 @@ class Database:
         fetch: Fetch,
         connect: Connect,
         sessions: Sessions | None = None,
+        connections: Connections | None = None,
     ) -> None:
         self.engine = engine
         self.fetch = fetch
         self.reader = Reader(fetch)
         self.connect = connect
         self.sessions = sessions or async_sessionmaker(engine, expire_on_commit=False)
+        self._connections = connections
+
+    def transaction(self) -> Transaction:
+        return Transaction(self.sessions, self._connections)
 
     async def ping(self) -> None:
         """Run a statement. Raises DatabaseUnavailable or SQLAlchemyError if it fails."""
@@ -137,10 +144,13 @@ def create_engine(settings: Settings) -> AsyncEngine:
 
 
 def _database_of(engine: AsyncEngine, *, pooled: bool) -> Database:
-    if pooled:  # A pooler keeps the timeouts of a connection per transaction.
+    if pooled:  # SQLAlchemy begins each transaction with the timeouts.
         return Database(engine, fetch_in_transactions_of(engine), engine.connect)
     autocommitting = engine.execution_options(isolation_level="AUTOCOMMIT")
-    return Database(engine, fetch_from(engine), autocommitting.connect)
+    connections = Connections(engine)
+    return Database(
+        engine, fetch_from(connections), autocommitting.connect, connections=connections
+    )
 
 
 def _milliseconds(seconds: float) -> str:

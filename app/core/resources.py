@@ -42,7 +42,7 @@ class Resources:
 
     def unit_of_work(self) -> UnitOfWork:
         """Return a transaction to open, whose jobs leave once it has committed."""
-        return UnitOfWork(self.sessions, self.queues)
+        return UnitOfWork(self.database.transaction(), self.queues)
 
 
 @asynccontextmanager

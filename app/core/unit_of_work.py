@@ -1,8 +1,7 @@
 """One transaction, and the jobs that are sent once it has committed."""
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar, TypeVarTuple
@@ -12,15 +11,14 @@ import structlog
 from pydantic import BaseModel
 from redis.exceptions import RedisError
 from sqlalchemy import Insert, Select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.broker.message import Envelope
-from app.core.database import Sessions
 from app.core.exceptions import AppError
 from app.core.job_store.enqueued import EnqueuedJobs, OnConflict
 from app.core.postgres.deferred import Deferred
-from app.core.postgres.driver import fetch_on, insert_on
-from app.core.postgres.statements import CompiledStatement, Record, compiled
+from app.core.postgres.statements import compiled
+from app.core.postgres.transaction import Transaction
 from app.core.queue import Job, QueuePools, to_message
 from app.core.telemetry.messaging import Sending, sending
 
@@ -46,12 +44,10 @@ class UnitOfWork:
     so that no network call happens inside it.
     """
 
-    def __init__(self, sessions: Sessions, queues: QueuePools) -> None:
+    def __init__(self, transaction: Transaction, queues: QueuePools) -> None:
         self.ended = False
-        self._sessions = sessions
+        self._transaction = transaction
         self._queues = queues
-        self._session: AsyncSession | None = None
-        self._connection: AsyncConnection | None = None
         self._rows: Deferred[Row] | None = None
         self._jobs: EnqueuedJobs | None = None
         self._commits_on_refusal = False
@@ -60,9 +56,7 @@ class UnitOfWork:
     @property
     def session(self) -> AsyncSession:
         """The session of the transaction. It connects at its first statement."""
-        if self._session is None:
-            self._session = self._sessions()
-        return self._session
+        return self._transaction.session
 
     @property
     def jobs(self) -> EnqueuedJobs:
@@ -80,7 +74,7 @@ class UnitOfWork:
         the transaction has written, and may lock rows.
         """
         query = compiled(statement)
-        records = await self._fetch(query, parameters)
+        records = await self._transaction.fetch(query, parameters)
         return query.row(records[0]) if records else None
 
     async def insert(self, model: type[Model], statement: Insert, **values: object) -> Model:
@@ -98,7 +92,7 @@ class UnitOfWork:
     ) -> Model | None:
         """Insert a row, or return None if the statement skips it because of a unique index."""
         query = compiled(statement, tuple(values))
-        records = await self._fetch(query, values)
+        records = await self._transaction.fetch(query, values)
         return model.model_validate(query.mapping(records[0])) if records else None
 
     def insert_at_end(self, statement: Insert, **values: object) -> None:
@@ -120,7 +114,7 @@ class UnitOfWork:
             rows_of[row.statement].append(row.arguments)
         self._rows.clear()
         for statement, rows in rows_of.items():
-            await insert_on(await self._connect(), statement, rows)
+            await self._transaction.insert(statement, rows)
 
     def enqueue(  # noqa: PLR0913  each is an option of its own
         self,
@@ -176,45 +170,25 @@ class UnitOfWork:
     ) -> None:
         self.ended = True
         commits = error is None or (self._commits_on_refusal and isinstance(error, AppError))
-        if self._session is not None:
+        if self._transaction.is_used:
             with sending(self._jobs if commits else None) as sent:
-                messages = await self._end(self._session, sent, commits=commits)
+                messages = await self._end(sent, commits=commits)
                 await _send(messages, self._queues, sent)
         if commits:
             for call in self._calls_after_commit:
                 await call()
 
-    async def _fetch(
-        self, query: CompiledStatement, values: Mapping[str, object]
-    ) -> Sequence[Record]:
-        return await fetch_on(await self._connect(), query.text, query.arguments(values))
-
-    async def _connect(self) -> AsyncConnection:
-        """Return the connection of the transaction, after a flush of the session."""
-        known = self._session
-        if known is not None and (known.new or known.dirty or known.deleted):
-            await known.flush()  # the statement may read it, and a new row may refer to it
-        if self._connection is None or not self.session.in_transaction():
-            self._connection = await self.session.connection()
-        return self._connection
-
-    async def _end(
-        self, session: AsyncSession, sent: Sending, *, commits: bool
-    ) -> Sequence[Envelope]:
+    async def _end(self, sent: Sending, *, commits: bool) -> Sequence[Envelope]:
         """Commit or roll back, and return the jobs to send now that no connection is held."""
         try:
             if not commits:
                 return []
             messages = [] if self._jobs is None else await self._jobs.store(sent)
             await self.insert_deferred()
-            await session.commit()
+            await self._transaction.commit()
             return messages
         finally:
-            if session.in_transaction():
-                # A request that is canceled must not leave its connection behind.
-                await asyncio.shield(session.close())
-            else:
-                session.expunge_all()
+            await self._transaction.close()
 
 
 async def _send(messages: Sequence[Envelope], queues: QueuePools, sent: Sending) -> None:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 import structlog
-from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy import bindparam, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
@@ -14,12 +14,14 @@ from app.core.job_store import outbox
 from app.core.queue import BASE, QueuePools
 from app.core.redis import open_pools
 from app.core.resources import Resources
+from app.core.unit_of_work import UnitOfWork
 from app.models import Item, User
 from app.schemas.item import ItemPublic
 from app.schemas.jobs import BuildSignupReport
 from app.schemas.user import UserPublic
 from app.services.columns import insert_as, insert_unless_taken_as
 from tests.support.ports import CLOSED_PORT
+from tests.support.waiting import wait_for_blocked_transaction
 
 NEW_ITEM = insert_as(ItemPublic, Item)
 ITEMS = insert(Item)
@@ -29,6 +31,28 @@ EMAIL = select(User.email).where(User.email == bindparam("email"))
 
 def create_user() -> User:
     return User(email="someone@example.com", password_hash="")
+
+
+async def commit_user(resources: Resources) -> UUID:
+    user = create_user()
+    async with resources.unit_of_work() as uow:
+        uow.session.add(user)
+    return user.id
+
+
+async def titles_in(uow: UnitOfWork) -> list[str]:
+    return [*await uow.session.scalars(select(Item.title).order_by(Item.id))]
+
+
+async def end_transactions(superuser: AsyncEngine) -> None:
+    """End the connections of all open transactions, as a failover does."""
+    async with superuser.connect() as other:
+        await other.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE state = 'idle in transaction' AND datname = current_database()"
+            )
+        )
 
 
 async def count_users(resources: Resources) -> int:
@@ -182,26 +206,164 @@ async def test_a_row_that_a_constraint_refuses_is_an_integrity_error(resources: 
             await uow.insert(ItemPublic, NEW_ITEM, title="A title", owner_id=uuid7())
 
 
-async def test_an_insert_is_not_repeated_when_its_connection_ends(
+async def test_what_follows_an_insert_belongs_to_the_same_transaction(
+    committing_resources: Resources,
+) -> None:
+    owner_id = await commit_user(committing_resources)
+
+    async def fail() -> None:
+        async with committing_resources.unit_of_work() as uow:
+            await uow.insert(ItemPublic, NEW_ITEM, title="First", owner_id=owner_id)
+            uow.session.add(Item(title="Second", owner_id=owner_id))
+            await uow.insert(ItemPublic, NEW_ITEM, title="Third", owner_id=owner_id)
+            assert await titles_in(uow) == ["First", "Second", "Third"]
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await fail()
+    async with committing_resources.unit_of_work() as uow:
+        await uow.insert(ItemPublic, NEW_ITEM, title="First", owner_id=owner_id)
+        savepoint = await uow.session.begin_nested()
+        await uow.insert(ItemPublic, NEW_ITEM, title="Second", owner_id=owner_id)
+        await savepoint.rollback()
+        uow.session.add(Item(title="Third", owner_id=owner_id))
+
+    async with committing_resources.unit_of_work() as uow:
+        assert await titles_in(uow) == ["First", "Third"]
+
+
+async def test_a_session_that_has_run_nothing_keeps_no_insert_from_its_commit(
+    committing_resources: Resources,
+) -> None:
+    owner_id = await commit_user(committing_resources)
+    async with committing_resources.unit_of_work() as uow:
+        await uow.insert(ItemPublic, NEW_ITEM, title="A title", owner_id=owner_id)
+        assert not uow.session.new
+
+    async with committing_resources.unit_of_work() as uow:
+        assert await titles_in(uow) == ["A title"]
+
+
+async def test_a_job_leaves_with_an_inserted_row(committing_resources: Resources) -> None:
+    owner_id = await commit_user(committing_resources)
+    async with committing_resources.unit_of_work() as uow:
+        await uow.insert(ItemPublic, NEW_ITEM, title="A title", owner_id=owner_id)
+        job_id = uow.enqueue(BuildSignupReport())
+        assert await waiting(committing_resources.queues) == []
+
+    assert await waiting(committing_resources.queues) == [str(job_id)]
+    async with committing_resources.unit_of_work() as uow:
+        assert await titles_in(uow) == ["A title"]
+        assert await outbox.is_alive(uow.session, job_id)
+
+
+@pytest.mark.parametrize("joins", [False, True])
+async def test_an_insert_that_ends_in_any_way_holds_no_connection(
+    committing_resources: Resources, *, joins: bool
+) -> None:
+    owner_id = await commit_user(committing_resources)
+
+    async def insert(failure: BaseException | None = None, *, owner: UUID = owner_id) -> None:
+        async with committing_resources.unit_of_work() as uow:
+            await uow.insert(ItemPublic, NEW_ITEM, title="A title", owner_id=owner)
+            if joins:
+                await titles_in(uow)
+            if failure:
+                raise failure
+
+    await insert()
+    with pytest.raises(KeyError):
+        await insert(KeyError())
+    with pytest.raises(asyncio.CancelledError):
+        await insert(asyncio.CancelledError())
+    with pytest.raises(IntegrityError):
+        await insert(owner=uuid7())
+
+    assert committing_resources.database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    async with committing_resources.unit_of_work() as uow:
+        assert await titles_in(uow) == ["A title"]
+
+
+async def test_an_insert_that_is_cancelled_leaves_nothing_behind(
     committing_resources: Resources, superuser: AsyncEngine
 ) -> None:
+    owner_id = await commit_user(committing_resources)
+
+    async def insert() -> None:
+        async with committing_resources.unit_of_work() as uow:
+            await uow.insert(ItemPublic, NEW_ITEM, title="A title", owner_id=owner_id)
+
+    async with superuser.connect() as other:
+        await other.execute(text("LOCK TABLE items"))
+        task = asyncio.create_task(insert())
+        await wait_for_blocked_transaction(committing_resources)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    assert committing_resources.database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
     async with committing_resources.unit_of_work() as uow:
-        user = create_user()
-        uow.session.add(user)
+        assert await titles_in(uow) == []
+
+
+@pytest.mark.parametrize("joins", [False, True])
+async def test_an_insert_is_not_repeated_when_its_connection_ends(
+    committing_resources: Resources, superuser: AsyncEngine, *, joins: bool
+) -> None:
+    owner_id = await commit_user(committing_resources)
 
     async def insert_twice() -> None:
         async with committing_resources.unit_of_work() as uow:
-            await uow.insert(ItemPublic, NEW_ITEM, title="First", owner_id=user.id)
-            process = await uow.session.scalar(select(func.pg_backend_pid()))
-            async with superuser.connect() as other:
-                await other.execute(select(func.pg_terminate_backend(process)))
-            await uow.insert(ItemPublic, NEW_ITEM, title="Second", owner_id=user.id)
+            await uow.insert(ItemPublic, NEW_ITEM, title="First", owner_id=owner_id)
+            if joins:
+                await titles_in(uow)
+            await end_transactions(superuser)
+            await uow.insert(ItemPublic, NEW_ITEM, title="Second", owner_id=owner_id)
 
     with pytest.raises(DatabaseUnavailable):
         await insert_twice()
 
     async with committing_resources.unit_of_work() as uow:
-        assert await uow.session.scalar(select(func.count()).select_from(Item)) == 0
+        assert await titles_in(uow) == []
+
+
+async def test_a_commit_whose_connection_has_ended_fails(
+    committing_resources: Resources, superuser: AsyncEngine
+) -> None:
+    owner_id = await commit_user(committing_resources)
+
+    async def insert() -> None:
+        async with committing_resources.unit_of_work() as uow:
+            await uow.insert(ItemPublic, NEW_ITEM, title="A title", owner_id=owner_id)
+            await end_transactions(superuser)
+
+    with pytest.raises(DatabaseUnavailable):
+        await insert()
+
+    async with committing_resources.unit_of_work() as uow:
+        assert await titles_in(uow) == []
+
+
+async def test_nothing_follows_in_a_transaction_whose_connection_has_ended(
+    committing_resources: Resources, superuser: AsyncEngine
+) -> None:
+    owner_id = await commit_user(committing_resources)
+
+    async def insert_and_continue() -> None:
+        async with committing_resources.unit_of_work() as uow:
+            await uow.insert(ItemPublic, NEW_ITEM, title="First", owner_id=owner_id)
+            await end_transactions(superuser)
+            for _ in range(2):
+                with pytest.raises(DatabaseUnavailable):
+                    await uow.insert(ItemPublic, NEW_ITEM, title="Second", owner_id=owner_id)
+            with pytest.raises(DatabaseUnavailable):
+                await titles_in(uow)
+
+    with pytest.raises(DatabaseUnavailable):
+        await insert_and_continue()
+
+    async with committing_resources.unit_of_work() as uow:
+        assert await titles_in(uow) == []
 
 
 async def test_a_select_sees_what_the_work_has_written(resources: Resources) -> None:

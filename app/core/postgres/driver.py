@@ -1,9 +1,9 @@
 """Statements that the driver runs on a connection of SQLAlchemy's pool.
 
 Reads and units of work share one pool, its limits, and its checks of connections. Everything here
-that depends on the internals of SQLAlchemy is `Pool._invalidate` and `_start_transaction`, which no
-public call replaces: all connections that are as old as a lost one are replaced before they are
-used, and a transaction begins without a statement of SQLAlchemy's own.
+that depends on the internals of SQLAlchemy is `Pool._invalidate`, which replaces all connections
+that are as old as a lost one before they are used, and what begins and commits a transaction
+without a statement of SQLAlchemy's own. No public call does either.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from contextlib import nullcontext, suppress
 from typing import TypeVar, cast
 
 import asyncpg
-from sqlalchemy import Pool, PoolProxiedConnection, QueuePool
+from sqlalchemy import PoolProxiedConnection, QueuePool
 from sqlalchemy.dialects.postgresql.asyncpg import (
     AsyncAdapt_asyncpg_connection,
     AsyncAdapt_asyncpg_dbapi,
@@ -23,10 +23,11 @@ from sqlalchemy.util import greenlet_spawn
 
 from app.core.exceptions import DatabaseConnectionLost
 from app.core.postgres.failures import OUTDATED, READ_ONLY, passing_failure, sqlstate_of
-from app.core.postgres.liveness import Watch, watch_of
+from app.core.postgres.liveness import watch_of
 from app.core.postgres.reader import Fetch
 
 Result = TypeVar("Result")
+Run = Callable[[asyncpg.Connection], Awaitable[Result]]
 
 FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
@@ -34,14 +35,13 @@ LOST = {"08003", "08006", "57P01", "57P02"}
 """The connection does not exist or failed, or an operator or a crash has ended it."""
 
 
-def fetch_from(engine: AsyncEngine) -> Fetch:
-    """Fetch on any connection of an engine's pool, without BEGIN and COMMIT.
+def fetch_from(connections: "Connections") -> Fetch:
+    """Fetch on any connection of the pool, without BEGIN and COMMIT.
 
     At most as many reads are under way as the pool keeps connections; the others wait in line. In
     the pool's own line, newcomers overtake those who wait.
     """
-    watch, pool = watch_of(engine), _pool_of(engine)
-    turns, patience = asyncio.Semaphore(pool.size()), pool.timeout()
+    turns, patience = asyncio.Semaphore(connections.pool.size()), connections.pool.timeout()
 
     async def fetch(text: str, arguments: Sequence[object]) -> Sequence[asyncpg.Record]:
         async with asyncio.timeout(patience) if turns.locked() else nullcontext():
@@ -52,19 +52,12 @@ def fetch_from(engine: AsyncEngine) -> Fetch:
             turns.release()
 
     async def fetch_in_turn(text: str, arguments: Sequence[object]) -> Sequence[asyncpg.Record]:
-        pool = _pool_of(engine)
-        proxied = await _connect(pool, watch)
+        proxied = await connections.acquire()
         try:
-            return await driver_of(proxied).fetch(text, *arguments)
-        except FAILURES as error:
-            _leave_if_dead(pool, watch, proxied, error)
-            raise failure_of(error, text, lost=not proxied.is_valid) from error
-        except BaseException as error:
-            # A canceled statement may still run: nothing else must wait for it.
-            proxied.invalidate(error)
-            raise
+            running = driver_of(proxied).fetch(text, *arguments)
+            return await connections.finish(proxied, text, running)
         finally:
-            await _release(pool, proxied)
+            await connections.release(proxied)
 
     return fetch
 
@@ -83,34 +76,91 @@ async def fetch_on(
     connection: AsyncConnection, text: str, arguments: Sequence[object]
 ) -> Sequence[asyncpg.Record]:
     """Fetch on one connection, in its transaction."""
-    return await _run_on(connection, text, lambda driver: driver.fetch(text, *arguments))
+    return await run_on(connection, text, lambda driver: driver.fetch(text, *arguments))
 
 
 async def insert_on(
     connection: AsyncConnection, text: str, rows: Sequence[Sequence[object]]
 ) -> None:
     """Insert rows on one connection, in its transaction, in one round trip."""
-    await _run_on(connection, text, lambda driver: driver.executemany(text, rows))
+    await run_on(connection, text, lambda driver: driver.executemany(text, rows))
 
 
-async def _run_on(
-    connection: AsyncConnection,
-    text: str,
-    run: Callable[[asyncpg.Connection], Awaitable[Result]],
-) -> Result:
-    proxied, engine = await connection.get_raw_connection(), connection.engine
+async def run_on(connection: AsyncConnection, text: str, run: Run[Result]) -> Result:
+    """Run a statement on one connection, in its transaction."""
+    proxied = await connection.get_raw_connection()
     try:
-        return await _run_in_transaction(proxied, run)
-    except FAILURES as error:
-        _leave_if_dead(_pool_of(engine), watch_of(engine), proxied, error)
-        lost = not proxied.is_valid
-        if lost:
-            await connection.invalidate(error)
-        raise failure_of(error, text, lost=lost) from error
+        return await Connections(connection.engine).run(proxied, text, run)
     except BaseException as error:
-        # A canceled statement may still run: nothing else must wait for it.
-        await connection.invalidate(error)
+        if not proxied.is_valid:
+            await connection.invalidate(error)
         raise
+
+
+class Connections:
+    """The connections of an engine's pool, for statements that the driver runs."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self._watch = watch_of(engine)
+
+    @property
+    def pool(self) -> QueuePool:
+        pool = self.engine.sync_engine.pool
+        assert isinstance(pool, QueuePool)
+        return pool
+
+    async def acquire(self) -> PoolProxiedConnection:
+        """Acquire a connection. Only one to be opened, asked, or waited for needs a greenlet."""
+        if self._watch.next_is_ready:
+            with suppress(MissingGreenlet):
+                return self.pool.connect()
+        return await greenlet_spawn(self.pool.connect)
+
+    async def release(self, proxied: PoolProxiedConnection, *, rolls_back: bool = False) -> None:
+        """Release a connection. Only one to be closed or rolled back needs a greenlet."""
+        pool = self.pool
+        if pool.checkedin() < pool.size() and not rolls_back:
+            proxied.close()
+        else:
+            await greenlet_spawn(proxied.close)
+
+    async def run(self, proxied: PoolProxiedConnection, text: str, run: Run[Result]) -> Result:
+        """Run a statement in the transaction of a connection, which begins with its first one."""
+        raise_if_lost(proxied)
+        return await self.finish(proxied, text, _run_in_transaction(proxied, run))
+
+    async def commit(self, proxied: PoolProxiedConnection) -> None:
+        """Commit what `run` has begun."""
+        raise_if_lost(proxied)
+        await self.finish(proxied, "COMMIT", _commit(proxied))
+
+    async def finish(
+        self, proxied: PoolProxiedConnection, text: str, running: Awaitable[Result]
+    ) -> Result:
+        """Await a statement. Raise what SQLAlchemy and our listeners would make of a failure."""
+        try:
+            return await running
+        except FAILURES as error:
+            self._leave_if_dead(proxied, error)
+            raise _failure_of(error, text, lost=not proxied.is_valid) from error
+        except BaseException as error:
+            # A canceled statement may still run: nothing else must wait for it.
+            proxied.invalidate(error)
+            raise
+
+    def _leave_if_dead(self, proxied: PoolProxiedConnection, error: Exception) -> None:
+        """Leave a connection that has ended, is silent, or cannot write, and all as old as it."""
+        if isinstance(error, TimeoutError):
+            self._watch.distrust()
+        elif sqlstate_of(error) != READ_ONLY and not has_lost(driver_of(proxied), error):
+            return
+        self.pool._invalidate(proxied, error)  # noqa: SLF001
+
+
+def raise_if_lost(proxied: PoolProxiedConnection) -> None:
+    if not proxied.is_valid:
+        raise DatabaseConnectionLost("The connection of this transaction has ended")
 
 
 def driver_of(proxied: PoolProxiedConnection) -> asyncpg.Connection:
@@ -124,8 +174,7 @@ def has_lost(driver: asyncpg.Connection, error: Exception) -> bool:
     return driver.is_closed() or sqlstate_of(error) in LOST
 
 
-def failure_of(error: Exception, text: str, *, lost: bool) -> Exception:
-    """Return what SQLAlchemy and our listeners would make of a failure of the driver."""
+def _failure_of(error: Exception, text: str, *, lost: bool) -> Exception:
     if isinstance(error, TimeoutError):
         return error
     if lost or isinstance(error, OUTDATED):
@@ -135,9 +184,7 @@ def failure_of(error: Exception, text: str, *, lost: bool) -> Exception:
     return passing_failure(error) or kind(text, None, error, hide_parameters=True)
 
 
-async def _run_in_transaction(
-    proxied: PoolProxiedConnection, run: Callable[[asyncpg.Connection], Awaitable[Result]]
-) -> Result:
+async def _run_in_transaction(proxied: PoolProxiedConnection, run: Run[Result]) -> Result:
     """Begin the transaction with its first statement, as SQLAlchemy does.
 
     That one is repeated where a table has changed since it was prepared: nothing has happened yet.
@@ -156,6 +203,12 @@ async def _run_in_transaction(
     return await run(driver)
 
 
+async def _commit(proxied: PoolProxiedConnection) -> None:
+    adapted = _adapted(proxied)
+    if (transaction := adapted._transaction) is not None:  # noqa: SLF001
+        await adapted._call_and_discard(transaction.commit)  # noqa: SLF001
+
+
 async def _begin(proxied: PoolProxiedConnection) -> None:
     try:
         await _adapted(proxied)._start_transaction()  # type: ignore[no-untyped-call]  # noqa: SLF001
@@ -165,35 +218,3 @@ async def _begin(proxied: PoolProxiedConnection) -> None:
 
 def _adapted(proxied: PoolProxiedConnection) -> AsyncAdapt_asyncpg_connection:
     return cast("AsyncAdapt_asyncpg_connection", proxied.dbapi_connection)
-
-
-def _pool_of(engine: AsyncEngine) -> QueuePool:
-    pool = engine.sync_engine.pool
-    assert isinstance(pool, QueuePool)
-    return pool
-
-
-async def _connect(pool: Pool, watch: Watch) -> PoolProxiedConnection:
-    """Take a connection. Only one that has to be opened, asked, or waited for needs a greenlet."""
-    if watch.next_is_ready:
-        with suppress(MissingGreenlet):
-            return pool.connect()
-    return await greenlet_spawn(pool.connect)
-
-
-async def _release(pool: QueuePool, proxied: PoolProxiedConnection) -> None:
-    if pool.checkedin() < pool.size():
-        proxied.close()
-    else:
-        await greenlet_spawn(proxied.close)
-
-
-def _leave_if_dead(
-    pool: Pool, watch: Watch, proxied: PoolProxiedConnection, error: Exception
-) -> None:
-    """Leave a connection that has ended, does not answer, or cannot write, and all as old as it."""
-    if isinstance(error, TimeoutError):
-        watch.distrust()
-    elif sqlstate_of(error) != READ_ONLY and not has_lost(driver_of(proxied), error):
-        return
-    pool._invalidate(proxied, error)  # noqa: SLF001

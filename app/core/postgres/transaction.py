@@ -1,0 +1,109 @@
+"""One transaction, which the driver runs until a session joins it."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import asyncpg
+from sqlalchemy import Connection, PoolProxiedConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker
+
+from app.core.postgres.driver import Connections, Result, Run, raise_if_lost, run_on
+from app.core.postgres.statements import CompiledStatement
+
+
+class Transaction:
+    """A transaction that takes a connection from the pool with its first statement.
+
+    A session makes a single statement three times as expensive. So the driver runs what comes
+    before the first use of the session. Without `connections`, the session runs everything.
+    """
+
+    def __init__(
+        self, sessions: async_sessionmaker[AsyncSession], connections: Connections | None
+    ) -> None:
+        self._sessions = sessions
+        self._connections = connections
+        self._proxied: PoolProxiedConnection | None = None
+        self._joined: AsyncConnection | None = None
+        self._session: AsyncSession | None = None
+        self._connection: AsyncConnection | None = None
+        self._has_committed = False
+
+    @property
+    def is_used(self) -> bool:
+        """Return whether there may be something to commit."""
+        return self._session is not None or self._proxied is not None
+
+    @property
+    def session(self) -> AsyncSession:
+        """The session of the transaction. It connects at its first statement."""
+        if self._session is None:
+            if self._connections is not None and self._proxied is not None:
+                self._joined = _join(self._connections, self._proxied)
+                self._session = self._sessions(bind=self._joined)
+            else:
+                self._session = self._sessions()
+        return self._session
+
+    async def fetch(
+        self, query: CompiledStatement, values: Mapping[str, object]
+    ) -> Sequence[asyncpg.Record]:
+        """Run a statement on the driver, and return its rows."""
+        return await self._run(
+            query.text, lambda driver: driver.fetch(query.text, *query.arguments(values))
+        )
+
+    async def insert(self, text: str, rows: Sequence[Sequence[object]]) -> None:
+        """Insert rows in one round trip."""
+        await self._run(text, lambda driver: driver.executemany(text, rows))
+
+    async def commit(self) -> None:
+        if self._session is not None:
+            await self._session.commit()
+        if self._joined is not None:
+            await self._joined.commit()
+        elif self._connections is not None and self._proxied is not None:
+            await self._connections.commit(self._proxied)
+        self._has_committed = True
+
+    async def close(self) -> None:
+        """Roll back what is not committed, and release the connection."""
+        if self._has_committed:
+            await self._close()
+        else:
+            # A request that is canceled must not leave its connection behind.
+            await asyncio.shield(self._close())
+
+    async def _run(self, text: str, run: Run[Result]) -> Result:
+        if self._connections is None or self._session is not None:
+            return await run_on(await self._connection_of(self.session), text, run)
+        if self._proxied is None:
+            self._proxied = await self._connections.acquire()
+        return await self._connections.run(self._proxied, text, run)
+
+    async def _connection_of(self, session: AsyncSession) -> AsyncConnection:
+        """Return the connection of the session, which has written what it had pending."""
+        if session.new or session.dirty or session.deleted:
+            await session.flush()  # the statement may read it, and a new row may refer to it
+        if self._connection is None or not session.in_transaction():
+            self._connection = await session.connection()
+        return self._connection
+
+    async def _close(self) -> None:
+        if self._session is not None:
+            if self._has_committed:
+                self._session.expunge_all()
+            else:
+                await self._session.close()
+        if self._joined is not None:
+            await self._joined.close()
+        elif self._connections is not None and self._proxied is not None:
+            await self._connections.release(self._proxied, rolls_back=not self._has_committed)
+
+
+def _join(connections: Connections, proxied: PoolProxiedConnection) -> AsyncConnection:
+    """Show SQLAlchemy the transaction of a connection, which the driver has begun."""
+    raise_if_lost(proxied)
+    connection = Connection(connections.engine.sync_engine, proxied)
+    connection.begin()
+    return AsyncConnection(connections.engine, connection)
