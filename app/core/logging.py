@@ -4,7 +4,7 @@ import json
 import logging
 import re
 import sys
-from typing import Any
+from contextlib import suppress
 
 import structlog
 from structlog.contextvars import get_contextvars
@@ -19,11 +19,10 @@ EMAIL = re.compile(r"[^\s<>\"'(),:;=/@]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
 
 
 def configure_logging(settings: Settings) -> None:
-    """Send all lines of the process, including those of libraries, through one formatter to stderr.
+    """Send all lines of the process, including those of libraries, to stderr in one format.
 
     The first lines report variables that look like settings and are none, and unsafe choices.
     """
-    json_lines = settings.environment == "production"
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -32,28 +31,20 @@ def configure_logging(settings: Settings) -> None:
     ]
     if settings.traces:
         shared.append(_add_trace)
+    renderers = _renderers(json_lines=settings.environment == "production")
     structlog.configure(
-        processors=[
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*shared, *renderers],
+        logger_factory=Lines,
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler()
     handler.setFormatter(
-        Formatter(
+        structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(), _drop_color_message],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_renderers(json_lines=json_lines),
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
-    # No line has them, and each would cost every line a call.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging._srcfile = None  # noqa: SLF001  as logging's guide advises
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
@@ -64,16 +55,18 @@ def configure_logging(settings: Settings) -> None:
         log.warning("setting.unsafe", variable=name, reason=reason)
 
 
-class Formatter(structlog.stdlib.ProcessorFormatter):
-    """Renders our own lines without the two copies that structlog makes of each record."""
+class Lines:
+    """Writes our own lines to stderr. A record of `logging` for each would cost twice as much."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        if not isinstance(record.msg, dict):
-            return super().format(record)
-        line: Any = record.msg.copy()
-        for processor in self.processors[1:]:
-            line = processor(None, record.levelname.lower(), line)
-        return str(line)
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def write(self, line: str) -> None:
+        # As `logging` does: where a line cannot be written, that fails nothing else.
+        with suppress(OSError, ValueError):
+            sys.stderr.write(line + "\n")
+
+    debug = info = warning = error = critical = write
 
 
 def current_request_id() -> str | None:

@@ -435,6 +435,7 @@ async def test_no_secret_is_stored_in_plain_text(
     resources: Resources,
     post: Post,
     caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Send secrets in all requests that can contain one, and search all stored data."""
     caplog.set_level("DEBUG")
@@ -462,9 +463,9 @@ async def test_no_secret_is_stored_in_plain_text(
     await client.post(RESET, json={"token": wrong, "new_password": [third]})
     planted += await secrets_of_a_second_factor_and_a_key(client, third)
 
-    kept = (
-        caplog.text + await everything_in_tables(resources) + await everything_in_redis(resources)
-    )
+    logged = capsys.readouterr().err + caplog.text
+    assert "request.finished" in logged
+    kept = logged + await everything_in_tables(resources) + await everything_in_redis(resources)
     assert len(planted) == 24
     assert [secret for secret in planted if secret in kept] == []
     assert ADA["email"] in kept  # the test has read the email

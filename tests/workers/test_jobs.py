@@ -99,25 +99,30 @@ async def test_a_deleted_user_gets_no_welcome_email(resources: Resources) -> Non
 
 
 async def test_one_request_id_goes_from_the_request_to_the_jobs_log_lines(
-    client: httpx2.AsyncClient, run_worker: RunWorker, caplog: pytest.LogCaptureFixture
+    client: httpx2.AsyncClient, run_worker: RunWorker
 ) -> None:
     response = await client.post("/api/v1/users/signup", json=ADA)
-    await run_worker(WorkerSettings)
+    with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as captured:
+        await run_worker(WorkerSettings)
 
-    lines = [r.msg for r in caplog.records if isinstance(r.msg, dict) and "job" in r.msg]
+    lines = [line for line in captured if "job" in line]
     assert [line["event"] for line in lines] == ["job.started", "job.succeeded"]
     assert {line["request_id"] for line in lines} == {response.headers["X-Request-ID"]}
 
 
 async def test_no_log_line_shows_a_jobs_arguments(
-    client: httpx2.AsyncClient, run_worker: RunWorker, caplog: pytest.LogCaptureFixture
+    client: httpx2.AsyncClient,
+    run_worker: RunWorker,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level("DEBUG", logger="arq.worker")
     user_id = await sign_up(client)
     await run_worker(WorkerSettings)
 
-    assert "SendWelcomeEmail" in caplog.text
-    assert str(user_id) not in caplog.text
+    lines = capsys.readouterr().err + caplog.text
+    assert "SendWelcomeEmail" in lines
+    assert str(user_id) not in lines
 
 
 def test_an_email_is_retried_for_longer_than_a_weekend() -> None:

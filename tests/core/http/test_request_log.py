@@ -2,7 +2,9 @@
 
 import io
 import logging
+import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, contextmanager, redirect_stderr
 from ipaddress import ip_network
 
 import httpx2
@@ -42,18 +44,27 @@ def production(resources: Resources) -> Resources:
     )
 
 
+Log = AbstractContextManager[io.StringIO]
+
+
 @pytest.fixture
-def log(production: Resources, settings: Settings) -> Iterator[io.StringIO]:
-    """The whole log, in the format of production."""
+def log(production: Resources, settings: Settings) -> Log:
+    """The log within a block, in the format of production."""
+    return _log(production, settings)
+
+
+@contextmanager
+def _log(production: Resources, settings: Settings) -> Iterator[io.StringIO]:
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
-    configure_logging(production.settings)
-    [handler] = root.handlers
-    assert isinstance(handler, logging.StreamHandler)
-    written = io.StringIO()
-    handler.setStream(written)
-    yield written
-    configure_logging(settings)
+    with redirect_stderr(io.StringIO()):
+        configure_logging(production.settings)
+    with redirect_stderr(io.StringIO()) as written:
+        [handler] = root.handlers
+        assert isinstance(handler, logging.StreamHandler)
+        handler.setStream(written)
+        yield written
+        configure_logging(settings)
     root.handlers = handlers
     root.setLevel(level)
 
@@ -77,16 +88,17 @@ async def client(production: Resources) -> AsyncIterator[httpx2.AsyncClient]:
     ],
 )
 async def test_the_log_has_the_route_of_a_request_and_nothing_personal(
-    client: httpx2.AsyncClient, log: io.StringIO, method: str, path: str, template: str | None
+    client: httpx2.AsyncClient, log: Log, method: str, path: str, template: str | None
 ) -> None:
-    await client.request(
-        method,
-        path.replace("{email}", EMAIL),
-        params={"token": "t0ken", "email": EMAIL},
-        headers={"Referer": "https://referring-page.example.com/?t0ken", "User-Agent": EMAIL},
-    )
+    with log as lines:
+        await client.request(
+            method,
+            path.replace("{email}", EMAIL),
+            params={"token": "t0ken", "email": EMAIL},
+            headers={"Referer": "https://referring-page.example.com/?t0ken", "User-Agent": EMAIL},
+        )
 
-    written = log.getvalue()
+    written = lines.getvalue()
     assert '"event": "request.finished"' in written
     assert (f'"route": "{template}"' if template else '"route": null') in written
     assert [each for each in PERSONAL if each in written] == []
@@ -95,28 +107,40 @@ async def test_the_log_has_the_route_of_a_request_and_nothing_personal(
 @pytest.mark.parametrize(
     "name", ["uvicorn.error", "httpx2", "aiosmtplib", "sqlalchemy.engine", "unknown"]
 )
-async def test_no_library_can_write_an_email_address_or_a_query_string(
-    log: io.StringIO, name: str
-) -> None:
+async def test_no_library_can_write_an_email_address_or_a_query_string(log: Log, name: str) -> None:
     logger = logging.getLogger(name)
-    logger.info('%s - "WebSocket %s" [accepted]', "192.0.2.1:4711", f"/chat?token={EMAIL}")
-    logger.warning("550 <%s>: mailbox of ädä@exämple.de unavailable", EMAIL)
-    logger.error("failed", exc_info=ValueError(EMAIL))
+    with log as lines:
+        logger.info('%s - "WebSocket %s" [accepted]', "192.0.2.1:4711", f"/chat?token={EMAIL}")
+        logger.warning("550 <%s>: mailbox of ädä@exämple.de unavailable", EMAIL)
+        logger.error("failed", exc_info=ValueError(EMAIL))
 
-    written = log.getvalue()
+    written = lines.getvalue()
     assert "lovelace" not in written
     assert "exämple" not in written.encode().decode("unicode_escape")
     assert "[email]" in written
 
 
 async def test_the_query_string_of_a_websocket_is_not_logged_by_the_server(
-    log: io.StringIO,
+    log: Log,
 ) -> None:
-    logging.getLogger("uvicorn.error").info(
-        '%s - "WebSocket %s" [accepted]', "192.0.2.1:4711", "/chat?token=t0ken"
-    )
+    with log as lines:
+        logging.getLogger("uvicorn.error").info(
+            '%s - "WebSocket %s" [accepted]', "192.0.2.1:4711", "/chat?token=t0ken"
+        )
 
-    assert log.getvalue() == ""
+    assert lines.getvalue() == ""
+
+
+async def test_a_request_is_answered_when_its_log_line_cannot_be_written(
+    client: httpx2.AsyncClient, log: Log
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    broken = io.TextIOWrapper(io.FileIO(writer, "w"), write_through=True)
+    with log, broken, redirect_stderr(broken):
+        response = await client.get("/api/v1/users/me")
+
+    assert response.status_code == 401
 
 
 @pytest.mark.parametrize(
