@@ -1,8 +1,8 @@
 """The scope that services work in. A route, a job handler, or a command opens it."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 from uuid import UUID
 
 from app.core.config import Settings
@@ -55,6 +55,19 @@ class Scope:
 
     awaits_principal: bool = False
 
+    async def __aenter__(self) -> Self:
+        """Open the transaction. It commits at the end, and rolls back after an exception."""
+        await self.uow.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.uow.__aexit__(kind, error, traceback)
+
     @property
     def principal(self) -> Principal:
         """The acting user. Raises Unauthenticated without a login."""
@@ -76,20 +89,16 @@ class Scope:
         return None if self.actor is None else self.actor.user_id
 
 
-@asynccontextmanager
-async def open_scope(
-    resources: Resources, request: RequestInfo, actor: Principal | None = None
-) -> AsyncIterator[Scope]:
-    """Open a scope. Its transaction commits at the end, and rolls back after an exception."""
-    async with resources.unit_of_work() as uow:
-        yield Scope(
-            settings=resources.settings,
-            uow=uow,
-            reader=resources.reader,
-            queues=resources.queues,
-            throttle=resources.throttle,
-            passwords=resources.passwords,
-            oidc=resources.oidc,
-            request=request,
-            actor=actor,
-        )
+def open_scope(resources: Resources, request: RequestInfo, actor: Principal | None = None) -> Scope:
+    """Return a scope that `async with` opens, with the resources of this process."""
+    return Scope(
+        settings=resources.settings,
+        uow=resources.unit_of_work(),
+        reader=resources.reader,
+        queues=resources.queues,
+        throttle=resources.throttle,
+        passwords=resources.passwords,
+        oidc=resources.oidc,
+        request=request,
+        actor=actor,
+    )

@@ -284,7 +284,7 @@ async def test_an_insert_that_ends_in_any_way_holds_no_connection(
         assert await titles_in(uow) == ["A title"]
 
 
-async def test_an_insert_that_is_cancelled_leaves_nothing_behind(
+async def test_an_insert_that_is_canceled_leaves_nothing_behind(
     committing_resources: Resources, superuser: AsyncEngine
 ) -> None:
     owner_id = await commit_user(committing_resources)

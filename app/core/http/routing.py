@@ -50,7 +50,9 @@ class FlatRoute(APIRoute):
         return route
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        if self.path_format.partition("{")[0] not in scope["path"]:
+        constant, parameter, _ = self.path_format.partition("{")
+        path: str = scope["path"]
+        if constant not in path or not (parameter or path.endswith(constant)):
             return Match.NONE, {}
         return super().matches(scope)
 

@@ -8,7 +8,7 @@ without a statement of SQLAlchemy's own. No public call does either.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from typing import TypeVar, cast
 
 import asyncpg
@@ -44,7 +44,10 @@ def fetch_from(connections: "Connections") -> Fetch:
     turns, patience = asyncio.Semaphore(connections.pool.size()), connections.pool.timeout()
 
     async def fetch(text: str, arguments: Sequence[object]) -> Sequence[asyncpg.Record]:
-        async with asyncio.timeout(patience) if turns.locked() else nullcontext():
+        if turns.locked():
+            async with asyncio.timeout(patience):
+                await turns.acquire()
+        else:
             await turns.acquire()
         try:
             return await fetch_in_turn(text, arguments)

@@ -14,7 +14,7 @@ from app.core.postgres.statements import CompiledStatement
 class Transaction:
     """A transaction that takes a connection from the pool with its first statement.
 
-    A session makes a single statement three times as expensive. So the driver runs what comes
+    A session makes a single statement three times as expensive. So the driver runs the statements
     before the first use of the session. Without `connections`, the session runs everything.
     """
 

@@ -21,7 +21,7 @@ Limit = Annotated[int, Query(ge=1, le=100, description="How many to return")]
 
 
 def resources_of(request: HTTPConnection) -> Resources:
-    resources = request.state.resources
+    resources = request.scope["state"]["resources"]
     assert isinstance(resources, Resources)
     return resources
 
@@ -45,10 +45,11 @@ AnonymousScope = Annotated[Scope, Depends(open_anonymous_scope, scope="function"
 
 
 def _ip_address(request: HTTPConnection, settings: Settings) -> str:
-    if request.client is None:
+    client = request.client
+    if client is None:
         return "unknown"
-    if request.client.port == 0 and not settings.trusted_proxies:
+    if client.port == 0 and not settings.trusted_proxies:
         # Without --no-proxy-headers, uvicorn trusts the X-Forwarded-For header of processes on
         # this machine, and sets no port. The settings do not trust that header.
         return "127.0.0.1"
-    return request.client.host.partition("%")[0]  # without the zone of a link-local address
+    return client.host.partition("%")[0]  # without the zone of a link-local address
