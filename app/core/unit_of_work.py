@@ -62,7 +62,7 @@ class UnitOfWork:
     def jobs(self) -> EnqueuedJobs:
         """The jobs of the transaction, which are sent after its commit."""
         if self._jobs is None:
-            self._jobs = EnqueuedJobs(self.session)
+            self._jobs = EnqueuedJobs(self._transaction)
         return self._jobs
 
     async def first(
@@ -101,7 +101,7 @@ class UnitOfWork:
         The rollback of a savepoint removes its rows.
         """
         if self._rows is None:
-            self._rows = Deferred(self.session)
+            self._rows = Deferred(self._transaction)
         query = compiled(statement, tuple(values))
         self._rows.append(Row(query.text, query.arguments(values)))
 

@@ -432,3 +432,28 @@ async def test_a_row_that_is_skipped_leaves_the_transaction_usable(resources: Re
     assert first is not None
     assert first.email == "someone@example.com"
     assert await count_users(resources) == 1
+
+
+async def test_deferred_rows_and_jobs_follow_a_session_that_joins_later(
+    committing_resources: Resources,
+) -> None:
+    async with committing_resources.unit_of_work() as uow:
+        user = await uow.insert(UserPublic, NEW_USER, email="someone@example.com")
+        uow.insert_at_end(ITEMS, title="Before", owner_id=user.id)
+        before = uow.enqueue(BuildSignupReport())
+        async with uow.session.begin_nested() as savepoint:
+            uow.insert_at_end(ITEMS, title="Within", owner_id=user.id)
+            uow.enqueue(BuildSignupReport())
+            await savepoint.rollback()
+
+    assert await titles(committing_resources) == ["Before"]
+    assert await waiting(committing_resources.queues) == [str(before)]
+
+
+async def test_a_deferred_row_needs_no_other_statement(
+    committing_resources: Resources,
+) -> None:
+    async with committing_resources.unit_of_work() as uow:
+        uow.insert_at_end(insert(User), email="someone@example.com")
+
+    assert await count_users(committing_resources) == 1

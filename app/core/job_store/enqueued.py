@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from app.core.broker.message import Envelope
 from app.core.broker.payload import check_text
 from app.core.job_store import outbox
 from app.core.job_store.outbox import BATCH, JobAlive
 from app.core.postgres.deferred import Deferred
+from app.core.postgres.transaction import Transaction
 from app.core.telemetry.messaging import Sending
 
 MAX_KEY = 255
@@ -28,11 +27,11 @@ class EnqueuedJob:
 
 
 class EnqueuedJobs:
-    """The jobs of one session. The rollback of a savepoint removes its jobs."""
+    """The jobs of one transaction. The rollback of a savepoint removes its jobs."""
 
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
-        self._jobs = Deferred[EnqueuedJob](session)
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self._jobs = Deferred[EnqueuedJob](transaction)
 
     def __iter__(self) -> Iterator[Envelope]:
         return (job.message for job in self._jobs)
@@ -64,7 +63,7 @@ class EnqueuedJobs:
         stored: list[Envelope] = []
         for first in range(0, len(jobs), BATCH):  # other tasks run in between
             unkeyed = [job.message for job in jobs[first : first + BATCH] if job.key is None]
-            await outbox.store(self._session, unkeyed)
+            await outbox.insert_all(self._transaction.insert, unkeyed)
             stored += unkeyed
         keyed = [(job.key, job) for job in jobs if job.key is not None]
         # Sorted keys prevent a deadlock of two transactions that insert the same keys.
@@ -74,7 +73,8 @@ class EnqueuedJobs:
         return [each for each in stored if not outbox.is_beyond_horizon(each.due_at)]
 
     async def _store_keyed(self, job: EnqueuedJob, key: str) -> bool:
-        holder = await outbox.store_unless_key_is_taken(self._session, job.message, key)
+        session = self._transaction.session
+        holder = await outbox.store_unless_key_is_taken(session, job.message, key)
         if holder and job.on_conflict == "raise":
             raise JobAlive(key, holder)
         return holder is None

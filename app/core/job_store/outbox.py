@@ -7,6 +7,7 @@ once. The row of a job that failed for good stays as a dead letter.
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -38,7 +39,7 @@ from app.core.broker.message import Envelope
 from app.core.database import metadata
 from app.core.exceptions import Conflict
 from app.core.job_store.record import JobRecord, JobState
-from app.core.postgres.driver import insert_on
+from app.core.postgres.driver import InsertRows, insert_on
 from app.core.postgres.reader import Fetch
 from app.core.postgres.statements import compiled
 
@@ -126,15 +127,18 @@ def is_beyond_horizon(due_at: datetime | None) -> bool:
 
 
 async def store(session: AsyncSession, jobs: Sequence[Envelope]) -> None:
+    """Insert jobs without a key in the transaction of a session."""
+    await insert_all(partial(insert_on, await session.connection()), jobs)
+
+
+async def insert_all(insert_rows: InsertRows, jobs: Sequence[Envelope]) -> None:
     """Insert jobs without a key."""
-    connection = await session.connection()
     for first in range(0, len(jobs), BATCH):
         rows = [_row(job) for job in jobs[first : first + BATCH]]
         for is_later in (False, True):
             if same_columns := [row for row in rows if ("check_at" in row) is is_later]:
                 query = compiled(_INSERT, tuple(same_columns[0]))
-                arguments = [query.arguments(row) for row in same_columns]
-                await insert_on(connection, query.text, arguments)
+                await insert_rows(query.text, [query.arguments(row) for row in same_columns])
 
 
 async def store_unless_key_is_taken(session: AsyncSession, job: Envelope, key: str) -> UUID | None:

@@ -4,30 +4,26 @@ from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
+
+from app.core.postgres.transaction import DEFERRED, Transaction
 
 Item = TypeVar("Item")
 
-DEFERRED = "app.deferred"
-"""The key in `Session.info`."""
-
 
 class Deferred(Generic[Item]):
-    """A list that belongs to a session. The rollback of a savepoint removes its items."""
+    """A list that belongs to a transaction. The rollback of a savepoint removes its items."""
 
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session.sync_session
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
         self._items: list[tuple[Item, SessionTransaction | None]] = []
-        self._session.info.setdefault(DEFERRED, []).append(self)
+        transaction.deferred.append(self)
 
     def __iter__(self) -> Iterator[Item]:
         return (item for item, _ in self._items)
 
     def append(self, item: Item) -> None:
-        session = self._session
-        transaction = session.get_nested_transaction() or session.get_transaction()
-        self._items.append((item, transaction))
+        self._items.append((item, self._transaction.innermost))
 
     def clear(self) -> None:
         self._items.clear()

@@ -28,6 +28,8 @@ from app.core.postgres.reader import Fetch
 
 Result = TypeVar("Result")
 Run = Callable[[asyncpg.Connection], Awaitable[Result]]
+InsertRows = Callable[[str, Sequence[Sequence[object]]], Awaitable[None]]
+"""Inserts rows with one statement, in a transaction."""
 
 FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 

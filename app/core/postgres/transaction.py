@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 import asyncpg
 from sqlalchemy import Connection, PoolProxiedConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker
+from sqlalchemy.orm import SessionTransaction
 
 from app.core.postgres.driver import Connections, Result, Run, raise_if_lost, run_on
 from app.core.postgres.statements import CompiledStatement
+
+DEFERRED = "app.deferred"
+"""The key in `Session.info`."""
 
 
 class Transaction:
@@ -21,6 +25,9 @@ class Transaction:
     def __init__(
         self, sessions: async_sessionmaker[AsyncSession], connections: Connections | None
     ) -> None:
+        self.deferred: list[object] = []
+        """What has to be done at the end."""
+
         self._sessions = sessions
         self._connections = connections
         self._proxied: PoolProxiedConnection | None = None
@@ -32,7 +39,15 @@ class Transaction:
     @property
     def is_used(self) -> bool:
         """Return whether there may be something to commit."""
-        return self._session is not None or self._proxied is not None
+        return self._session is not None or self._proxied is not None or bool(self.deferred)
+
+    @property
+    def innermost(self) -> SessionTransaction | None:
+        """The innermost savepoint of the session, or None before the first use of the session."""
+        if self._session is None:
+            return None
+        session = self._session.sync_session
+        return session.get_nested_transaction() or session.get_transaction()
 
     @property
     def session(self) -> AsyncSession:
@@ -43,6 +58,7 @@ class Transaction:
                 self._session = self._sessions(bind=self._joined)
             else:
                 self._session = self._sessions()
+            self._session.info[DEFERRED] = self.deferred
         return self._session
 
     async def fetch(
