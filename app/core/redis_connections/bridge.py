@@ -76,15 +76,11 @@ class UnixConnection(
     pass
 
 
-class SentinelConnection(
-    LeavesFormerPrimary, UncheckedHandshake, sentinel.SentinelManagedConnection
-):
+class SentinelConnection(LeavesFormerPrimary, sentinel.SentinelManagedConnection):
     pass
 
 
-class SentinelTlsConnection(
-    LeavesFormerPrimary, UncheckedHandshake, sentinel.SentinelManagedSSLConnection
-):
+class SentinelTlsConnection(LeavesFormerPrimary, sentinel.SentinelManagedSSLConnection):
     pass
 
 
