@@ -22,7 +22,7 @@ from app.core.postgres.failures import repeat_outdated_statements, report_passin
 from app.core.postgres.liveness import replace_dead_connections
 from app.core.postgres.pooler import NOTHING_PREPARED, set_in_each_transaction
 from app.core.postgres.reader import Fetch, Reader
-from app.core.postgres.transaction import Transaction
+from app.core.postgres.transaction import SingleStatement, Transaction
 from app.core.telemetry.postgres import trace_statements
 
 log = structlog.stdlib.get_logger(__name__)
@@ -73,6 +73,10 @@ class Database:
 
     def transaction(self) -> Transaction:
         return Transaction(self.sessions, self._connections)
+
+    def single_statement(self) -> Transaction:
+        """Return a transaction of one statement, which begins and commits with it."""
+        return SingleStatement(self.sessions, self.fetch)
 
     async def ping(self) -> None:
         """Run a statement. Raises DatabaseUnavailable or SQLAlchemyError if it fails."""

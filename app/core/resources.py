@@ -40,9 +40,14 @@ class Resources:
     def reader(self) -> Reader:
         return self.database.reader
 
-    def unit_of_work(self) -> UnitOfWork:
-        """Return a transaction to open, whose jobs leave once it has committed."""
-        return UnitOfWork(self.database.transaction(), self.queues)
+    def unit_of_work(self, *, autocommits: bool = False) -> UnitOfWork:
+        """Return a transaction to open, whose jobs leave once it has committed.
+
+        With `autocommits`, it may run one statement, which is committed at once.
+        """
+        database = self.database
+        transaction = database.single_statement() if autocommits else database.transaction()
+        return UnitOfWork(transaction, self.queues)
 
 
 @asynccontextmanager

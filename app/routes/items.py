@@ -7,7 +7,7 @@ from fastapi import Path, status
 
 from app.core.http.routing import Router
 from app.models import Item
-from app.routes.deps.principals import UserScope, one_round_trip
+from app.routes.deps.principals import UserScope, autocommit, one_round_trip
 from app.routes.deps.request import Limit, Skip
 from app.schemas.common import Message
 from app.schemas.item import ItemCreate, ItemPublic, ItemsPublic, ItemUpdate
@@ -25,6 +25,7 @@ async def read_items(scope: UserScope, skip: Skip = 0, limit: Limit = 100) -> It
 
 
 @router.post("/", status_code=status.HTTP_201_CREATED)
+@autocommit
 async def create_item(scope: UserScope, data: ItemCreate) -> ItemPublic:
     """Create an item, which belongs to the user."""
     return await ItemService(scope).create(data)

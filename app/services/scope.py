@@ -89,11 +89,20 @@ class Scope:
         return None if self.actor is None else self.actor.user_id
 
 
-def open_scope(resources: Resources, request: RequestInfo, actor: Principal | None = None) -> Scope:
-    """Return a scope that `async with` opens, with the resources of this process."""
+def open_scope(
+    resources: Resources,
+    request: RequestInfo,
+    actor: Principal | None = None,
+    *,
+    autocommits: bool = False,
+) -> Scope:
+    """Return a scope that `async with` opens, with the resources of this process.
+
+    With `autocommits`, its unit of work may run one statement, which is committed at once.
+    """
     return Scope(
         settings=resources.settings,
-        uow=resources.unit_of_work(),
+        uow=resources.unit_of_work(autocommits=autocommits),
         reader=resources.reader,
         queues=resources.queues,
         throttle=resources.throttle,

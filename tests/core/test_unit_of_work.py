@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from uuid import UUID
 
@@ -242,6 +243,52 @@ async def test_a_session_that_has_run_nothing_keeps_no_insert_from_its_commit(
 
     async with committing_resources.unit_of_work() as uow:
         assert await titles_in(uow) == ["A title"]
+
+
+async def test_a_single_statement_is_committed_at_once(committing_resources: Resources) -> None:
+    owner_id = await commit_user(committing_resources)
+
+    async def fail() -> None:
+        async with committing_resources.unit_of_work(autocommits=True) as uow:
+            await uow.insert(ItemPublic, NEW_ITEM, title="A title", owner_id=owner_id)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await fail()
+
+    async with committing_resources.unit_of_work() as uow:
+        assert await titles_in(uow) == ["A title"]
+
+
+@pytest.mark.parametrize(
+    "add_more",
+    [
+        lambda uow, owner_id: uow.insert(ItemPublic, NEW_ITEM, title="Second", owner_id=owner_id),
+        lambda uow, _: uow.session,
+        lambda uow, _: uow.enqueue(BuildSignupReport()),
+        lambda uow, owner_id: uow.insert_at_end(ITEMS, title="Second", owner_id=owner_id),
+    ],
+    ids=["statement", "session", "job", "deferred row"],
+)
+async def test_a_single_statement_cannot_be_joined_by_anything_else(
+    committing_resources: Resources,
+    add_more: Callable[[UnitOfWork, UUID], Awaitable[object] | object],
+) -> None:
+    owner_id = await commit_user(committing_resources)
+
+    async def write() -> None:
+        async with committing_resources.unit_of_work(autocommits=True) as uow:
+            await uow.insert(ItemPublic, NEW_ITEM, title="First", owner_id=owner_id)
+            added = add_more(uow, owner_id)
+            if isinstance(added, Awaitable):
+                await added
+
+    with pytest.raises(RuntimeError, match="@autocommit"):
+        await write()
+
+    assert await waiting(committing_resources.queues) == []
+    async with committing_resources.unit_of_work() as uow:
+        assert await titles_in(uow) == ["First"]
 
 
 async def test_a_job_leaves_with_an_inserted_row(committing_resources: Resources) -> None:

@@ -17,7 +17,7 @@ class Deferred(Generic[Item]):
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
         self._items: list[tuple[Item, SessionTransaction | None]] = []
-        transaction.deferred.append(self)
+        transaction.defer(self)
 
     def __iter__(self) -> Iterator[Item]:
         return (item for item, _ in self._items)

@@ -9,10 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionm
 from sqlalchemy.orm import SessionTransaction
 
 from app.core.postgres.driver import Connections, Result, Run, raise_if_lost, run_on
+from app.core.postgres.reader import Fetch
 from app.core.postgres.statements import CompiledStatement
 
 DEFERRED = "app.deferred"
 """The key in `Session.info`."""
+
+NOT_SINGLE = (
+    "With @autocommit, a route runs one statement, which is committed at once. "
+    "Remove the decorator if it needs more"
+)
 
 
 class Transaction:
@@ -60,6 +66,10 @@ class Transaction:
                 self._session = self._sessions()
             self._session.info[DEFERRED] = self.deferred
         return self._session
+
+    def defer(self, deferred: object, /) -> None:
+        """Add something to do at the end."""
+        self.deferred.append(deferred)
 
     async def fetch(
         self, query: CompiledStatement, values: Mapping[str, object]
@@ -115,6 +125,35 @@ class Transaction:
             await self._joined.close()
         elif self._connections is not None and self._proxied is not None:
             await self._connections.release(self._proxied, rolls_back=not self._has_committed)
+
+
+class SingleStatement(Transaction):
+    """A transaction of one statement, which PostgreSQL commits together with it.
+
+    BEGIN and COMMIT would be two more round trips. Everything that would need them raises
+    RuntimeError: a second statement, the session, and what is to be done at the end. The statement
+    is never repeated.
+    """
+
+    def __init__(self, sessions: async_sessionmaker[AsyncSession], fetch: Fetch) -> None:
+        super().__init__(sessions, None)
+        self._fetch = fetch
+        self._has_run = False
+
+    @property
+    def session(self) -> AsyncSession:
+        raise RuntimeError(NOT_SINGLE)
+
+    def defer(self, _: object, /) -> None:
+        raise RuntimeError(NOT_SINGLE)
+
+    async def fetch(
+        self, query: CompiledStatement, values: Mapping[str, object]
+    ) -> Sequence[asyncpg.Record]:
+        if self._has_run:
+            raise RuntimeError(NOT_SINGLE)
+        self._has_run = True
+        return await self._fetch(query.text, query.arguments(values))
 
 
 def _join(connections: Connections, proxied: PoolProxiedConnection) -> AsyncConnection:

@@ -31,6 +31,7 @@ bearer = OAuth2PasswordBearer(tokenUrl="/api/v1/login/access-token")
 
 _usable_without_second_factor: set[Callable[..., Any]] = set()
 _one_round_trip: set[Callable[..., Any]] = set()
+_autocommit: set[Callable[..., Any]] = set()
 
 
 class Authenticated(SecurityBase):
@@ -47,11 +48,12 @@ class Authenticated(SecurityBase):
         self.checks = checks
 
     async def __call__(self, request: HTTPConnection) -> AsyncIterator[Scope]:
-        joins = request.scope["endpoint"] in _one_round_trip
+        endpoint = request.scope["endpoint"]
+        joins, autocommits = endpoint in _one_round_trip, endpoint in _autocommit
         principal = None if joins else await self.authenticate(request)
         resources = resources_of(request)
         info = request_info(request, resources.settings)
-        async with open_scope(resources, info, principal) as scope:
+        async with open_scope(resources, info, principal, autocommits=autocommits) as scope:
             if not joins:
                 yield scope
                 return
@@ -125,6 +127,17 @@ def one_round_trip(endpoint: Endpoint) -> Endpoint:
     `scope.principal` raises RuntimeError.
     """
     _one_round_trip.add(endpoint)
+    return endpoint
+
+
+def autocommit(endpoint: Endpoint) -> Endpoint:
+    """Commit the only statement of a route with itself, without BEGIN and COMMIT around it.
+
+    Use it for a route whose last step is one `scope.uow.insert(…)`, because a failure after the
+    statement does not undo it. `uow.session`, `uow.enqueue(…)`, an audit event, and a second
+    statement raise RuntimeError.
+    """
+    _autocommit.add(endpoint)
     return endpoint
 
 

@@ -29,6 +29,7 @@ from app.core.config import Settings
 from app.core.database import Database, open_database
 from app.core.exceptions import DatabaseUnavailable
 from app.core.postgres import liveness
+from app.core.postgres.statements import compiled
 from app.models import Role
 from tests.support.network import network_to
 
@@ -99,6 +100,13 @@ async def test_a_write_is_never_repeated(database: Database) -> None:
     with pytest.raises((DatabaseUnavailable, DBAPIError)):
         async with database.sessions() as session:
             await session.execute(NEVER_ANSWER)
+
+    assert await database.reader.scalar(ATTEMPTS) == 1
+
+
+async def test_a_write_without_begin_and_commit_is_never_repeated(database: Database) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        await database.single_statement().fetch(compiled(NEVER_ANSWER), {})
 
     assert await database.reader.scalar(ATTEMPTS) == 1
 
@@ -185,7 +193,7 @@ async def test_a_read_that_is_never_answered_makes_the_pool_replace_its_connecti
             await database.reader.first(select(OWN_PROCESS))
 
 
-async def test_behind_a_pooler_a_read_has_the_timeouts_of_the_settings(
+async def test_behind_a_pooler_each_statement_has_the_timeouts_of_the_settings(
     settings: Settings,
 ) -> None:
     pooled = settings.model_copy(
@@ -193,7 +201,8 @@ async def test_behind_a_pooler_a_read_has_the_timeouts_of_the_settings(
     )
     async with open_database(pooled) as database:
         timeout = select(func.current_setting("statement_timeout"))
-        assert await database.reader.scalar(timeout) == "7s"
+        [written] = await database.single_statement().fetch(compiled(timeout), {})
+        assert (await database.reader.scalar(timeout), *written) == ("7s", "7s")
 
 
 async def test_a_connection_that_has_rested_is_asked_before_a_read_uses_it(
