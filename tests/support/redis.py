@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from app.core.broker.client import QueueRedis
-from app.core.broker.connection import Command, MultiplexedConnection, Reply
+from app.core.redis_connections.multiplexed import Command, MultiplexedConnection, Reply
 
 
 async def set_hash_field(redis: QueueRedis, key: str, field: str, value: object) -> None:

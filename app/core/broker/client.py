@@ -5,10 +5,10 @@ from functools import cached_property
 
 from arq import ArqRedis
 
-from app.core.broker.connection import Argument, MultiplexedConnection
 from app.core.broker.keys import QueueKeys
 from app.core.broker.message import Envelope
 from app.core.broker.scripts import Call, run_scripts
+from app.core.redis_connections.multiplexed import Argument, MultiplexedConnection
 
 BATCH = 100
 """Jobs per script call, which blocks this process and Redis for about a millisecond."""

@@ -9,8 +9,8 @@ from importlib.resources import files
 
 from redis.exceptions import NoScriptError, RedisError
 
-from app.core.broker.connection import Argument, Command, MultiplexedConnection, Reply
 from app.core.broker.keys import QueueKeys
+from app.core.redis_connections.multiplexed import Argument, Command, MultiplexedConnection, Reply
 
 KEYS = re.compile(rb"^local ([\w,\s]+?) = unpack\(KEYS\)$", re.MULTILINE)
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
-from app.core.broker.connection import Argument
 from app.core.broker.keys import QueueKeys
 from app.core.broker.scripts import Call, run_scripts
 from app.core.control.lookup import JobNotFound, find_job
@@ -15,6 +14,7 @@ from app.core.job_store import outbox
 from app.core.job_store.live import cancelled_result
 from app.core.job_store.record import JobRecord, JobState
 from app.core.queue import QueuePools
+from app.core.redis_connections.multiplexed import Argument
 
 RESULT_LIFETIME = timedelta(days=1)
 

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from redis.exceptions import RedisError
 
 from app.core.broker.client import QueueRedis
-from app.core.broker.connection import Command, Reply
 from app.core.exceptions import NotFound, Unavailable
 from app.core.queue import Queue, QueuePools
 from app.core.redis_connections.bridge import name_of_server
+from app.core.redis_connections.multiplexed import Command, Reply
 
 
 class QueueNotFound(NotFound):

@@ -17,11 +17,11 @@ from pydantic import BaseModel, BeforeValidator, Field, JsonValue, ValidationErr
 from redis.exceptions import RedisError, ResponseError
 
 from app.core.broker.client import QueueRedis
-from app.core.broker.connection import Command
 from app.core.broker.keys import QueueKeys
 from app.core.broker.serializer import to_json
 from app.core.job_store.record import JobRecord, JobState
 from app.core.queue import Queue
+from app.core.redis_connections.multiplexed import Command
 
 PROGRESS_LIFETIME = timedelta(days=1)
 

@@ -18,7 +18,6 @@ import structlog
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.broker.connection import Reply
 from app.core.broker.keys import QueueKeys
 from app.core.broker.scripts import Call, run_scripts
 from app.core.exceptions import DatabaseUnavailable
@@ -31,6 +30,7 @@ from app.core.job_store.reconciliation import (
     read_page,
 )
 from app.core.queue import Queue
+from app.core.redis_connections.multiplexed import Reply
 from app.core.resources import Resources
 from app.core.telemetry.messaging import resending
 

@@ -11,9 +11,9 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
-from app.core.broker.connection import Argument
 from app.core.broker.keys import WORKER_LIFETIME, QueueKeys
 from app.core.broker.scripts import Call
+from app.core.redis_connections.multiplexed import Argument
 from app.core.worker.claims import Claim
 from app.core.worker.engine.leases import LEASE, LEASE_MS
 

@@ -8,9 +8,9 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from app.core.broker.client import QueueRedis
-from app.core.broker.connection import Argument, Command, MultiplexedConnection
 from app.core.broker.message import now_ms
 from app.core.broker.scripts import Call, run_scripts
+from app.core.redis_connections.multiplexed import Argument, Command, MultiplexedConnection
 from app.core.worker.claims import Claim, Outcome
 
 LEASE = 15.0

@@ -6,10 +6,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from app.core.broker.connection import MultiplexedConnection
 from app.core.config import Settings
 from app.core.queue import BASE
 from app.core.redis import open_client, open_pool
+from app.core.redis_connections.multiplexed import MultiplexedConnection
 from tests.support.ports import CLOSED_PORT
 from tests.support.redis import broken_server
 from tests.support.waiting import wait_until
