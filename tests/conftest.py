@@ -27,7 +27,7 @@ from app.core.job_store.completions import Completions, completing
 from app.core.queue import QueuePools
 from app.core.redis_connections.opening import open_connections
 from app.core.resources import Resources, open_resources
-from app.core.security.throttle import Throttle
+from app.core.security.throttle import Throttle, open_throttle
 from app.core.urls.redis import RedisAddress
 from app.core.worker.execution.observers import Observer
 from app.core.worker.settings import WorkerSettings
@@ -224,10 +224,11 @@ async def queues(session_resources: Resources) -> QueuePools:
 
 
 @pytest.fixture
-async def throttle(settings: Settings, session_counters: Redis) -> Throttle:
+async def throttle(settings: Settings, session_counters: Redis) -> AsyncIterator[Throttle]:
     """A throttle that has not counted any attempt yet."""
     await session_counters.flushdb()
-    return Throttle(settings, session_counters)
+    async with open_throttle(settings) as throttle:
+        yield throttle
 
 
 @pytest.fixture

@@ -194,6 +194,14 @@ def socket_timeout(pool: ConnectionPool) -> float:
     return float(pool.connection_kwargs["socket_timeout"])
 
 
+def health_check_interval(pool: ConnectionPool) -> float:
+    """Return the seconds after which a pool checks a connection that has rested.
+
+    Assumption: they are in `connection_kwargs`.
+    """
+    return float(pool.connection_kwargs["health_check_interval"])
+
+
 def name_of_server(pool: ConnectionPool) -> str:
     """Return the name of a pool's server for messages to operators.
 

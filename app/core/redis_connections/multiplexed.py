@@ -5,6 +5,7 @@ That takes two to three times as much CPU time per round trip.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, cast
@@ -16,6 +17,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app.core.redis_connections.bridge import (
+    health_check_interval,
     left_primary,
     open_connection,
     reply_reader,
@@ -53,7 +55,7 @@ class MultiplexedConnection:
 
         async def once() -> list[Reply]:
             stream = self._stream
-            if stream is None or stream.lost:
+            if stream is None or stream.lost or stream.has_rested:
                 stream = await self._open_once()
             return await stream.send(packed, len(commands))
 
@@ -83,7 +85,9 @@ class MultiplexedConnection:
     async def _open(self) -> "PipelinedStream":
         await self._close_stream()
         connection = await open_connection(self._pool)
-        self._stream = PipelinedStream(connection, socket_timeout(self._pool))
+        self._stream = PipelinedStream(
+            connection, socket_timeout(self._pool), health_check_interval(self._pool)
+        )
         return self._stream
 
     def _opened(self, opening: asyncio.Task["PipelinedStream"]) -> None:
@@ -106,11 +110,13 @@ class MultiplexedConnection:
 class PipelinedStream(asyncio.Protocol):
     """Matches the replies on a connection with the commands in the order of sending.
 
-    A timeout closes the connection, because later replies could belong to other commands.
+    A timeout closes the connection, because later replies could belong to other commands. A
+    connection that has rested for `max_rest` seconds may be dead, and is to be replaced.
     """
 
-    def __init__(self, connection: Connection, timeout: float) -> None:
-        self._connection, self._timeout = connection, timeout
+    def __init__(self, connection: Connection, timeout: float, max_rest: float) -> None:
+        self._connection, self._timeout, self._max_rest = connection, timeout, max_rest
+        self._used_at = time.monotonic()
         self._transport = transport_of(connection)
         self._transport.set_protocol(self)
         self.lost = self._transport.is_closing()
@@ -119,10 +125,16 @@ class PipelinedStream(asyncio.Protocol):
         self._arrived: list[Reply] = []
         self._awaited: deque[tuple[int, asyncio.Future[list[Reply]]]] = deque()
 
+    @property
+    def has_rested(self) -> bool:
+        """Return whether a router may have forgotten the connection."""
+        return not self._awaited and time.monotonic() - self._used_at > self._max_rest
+
     async def send(self, packed: bytes, count: int) -> list[Reply]:
         """Send commands, and wait for all of their replies."""
         if self.lost:
             raise RedisConnectionError("Redis closed the connection at once.")
+        self._used_at = time.monotonic()
         replies: asyncio.Future[list[Reply]] = self._loop.create_future()
         self._awaited.append((count, replies))
         self._transport.write(packed)

@@ -7,11 +7,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from weakref import WeakValueDictionary
 
 import structlog
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.core.config import Settings
 from app.core.exceptions import TooManyAttempts, Unavailable
+from app.core.redis_connections.lua import LuaScript
+from app.core.redis_connections.multiplexed import MultiplexedConnection
 from app.core.redis_connections.opening import open_connections
 from app.core.security.attempts import Action, Attempt, Counter, counter_key, counters_of
 from app.core.urls.redis import RedisAddress
@@ -24,7 +25,7 @@ RETRY_AFTER = 5.0
 MAX_CONCURRENT = 2
 """How many guesses at one account a process checks at once."""
 
-COUNT = """\
+COUNT = LuaScript("""\
 local window, added = tonumber(ARGV[1]), tonumber(ARGV[2])
 for number, key in ipairs(KEYS) do
     if tonumber(redis.call('GET', key) or '0') >= tonumber(ARGV[number + 2]) then
@@ -39,17 +40,17 @@ if added == 1 then
     end
 end
 return 0
-"""
+""")
 """Increment all counters of an attempt, or none if one is at its limit, so that a blocked address
 cannot use up the attempts on accounts. Return the seconds until another attempt is allowed."""
 
-REFUND = """\
+REFUND = LuaScript("""\
 for _, key in ipairs(KEYS) do
     if tonumber(redis.call('GET', key) or '0') > 0 then
         redis.call('DECR', key)
     end
 end
-"""
+""")
 
 
 class Throttle:
@@ -62,11 +63,9 @@ class Throttle:
     If only failures count, wrap the attempt in `async with throttle.guess(attempt)`.
     """
 
-    def __init__(self, settings: Settings, redis: Redis) -> None:
+    def __init__(self, settings: Settings, redis: MultiplexedConnection) -> None:
         self._settings = settings
         self._redis = redis
-        self._count = redis.register_script(COUNT)
-        self._refund = redis.register_script(REFUND)
         self._down_until = 0.0
         self._semaphores: WeakValueDictionary[str, Semaphore] = WeakValueDictionary()
 
@@ -99,14 +98,14 @@ class Throttle:
         if self._is_down:
             return
         try:
-            await self._refund(keys=[counter.key for counter in self._counters(attempt)])
+            await REFUND.run(self._redis, [counter.key for counter in self._counters(attempt)])
         except (RedisError, OSError) as error:
             self._record_failure(error)
 
     async def reset(self, action: Action, account: str) -> None:
         """Delete the attempts on an account after its owner has proven who they are."""
         try:
-            await self._redis.delete(counter_key(action, "account", account))
+            await self._redis.execute(("DEL", counter_key(action, "account", account)))
         except (RedisError, OSError) as error:
             self._record_failure(error)
 
@@ -114,12 +113,10 @@ class Throttle:
         if self._is_down:
             return
         counters = self._counters(attempt)
+        keys, limits = [each.key for each in counters], [each.limit for each in counters]
         window = self._settings.throttle_window
-        limits = [counter.limit for counter in counters]
         try:
-            wait = await self._count(
-                keys=[counter.key for counter in counters], args=[window, added, *limits]
-            )
+            wait = await COUNT.run(self._redis, keys, window, added, *limits)
         except (RedisError, OSError) as error:
             self._record_failure(error)
             return
@@ -157,9 +154,11 @@ class Throttle:
 
 @asynccontextmanager
 async def open_throttle(settings: Settings) -> AsyncIterator[Throttle]:
-    """Open connections to the database of REDIS_URL, which no queue uses."""
+    """Open a connection to the database of REDIS_URL, which no queue uses."""
     pool = open_connections(RedisAddress.parse(settings.redis_url), settings)
+    connection = MultiplexedConnection(pool)
     try:
-        yield Throttle(settings, Redis(connection_pool=pool))
+        yield Throttle(settings, connection)
     finally:
+        await connection.aclose()
         await pool.aclose()

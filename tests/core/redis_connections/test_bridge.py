@@ -8,12 +8,14 @@ from app.core.broker.client import QueueRedis
 from app.core.config import Settings
 from app.core.queue import BASE, QueuePools
 from app.core.redis_connections.bridge import (
+    health_check_interval,
     open_connection,
     reply_reader,
     retry_policy,
     socket_timeout,
     transport_of,
 )
+from app.core.redis_connections.opening import HEALTH_CHECK_INTERVAL
 
 
 @pytest.fixture
@@ -35,6 +37,7 @@ async def test_a_pool_tells_how_long_it_waits_and_how_often_it_retries(
 ) -> None:
     assert socket_timeout(pool) == settings.redis_timeout
     assert retry_policy(pool) is pool.connection_kwargs["retry"]
+    assert health_check_interval(pool) == HEALTH_CHECK_INTERVAL
 
 
 @pytest.mark.parametrize(

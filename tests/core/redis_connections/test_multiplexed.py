@@ -73,6 +73,20 @@ async def test_no_command_fails_because_the_server_has_closed_the_connection(
     assert await own_id(connection) > before
 
 
+async def test_a_connection_that_has_rested_is_replaced_before_a_command_uses_it(
+    connection: MultiplexedConnection, settings: Settings
+) -> None:
+    """Without a reset, a router forgets idle connections, and a command on one would time out."""
+    pool = open_pool(BASE, settings)
+    pool.connection_pool.connection_kwargs["health_check_interval"] = 0
+    number = await own_id(pool.multiplexed)
+
+    assert await own_id(pool.multiplexed) > number
+    number = await own_id(connection)
+    assert await own_id(connection) == number
+    await pool.aclose(close_connection_pool=True)
+
+
 async def test_a_command_is_retried_when_the_connection_breaks(
     connection: MultiplexedConnection, settings: Settings
 ) -> None:
