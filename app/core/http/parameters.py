@@ -72,6 +72,8 @@ class Scalar:
         self._key = get_validation_alias(field)
         self._place = (place, self._key)
         self._is_required = field.field_info.is_required()
+        self._makes_default = field.field_info.default_factory is not None
+        self._default = None if self._makes_default else field.get_default()
         self._missing = (None, "") if is_form(field) else (None,)
 
     def read(self, source: Mapping[str, Any]) -> tuple[Any, Errors]:
@@ -81,7 +83,7 @@ class Scalar:
             return self._field.validate(given, loc=self._place)
         if self._is_required:
             return None, [get_missing_field_error(self._place)]
-        return self._field.get_default(), []
+        return self._field.get_default() if self._makes_default else self._default, []
 
 
 def is_scalar(field: ModelField) -> bool:

@@ -8,7 +8,6 @@ without a statement of SQLAlchemy's own. No public call does either.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import TypeVar, cast
 
 import asyncpg
@@ -23,7 +22,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from app.core.exceptions import DatabaseConnectionLost
 from app.core.postgres.failures import OUTDATED, READ_ONLY, passing_failure, sqlstate_of
-from app.core.postgres.liveness import watch_of
+from app.core.postgres.liveness import driver_in, watch_of
 from app.core.postgres.reader import Fetch
 
 Result = TypeVar("Result")
@@ -118,14 +117,15 @@ class Connections:
     async def acquire(self) -> PoolProxiedConnection:
         """Acquire a connection. Only one to be opened, asked, or waited for needs a greenlet."""
         if self._watch.next_is_ready:
-            with suppress(MissingGreenlet):
+            try:
                 return self.pool.connect()
+            except MissingGreenlet:
+                pass
         return await greenlet_spawn(self.pool.connect)
 
     async def release(self, proxied: PoolProxiedConnection, *, rolls_back: bool = False) -> None:
         """Release a connection. Only one to be closed or rolled back needs a greenlet."""
-        pool = self.pool
-        if pool.checkedin() < pool.size() and not rolls_back:
+        if self._watch.has_room and not rolls_back:
             proxied.close()
         else:
             await greenlet_spawn(proxied.close)
@@ -169,9 +169,7 @@ def raise_if_lost(proxied: PoolProxiedConnection) -> None:
 
 
 def driver_of(proxied: PoolProxiedConnection) -> asyncpg.Connection:
-    driver = proxied.driver_connection
-    assert isinstance(driver, asyncpg.Connection)
-    return driver
+    return driver_in(proxied.info)
 
 
 def has_lost(driver: asyncpg.Connection, error: Exception) -> bool:

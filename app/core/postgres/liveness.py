@@ -2,10 +2,11 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from weakref import WeakKeyDictionary
 
 import asyncpg
-from sqlalchemy import Engine, PoolProxiedConnection, event
+from sqlalchemy import Engine, PoolProxiedConnection, QueuePool, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
@@ -18,7 +19,8 @@ MAX_IDLE = 5.0
 CHECK_TIMEOUT = 1.0
 """Seconds that the check may take."""
 
-OPENED_AT, IDLE_SINCE = "opened at", "idle since"
+DRIVER, OPENED_AT, IDLE_SINCE = "driver", "opened at", "idle since"
+"""The keys in the `info` of a connection. To ask the connection for its driver takes four calls."""
 
 
 class DeadConnectionError(InvalidatePoolError):
@@ -28,26 +30,41 @@ class DeadConnectionError(InvalidatePoolError):
 class Watch:
     """Tracks the connections of an engine's pool, by the events of the pool."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
+        self._size = size
         self._distrusted_until = 0.0
         self._invalidated_at = 0.0
         self._idle: dict[ConnectionPoolEntry, None] = {}
         """In the order in which the pool uses them."""
 
+        self._ready: ConnectionPoolEntry | None = None
+
     @property
     def next_is_ready(self) -> bool:
         """Return whether the next connection can be used without a check."""
         entry = next(iter(self._idle), None)
-        if entry is None or entry.dbapi_connection is None:
+        if (
+            entry is None
+            or entry.dbapi_connection is None
+            or entry.info[OPENED_AT] <= self._invalidated_at
+            or _needs_check(entry)
+            or driver_in(entry.info).is_closed()
+        ):
             return False
-        is_trusted = entry.info[OPENED_AT] > self._invalidated_at
-        return is_trusted and not _needs_check(entry) and not _driver_of(entry).is_closed()
+        self._ready = entry
+        return True
+
+    @property
+    def has_room(self) -> bool:
+        """Return whether the pool keeps a connection that returns. Otherwise, it closes it."""
+        return len(self._idle) < self._size
 
     def distrust(self) -> None:
         """Close the present connections without a message, because the server may not respond."""
         self._distrusted_until = time.monotonic()
 
     def opened(self, _: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+        entry.info[DRIVER] = entry.driver_connection
         entry.info[OPENED_AT] = entry.info[IDLE_SINCE] = time.monotonic()
 
     def returned(self, _: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
@@ -58,7 +75,10 @@ class Watch:
         self, connection: DBAPIConnection, entry: ConnectionPoolEntry, _: PoolProxiedConnection
     ) -> None:
         self._idle.pop(entry, None)
-        if _driver_of(entry).is_closed():
+        ready, self._ready = self._ready, None
+        if entry is ready:
+            return
+        if driver_in(entry.info).is_closed():
             raise DisconnectionError("The server has closed the connection")
         if _needs_check(entry) and not connection.run_async(_responds):
             self.distrust()
@@ -83,7 +103,11 @@ _watches: WeakKeyDictionary[Engine, Watch] = WeakKeyDictionary()
 
 
 def watch_of(engine: AsyncEngine) -> Watch:
-    return _watches.setdefault(engine.sync_engine, Watch())
+    watched = engine.sync_engine
+    if watched not in _watches:
+        assert isinstance(watched.pool, QueuePool)
+        _watches[watched] = Watch(watched.pool.size())
+    return _watches[watched]
 
 
 def replace_dead_connections(engine: AsyncEngine) -> None:
@@ -101,8 +125,9 @@ def replace_dead_connections(engine: AsyncEngine) -> None:
     event.listen(engine.sync_engine, "handle_error", watch.failed)
 
 
-def _driver_of(entry: ConnectionPoolEntry) -> asyncpg.Connection:
-    driver = entry.driver_connection
+def driver_in(info: Mapping[str, object]) -> asyncpg.Connection:
+    """Return the connection of the driver from the `info` of a pool's connection."""
+    driver = info[DRIVER]
     assert isinstance(driver, asyncpg.Connection)
     return driver
 

@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self, TypeVar
 
+from pydantic import SecretStr
+
 from app.core.config import Settings
 
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Keys:
     """The 256-bit keys for one purpose. A signature for one purpose is invalid for another.
 
-    `current` signs and encrypts. All keys verify and decrypt.
+    `current` signs and encrypts. All keys verify and decrypt. The keys of the same secrets are the
+    same object, so caches can compare them quickly.
     """
 
     current: bytes
@@ -28,10 +31,13 @@ class Keys:
     @classmethod
     def of(cls, settings: Settings, purpose: str) -> Self:
         """Derive the keys for a purpose."""
-        earlier = (
-            _derive(secret.get_secret_value(), purpose) for secret in settings.secret_key_fallbacks
-        )
-        return cls(_derive(settings.secret_key.get_secret_value(), purpose), tuple(earlier))
+        fallbacks = map(SecretStr.get_secret_value, settings.secret_key_fallbacks)
+        return cls._derived(settings.secret_key.get_secret_value(), tuple(fallbacks), purpose)
+
+    @classmethod
+    @lru_cache(64)
+    def _derived(cls, secret: str, fallbacks: tuple[str, ...], purpose: str) -> Self:
+        return cls(_derive(secret, purpose), tuple(_derive(each, purpose) for each in fallbacks))
 
     def __iter__(self) -> Iterator[bytes]:
         yield self.current
@@ -53,6 +59,5 @@ class Keys:
         return attempt(last), last is self.current
 
 
-@lru_cache(64)
 def _derive(secret: str, purpose: str) -> bytes:
     return hmac.digest(secret.encode(), purpose.encode(), "sha256")
