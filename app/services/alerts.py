@@ -18,7 +18,7 @@ MIN_INTERVAL = timedelta(hours=1)
 
 LINK_LIFETIME = timedelta(days=7)
 
-_RECENT = (
+RECENT_ALERT = (
     select(SecurityAlert.id)
     .where(
         SecurityAlert.user_id == bindparam("user"),
@@ -28,6 +28,8 @@ _RECENT = (
     )
     .limit(1)
 )
+"""Finds an alert to the same address that makes another one superfluous."""
+
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
@@ -39,18 +41,19 @@ async def notify(  # noqa: PLR0913  each is an option
     *,
     email: str | None = None,
     actor_id: UUID | None = None,
+    is_repeated: bool = False,
 ) -> None:
     """Record an event of a user's account, and send its owner an email about it.
 
     The email goes to `email`, or to the address of the account. `actor_id` is the acting user if
     the request has no login yet. The user cannot report a change of the address that an
-    administrator has made.
+    administrator has made. With `is_repeated`, the caller has found a `RECENT_ALERT`.
     """
     actor_id = actor_id or scope.actor_id
     details = dict(details or {})
     AuditTrail(scope).record(alert.value, user_id=user.id, actor_id=actor_id, **details)
     recipient = email or user.email
-    if not await _is_due(scope, user.id, alert, recipient):
+    if is_repeated or not await _is_due(scope, user.id, alert, recipient):
         return
     row = SecurityAlert(
         user_id=user.id,
@@ -69,8 +72,8 @@ async def notify(  # noqa: PLR0913  each is an option
 
 async def _is_due(scope: Scope, user_id: UUID, alert: Alert, recipient: str) -> bool:
     values = {"user": user_id, "kind": alert, "email": recipient}
-    if await scope.uow.first(_RECENT, **values) is not None:
+    if await scope.uow.first(RECENT_ALERT, **values) is not None:
         return False
     # If two events race, the second waits here and then finds the first.
     await scope.uow.session.execute(_LOCK, {"name": f"{alert} {user_id}"})
-    return await scope.uow.first(_RECENT, **values) is None
+    return await scope.uow.first(RECENT_ALERT, **values) is None

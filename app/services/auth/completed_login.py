@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 from app.core.security.access_tokens import AccessToken, issue_access_token
 from app.core.security.tokens import hash_token, new_token
 from app.models import Alert, KnownDevice, RefreshToken, UserSession
-from app.services.alerts import notify
+from app.services.alerts import RECENT_ALERT, notify
 from app.services.audit import AuditTrail
 from app.services.auth.account import Account
 from app.services.auth.devices import DELETE_OLDEST, REMEMBER
@@ -56,6 +56,7 @@ _is_trusted = (KnownDevice.token_hash == bindparam("device"), KnownDevice.forgot
 _COMPLETE = select(
     exists().where(_of_user),
     exists().where(_of_user, *_is_trusted),
+    RECENT_ALERT.exists(),
     select(func.array_agg(_ended.c.id)).scalar_subquery(),
 ).add_cte(_opened, _issued, REMEMBER.cte("remembered"), DELETE_OLDEST.cte("forgotten"))
 
@@ -81,12 +82,14 @@ async def complete_login(scope: Scope, user: Account, **details: JsonValue) -> T
         expires_at=expires_at,
         refresh_token=hash_token(refresh_token),
         device=hash_token(device),
+        kind=Alert.NEW_DEVICE,
+        email=user.email,
         other_sessions=scope.settings.max_sessions_per_user - 1,
     )
     assert completed is not None
-    has_devices, is_trusted, ended = completed
+    has_devices, is_trusted, is_repeated, ended = completed
     if has_devices and not is_trusted:
-        await notify(scope, user, Alert.NEW_DEVICE, actor_id=user.id)
+        await notify(scope, user, Alert.NEW_DEVICE, actor_id=user.id, is_repeated=is_repeated)
     for ended_id in ended or ():
         audit.record("session.displaced", user_id=user.id, actor_id=None, session_id=str(ended_id))
     return Tokens(
