@@ -11,6 +11,7 @@ import json
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import parse_qsl
 
 from fastapi import Request, Response
 from fastapi.datastructures import DefaultPlaceholder
@@ -18,12 +19,16 @@ from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Form
 from fastapi.routing import APIRoute, serialize_response
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.http.parameters import Errors, Parameters, Values, is_form, is_scalar
 
 OPTIONS = ("include", "exclude", "by_alias", "exclude_unset", "exclude_defaults", "exclude_none")
+MAX_FORM_SIZE, MAX_FIELDS = 1 << 20, 1_000
+"""In bytes, and the number of fields. Starlette handles larger forms, and refuses most of them."""
+
 TELEMETRY = "fastapi.telemetry"
 """The key in the scope of a request that FastAPI traces. It can trace only its own steps."""
 
@@ -204,8 +209,17 @@ async def _read_json(request: Request) -> object:
 
 
 async def _read_form(request: Request) -> object:
-    await _read(request, "application/x-www-form-urlencoded")
-    return await request.form()
+    """Parse a form as Starlette does, whose parser calls back for each part of each field."""
+    body = await _read(request, "application/x-www-form-urlencoded")
+    if len(body) > MAX_FORM_SIZE:
+        raise UnexpectedBody
+    try:
+        fields = parse_qsl(
+            body.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_FIELDS
+        )
+    except ValueError:
+        raise UnexpectedBody from None
+    return FormData([*fields])
 
 
 async def _read(request: Request, content_type: str) -> bytes:
