@@ -28,6 +28,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    literal_column,
     select,
     text,
     update,
@@ -82,6 +83,11 @@ outbox = Table(
     Column("traceparent", String(55)),
 )
 alive = outbox.c.failed_at.is_(None)
+# The same condition for rows that are found by their ids. With `alive`, PostgreSQL may read a whole
+# index of such rows instead of the primary key, because few rows are alive. That index also has the
+# entries of deleted rows, which no vacuum removes while any transaction holds an older snapshot.
+not_failed = func.num_nonnulls(outbox.c.failed_at) == literal_column("0")
+has_key = and_(alive, outbox.c.key.is_not(None))
 Index(
     "ix_outbox_queue_check_at_id",
     *(outbox.c.queue, outbox.c.check_at, outbox.c.id),
@@ -99,16 +105,22 @@ Index(
     *(outbox.c.queue, outbox.c.due_at, outbox.c.id),
     postgresql_where=and_(alive, outbox.c.due_at.is_not(None)),
 )
-Index("uq_outbox_key", outbox.c.key, unique=True, postgresql_where=alive)
+Index("uq_outbox_key_of_alive", outbox.c.key, unique=True, postgresql_where=has_key)
 
 
 _INSERT = insert(outbox)
 # The same text for any number of rows, which is prepared once. IN (…) would vary with the number.
 REMOVE_ALL = (
     delete(outbox)
-    .where(outbox.c.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))), alive)
+    .where(outbox.c.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))), not_failed)
     .returning(outbox.c.id)
 )
+REMOVE = (
+    delete(outbox)
+    .where(outbox.c.id == bindparam("job_id", type_=Uuid), not_failed)
+    .returning(outbox.c.id)
+)
+FIND_ALIVE = select(outbox.c.id).where(outbox.c.id == bindparam("job_id", type_=Uuid), not_failed)
 
 FIND_ALL = select(outbox).where(outbox.c.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))))
 
@@ -148,7 +160,7 @@ async def store_unless_key_is_taken(session: AsyncSession, job: Envelope, key: s
     """
     row = insert(outbox).values(**_row(job), key=key)
     unless_taken = row.on_conflict_do_nothing(
-        index_elements=[outbox.c.key], index_where=alive
+        index_elements=[outbox.c.key], index_where=has_key
     ).returning(outbox.c.id)
     while True:
         inserted = await session.execute(unless_taken)
@@ -161,9 +173,7 @@ async def store_unless_key_is_taken(session: AsyncSession, job: Envelope, key: s
 
 async def remove(session: AsyncSession, job_id: UUID) -> bool:
     """Delete the row of a finished job. Return False if another transaction has deleted it."""
-    removed = await session.execute(
-        delete(outbox).where(outbox.c.id == job_id, alive).returning(outbox.c.id)
-    )
+    removed = await session.execute(REMOVE, {"job_id": job_id})
     return removed.scalar_one_or_none() is not None
 
 
@@ -176,7 +186,7 @@ async def remove_all(fetch: Fetch, job_ids: Iterable[UUID]) -> set[UUID]:
 
 async def is_alive(session: AsyncSession, job_id: UUID) -> bool:
     """Return whether a job has neither completed nor failed."""
-    found = await session.execute(select(outbox.c.id).where(outbox.c.id == job_id, alive))
+    found = await session.execute(FIND_ALIVE, {"job_id": job_id})
     return found.scalar_one_or_none() is not None
 
 

@@ -35,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.broker.message import Envelope
-from app.core.job_store.outbox import GRACE, alive, message_of, outbox
+from app.core.job_store.outbox import GRACE, alive, message_of, not_failed, outbox
 from app.core.postgres.reader import Reader
 from app.core.queue import Queue
 
@@ -145,7 +145,7 @@ POLL = select(
 # The same text for any number of rows, which is prepared once. IN (…) would vary with the number.
 ALIVE_AMONG = (
     select(outbox)
-    .where(outbox.c.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))), alive)
+    .where(outbox.c.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))), not_failed)
     .order_by(outbox.c.check_at)
 )
 
