@@ -17,6 +17,7 @@ from app.services.scope import Scope
 
 ONE_DAY = timedelta(days=1)
 
+_OWNER = insert(JobOwner)
 _REPORTS = select_as(SignupReportPublic, SignupReport)
 _BY_ID = _REPORTS.where(SignupReport.id == bindparam("report_id"))
 _NEWEST_FIRST = _REPORTS.order_by(SignupReport.id.desc())
@@ -40,7 +41,7 @@ class ReportService:
     def request_signups(self, days: int) -> UUID:
         """Enqueue a job that builds a report. The job's id is the report's id."""
         job_id = self.uow.enqueue(BuildSignupReport(days=days))
-        self.uow.session.add(JobOwner(job_id=job_id, user_id=self.scope.principal.user_id))
+        self.uow.insert_at_end(_OWNER, job_id=job_id, user_id=self.scope.principal.user_id)
         return job_id
 
     async def read(self, report_id: UUID) -> SignupReportPublic:
