@@ -22,7 +22,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from app.core.exceptions import DatabaseConnectionLost
 from app.core.postgres.failures import OUTDATED, READ_ONLY, passing_failure, sqlstate_of
-from app.core.postgres.liveness import driver_in, watch_of
+from app.core.postgres.liveness import driver_of, watch_of
 from app.core.postgres.reader import Fetch
 
 Result = TypeVar("Result")
@@ -166,10 +166,6 @@ class Connections:
 def raise_if_lost(proxied: PoolProxiedConnection) -> None:
     if not proxied.is_valid:
         raise DatabaseConnectionLost("The connection of this transaction has ended")
-
-
-def driver_of(proxied: PoolProxiedConnection) -> asyncpg.Connection:
-    return driver_in(proxied.info)
 
 
 def has_lost(driver: asyncpg.Connection, error: Exception) -> bool:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
 from weakref import WeakKeyDictionary
 
 import asyncpg
@@ -19,8 +18,7 @@ MAX_IDLE = 5.0
 CHECK_TIMEOUT = 1.0
 """Seconds that the check may take."""
 
-DRIVER, OPENED_AT, IDLE_SINCE = "driver", "opened at", "idle since"
-"""The keys in the `info` of a connection. To ask the connection for its driver takes four calls."""
+OPENED_AT, IDLE_SINCE = "opened at", "idle since"
 
 
 class DeadConnectionError(InvalidatePoolError):
@@ -37,22 +35,14 @@ class Watch:
         self._idle: dict[ConnectionPoolEntry, None] = {}
         """In the order in which the pool uses them."""
 
-        self._ready: ConnectionPoolEntry | None = None
-
     @property
     def next_is_ready(self) -> bool:
         """Return whether the next connection can be used without a check."""
         entry = next(iter(self._idle), None)
-        if (
-            entry is None
-            or entry.dbapi_connection is None
-            or entry.info[OPENED_AT] <= self._invalidated_at
-            or _needs_check(entry)
-            or driver_in(entry.info).is_closed()
-        ):
+        if entry is None or entry.dbapi_connection is None:
             return False
-        self._ready = entry
-        return True
+        is_trusted = entry.info[OPENED_AT] > self._invalidated_at
+        return is_trusted and not _needs_check(entry) and not driver_of(entry).is_closed()
 
     @property
     def has_room(self) -> bool:
@@ -64,7 +54,6 @@ class Watch:
         self._distrusted_until = time.monotonic()
 
     def opened(self, _: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
-        entry.info[DRIVER] = entry.driver_connection
         entry.info[OPENED_AT] = entry.info[IDLE_SINCE] = time.monotonic()
 
     def returned(self, _: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
@@ -75,10 +64,7 @@ class Watch:
         self, connection: DBAPIConnection, entry: ConnectionPoolEntry, _: PoolProxiedConnection
     ) -> None:
         self._idle.pop(entry, None)
-        ready, self._ready = self._ready, None
-        if entry is ready:
-            return
-        if driver_in(entry.info).is_closed():
+        if driver_of(entry).is_closed():
             raise DisconnectionError("The server has closed the connection")
         if _needs_check(entry) and not connection.run_async(_responds):
             self.distrust()
@@ -125,9 +111,8 @@ def replace_dead_connections(engine: AsyncEngine) -> None:
     event.listen(engine.sync_engine, "handle_error", watch.failed)
 
 
-def driver_in(info: Mapping[str, object]) -> asyncpg.Connection:
-    """Return the connection of the driver from the `info` of a pool's connection."""
-    driver = info[DRIVER]
+def driver_of(pooled: ConnectionPoolEntry | PoolProxiedConnection) -> asyncpg.Connection:
+    driver = pooled.driver_connection
     assert isinstance(driver, asyncpg.Connection)
     return driver
 

@@ -180,7 +180,7 @@ SuperuserScope = Annotated[
 
 async def _principal_of(request: HTTPConnection) -> Principal:
     """Read the principal of the request's token, only once per request."""
-    known = getattr(request.state, "principal", None)
+    known = request.scope["state"].get("principal")
     if isinstance(known, Principal):
         return known
     resources = resources_of(request)
@@ -200,7 +200,7 @@ async def _remember(request: HTTPConnection, principal: Principal) -> None:
     if principal.unrecorded_use:
         resources = resources_of(request)
         await _record_use(resources, request_info(request, resources.settings), principal)
-    request.state.principal = principal
+    request.scope["state"]["principal"] = principal
 
 
 async def _record_use(resources: Resources, info: RequestInfo, principal: Principal) -> None:
