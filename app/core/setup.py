@@ -44,8 +44,16 @@ class State(TypedDict):
     job_events: JobEvents
 
 
+@asynccontextmanager
+async def open_reported_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Open the resources, and log those that do not respond."""
+    async with open_resources(settings) as resources:
+        await report_outages(resources.database, resources.queues)
+        yield resources
+
+
 def create_application(
-    settings: Settings | None = None, *, open_resources: OpenResources = open_resources
+    settings: Settings | None = None, *, open_resources: OpenResources = open_reported_resources
 ) -> FastAPI:
     """Create the application. Without `settings`, read them from the environment.
 
@@ -63,22 +71,19 @@ def create_application(
             async with (
                 open_resources(settings) as resources,
                 metrics.serving(resources.database.engine) if metrics else nullcontext(),
+                first_superuser(resources),
+                open_streams(settings, resources.reader) as streams,
+                job_events(resources.sessions, resources.queues) as events,
             ):
-                await report_outages(resources.database, resources.queues)
-                async with (
-                    first_superuser(resources),
-                    open_streams(settings, resources.reader) as streams,
-                    job_events(resources.sessions, resources.queues) as events,
-                ):
-                    shutdown.on_begin(streams.end_all)
-                    yield State(
-                        resources=resources,
-                        shutdown=shutdown,
-                        admission=admission,
-                        streams=streams,
-                        job_events=events,
-                        live_parts=LiveParts(),
-                    )
+                shutdown.on_begin(streams.end_all)
+                yield State(
+                    resources=resources,
+                    shutdown=shutdown,
+                    admission=admission,
+                    streams=streams,
+                    job_events=events,
+                    live_parts=LiveParts(),
+                )
 
     app = Application(
         title="FastAPI Boilerplate",
