@@ -12,7 +12,7 @@ from app.core.resources import Resources
 from app.models.base import Identified
 from app.schemas.jobs import BuildSignupReport
 from app.services.scope import Scope
-from tests.support.accounts import PASSWORD, Person, add_user, open_anonymous_scope
+from tests.support.accounts import PASSWORD, Person, create_user, open_anonymous_scope
 from tests.support.api_keys import new_api_key
 from tests.support.authenticator import add_authenticator
 from tests.support.passwords import hash_password
@@ -29,12 +29,11 @@ class People:
 
 
 async def create_people(resources: Resources) -> People:
-    """Create all of them in one transaction, because many tests begin with it."""
     password_hash = await hash_password(PASSWORD)
+    stranger = await create_user(resources, "stranger", password_hash=password_hash)
+    owner = await create_user(resources, "owner", password_hash=password_hash)
+    root = await create_user(resources, "root", superuser=True, password_hash=password_hash)
     async with open_anonymous_scope(resources) as scope:
-        stranger = await add_user(scope, "stranger", password_hash=password_hash)
-        owner = await add_user(scope, "owner", password_hash=password_hash)
-        root = await add_user(scope, "root", superuser=True, password_hash=password_hash)
         for person in (stranger, owner, root):
             await add_authenticator(scope, person)
         ids = await _add_one_of_each(scope, owner)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import httpx2
+from uuid_utils.compat import uuid7
 
 from app.core.resources import Resources
 from app.core.security.access_tokens import AccessToken, issue_access_token
@@ -21,6 +22,18 @@ SIGNUP = f"{API}/users/signup"
 PASSWORD = "correct horse"
 ADA = {"email": "ada@example.com", "password": PASSWORD, "full_name": "Ada Lovelace"}
 REQUEST_INFO = RequestInfo("192.0.2.1", "tests")
+
+
+_ADD_USER = """
+WITH added_user AS (
+  INSERT INTO users (id, email, full_name, is_superuser, password_hash, email_verified_at)
+  VALUES ($1, $2, $3, $4, $5, $6)
+), added_session AS (
+  INSERT INTO sessions (id, user_id, user_agent, address, expires_at)
+  VALUES ($7, $1, $8, $9, $10)
+)
+INSERT INTO refresh_tokens (token_hash, session_id) VALUES ($11, $7)
+"""
 
 
 @dataclass(frozen=True)
@@ -46,32 +59,31 @@ async def create_user(
     password_hash: str | None = None,
     confirmed: bool = True,
 ) -> Person:
-    """Create a user and a session without hashing a password."""
-    async with open_anonymous_scope(resources) as scope:
-        return await add_user(
-            scope, name, superuser=superuser, password_hash=password_hash, confirmed=confirmed
-        )
+    """Create a user and a session with one statement, because most tests begin with it.
 
-
-async def add_user(
-    scope: Scope,
-    name: str,
-    *,
-    superuser: bool = False,
-    password_hash: str | None = None,
-    confirmed: bool = True,
-) -> Person:
-    """Create a user and a session in a transaction of the caller."""
-    user = User(
-        email=f"{name}@example.com",
-        full_name=name.title(),
-        is_superuser=superuser,
-        password_hash=password_hash,
-        email_verified_at=datetime.now(UTC) if confirmed else None,
+    It leaves no trace in the audit trail or the devices.
+    """
+    user_id, session_id, refresh_token = uuid7(), uuid7(), new_token()
+    now, email = datetime.now(UTC), f"{name}@example.com"
+    settings = resources.settings
+    await resources.database.fetch(
+        _ADD_USER,
+        [
+            user_id,
+            email,
+            name.title(),
+            superuser,
+            password_hash,
+            now if confirmed else None,
+            session_id,
+            REQUEST_INFO.user_agent,
+            REQUEST_INFO.ip_address,
+            now + timedelta(seconds=settings.session_idle_lifetime),
+            hash_token(refresh_token),
+        ],
     )
-    scope.uow.session.add(user)
-    await scope.uow.session.flush()
-    return await open_session(scope, user)
+    access_token = issue_access_token(settings, AccessToken(user_id, session_id))
+    return Person(user_id, email, session_id, access_token, refresh_token)
 
 
 async def open_session(scope: Scope, user: User) -> Person:

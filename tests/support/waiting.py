@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import text
-
 from app.core.resources import Resources
 
 STALLED_AFTER = 300.0
@@ -36,14 +34,14 @@ async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
 
 async def wait_for_blocked_transaction(resources: Resources) -> None:
     """Wait until a transaction in the test's database waits for a lock of another."""
-    query = text(
+    query = (
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
 
     async def is_blocked() -> bool:
-        async with resources.unit_of_work() as uow:
-            return bool(await uow.session.scalar(query))
+        [row] = await resources.database.fetch(query, [])
+        return bool(row["count"])
 
     await wait_until(is_blocked)
 
