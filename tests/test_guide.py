@@ -126,7 +126,7 @@ async def test_the_guide_adds_a_resource_that_belongs_to_its_user(
 
     access = ("-m", "pytest", "-n0", "-pno:cacheprovider", "tests/routes/test_access.py")
     async with run_process(
-        settings_without_database, *access, "-k", "notes or need_no_login", cwd=project
+        settings_without_database, *access, "-k", "as_listed or need_no_login", cwd=project
     ) as rules:
         assert await rules.wait_for_exit() == 0, rules.output
 

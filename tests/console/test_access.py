@@ -1,7 +1,9 @@
 """Each page of the console is open to the right kinds of users."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
+import httpx2
 import pytest
 from sqlalchemy import func, update
 
@@ -30,8 +32,12 @@ PROVEN = {
 }
 
 
+Parts = Mapping[str, object]
+Answers = Mapping[str, httpx2.Response]
+
+
 @pytest.fixture
-async def parts(resources: Resources, ada: Person) -> dict[str, object]:
+async def parts(resources: Resources, ada: Person) -> Parts:
     """The objects in the paths: a user with a session, and a dead letter."""
     job_id = await add_dead_letter(resources, Paint())
     return {"user_id": ada.id, "id": ada.session_id, "job_id": job_id}
@@ -43,77 +49,59 @@ def test_every_page_of_the_console_is_listed() -> None:
     assert sorted(pages) == sorted(ACCESS)
 
 
-@pytest.mark.parametrize("page", ACCESS)
-async def test_a_page_of_the_console_is_open_to_those_who_need_it(
-    open_browser: OpenBrowser,
-    resources: Resources,
-    root: Person,
-    parts: dict[str, object],
-    page: str,
+async def test_each_page_of_the_console_is_open_to_those_who_need_it(
+    open_browser: OpenBrowser, resources: Resources, root: Person, parts: Parts
 ) -> None:
     reader = await create_operator(resources, "reader", Permission.READ_CONSOLE)
     operator = await create_operator(resources, "operator", *EVERYTHING)
-    path = path_of(page, parts)
-    answers = [await answer(open_browser, each, page, path) for each in (reader, operator, root)]
+    columns = [statuses(await ask(open_browser, it, parts)) for it in (reader, operator, root)]
 
-    assert tuple(answers) == ACCESS[page]
+    assert {page: tuple(column[page] for column in columns) for page in ACCESS} == ACCESS
 
 
-@pytest.mark.parametrize("page", ACCESS)
 async def test_the_console_is_closed_to_users_without_its_permission(
-    open_browser: OpenBrowser,
-    resources: Resources,
-    ada: Person,
-    parts: dict[str, object],
-    page: str,
+    open_browser: OpenBrowser, resources: Resources, ada: Person, parts: Parts
 ) -> None:
     others = [each for each in EVERYTHING if each is not Permission.READ_CONSOLE]
     operator = await create_operator(resources, "operator", *others)
 
-    path = path_of(page, parts)
-    assert [await answer(open_browser, each, page, path) for each in (ada, operator)] == [403] * 2
+    for person in (ada, operator):
+        answers = statuses(await ask(open_browser, person, parts))
+        assert answers == dict.fromkeys(ACCESS, 403), person.email
 
 
-@pytest.mark.parametrize("page", ACCESS)
 async def test_the_console_asks_a_stranger_to_log_in_and_leads_back(
-    open_browser: OpenBrowser, parts: dict[str, object], page: str
+    open_browser: OpenBrowser, parts: Parts
 ) -> None:
-    stranger = await open_browser(None)
-    path = path_of(page, parts)
-    response = await stranger.client.request(page.split(maxsplit=1)[0], path)
+    answers = await ask(open_browser, None, parts)
 
-    assert response.status_code == 303
-    assert response.headers["location"] == f"/login?next={path}"
+    assert statuses(answers) == dict.fromkeys(ACCESS, 303)
+    assert locations(answers) == {page: f"/login?next={path_of(page, parts)}" for page in ACCESS}
 
 
-@pytest.mark.parametrize("page", ACCESS)
 async def test_a_sensitive_action_asks_for_a_recent_proof(
-    open_browser: OpenBrowser,
-    resources: Resources,
-    root: Person,
-    parts: dict[str, object],
-    page: str,
+    open_browser: OpenBrowser, resources: Resources, root: Person, parts: Parts
 ) -> None:
     async with resources.unit_of_work() as uow:
         yesterday = func.now() - timedelta(days=1)
         await uow.session.execute(update(UserSession).values(proven_at=yesterday))
-    browser, path = await open_browser(root), path_of(page, parts)
-    response = await browser.client.request(page.split(maxsplit=1)[0], path)
+    asked = locations(await ask(open_browser, root, parts))
 
-    is_asked = response.headers.get("location") == f"/account/confirm?next={path}"
-    assert is_asked == (page in PROVEN)
+    assert asked == {page: f"/account/confirm?next={path_of(page, parts)}" for page in PROVEN}
 
 
-@pytest.mark.parametrize("page", [page for page in ACCESS if page.startswith("POST")])
 async def test_a_form_of_another_site_changes_nothing_in_the_console(
-    open_browser: OpenBrowser, root: Person, parts: dict[str, object], page: str
+    open_browser: OpenBrowser, root: Person, parts: Parts
 ) -> None:
     console = await open_browser(root)
-    path = path_of(page, parts)
     evil = {"Origin": "https://evil.example.com", "Sec-Fetch-Site": "cross-site"}
-    response = await console.client.post(path, headers=evil, data={"reason": "evil"})
+    forms = {page: path_of(page, parts) for page in ACCESS if page.startswith("POST")}
+    answers = {
+        page: await console.client.post(path, headers=evil, data={"reason": "evil"})
+        for page, path in forms.items()
+    }
 
-    assert response.status_code == 403
+    assert statuses(answers) == dict.fromkeys(forms, 403)
 
 
 async def test_a_listed_front_end_does_not_read_the_console(
@@ -130,6 +118,18 @@ async def test_a_listed_front_end_does_not_read_the_console(
     assert [answer.status_code for answer in answers] == [200, 403]
 
 
-async def answer(open_browser: OpenBrowser, person: Person, page: str, path: str) -> int:
-    browser = await open_browser(person)
-    return (await browser.client.request(page.split(maxsplit=1)[0], path)).status_code
+async def ask(open_browser: OpenBrowser, person: Person | None, parts: Parts) -> Answers:
+    """Request each page of the console in the browser of one person."""
+    client = (await open_browser(person)).client
+    return {
+        page: await client.request(page.split(maxsplit=1)[0], path_of(page, parts))
+        for page in ACCESS
+    }
+
+
+def statuses(answers: Answers) -> dict[str, int]:
+    return {page: answer.status_code for page, answer in answers.items()}
+
+
+def locations(answers: Answers) -> dict[str, str]:
+    return {page: it.headers["location"] for page, it in answers.items() if it.is_redirect}

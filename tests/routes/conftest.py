@@ -1,13 +1,19 @@
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.core.queue import QueuePools
 from app.core.resources import Resources
 from tests.routes.people import People, create_people
 from tests.support.accounts import PASSWORD, Person, create_user
 from tests.support.browser import Browser, open_browser, with_front_end
 from tests.support.oidc_provider import TestProvider, run_provider
 from tests.support.passwords import hash_password
+
+Undone = Callable[[], AbstractAsyncContextManager[None]]
 
 
 @pytest.fixture
@@ -23,6 +29,22 @@ async def root(resources: Resources) -> Person:
 @pytest.fixture
 async def people(resources: Resources) -> People:
     return await create_people(resources)
+
+
+@pytest.fixture
+def undone(connection: AsyncConnection, queues: QueuePools, session_counters: Redis) -> Undone:
+    """Undo what a block changes, for a test of many cases that begin with the same data."""
+
+    @asynccontextmanager
+    async def undone() -> AsyncIterator[None]:
+        savepoint = await connection.begin_nested()
+        yield
+        await savepoint.rollback()
+        await session_counters.flushdb()
+        for queue in queues:
+            await queues[queue].flushdb()
+
+    return undone
 
 
 @pytest.fixture

@@ -144,22 +144,16 @@ async def test_the_token_that_the_forgeries_start_from_is_valid(
     assert (await client.get(f"{API}/users/me", headers=bearer(token))).status_code == 200
 
 
-@pytest.mark.parametrize("name", FORGERIES)
 async def test_a_forged_token_is_refused(
-    client: httpx2.AsyncClient, settings: Settings, ada: Person, name: str
+    client: httpx2.AsyncClient, settings: Settings, ada: Person
 ) -> None:
-    token = FORGERIES[name](settings, ada)
+    for name, forge in FORGERIES.items():
+        answer = await client.get(f"{API}/users/me", headers=bearer(forge(settings, ada)))
+        assert answer.status_code == 401, name
+        assert answer.json()["detail"] == "Could not validate credentials", name
 
-    answer = await client.get(f"{API}/users/me", headers=bearer(token))
-    assert (answer.status_code, answer.json()["detail"]) == (401, "Could not validate credentials")
 
-
-@pytest.mark.parametrize(
-    "header", ["", "Bearer", "Basic YTpi", "bearer  ", "Bearer a b c", "Token x"]
-)
-async def test_another_kind_of_credentials_is_refused(
-    client: httpx2.AsyncClient, header: str
-) -> None:
-    answer = await client.get(f"{API}/users/me", headers={"Authorization": header})
-
-    assert answer.status_code == 401
+async def test_another_kind_of_credentials_is_refused(client: httpx2.AsyncClient) -> None:
+    for header in ("", "Bearer", "Basic YTpi", "bearer  ", "Bearer a b c", "Token x"):
+        answer = await client.get(f"{API}/users/me", headers={"Authorization": header})
+        assert answer.status_code == 401, header
