@@ -22,6 +22,7 @@ NEVER_AT_THE_START = {
     "alembic",
     "attr",
     "authlib",
+    "cryptography.hazmat",
     "httpx2",
     "jinja2",
     "joserfc",
