@@ -9,7 +9,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
@@ -17,6 +17,7 @@ from sqlalchemy import text
 from app.core.config import load_settings
 from app.core.queue import BASE, Job
 from app.core.resources import Resources, open_resources
+from app.core.unit_of_work import UnitOfWork
 from app.core.worker import run, worker_settings
 from app.workers.context import JobContext
 
@@ -28,7 +29,7 @@ PROBE_PAUSE = 0.005
 FIRST_DUE = timedelta(seconds=15)
 PER_TRANSACTION = 500
 AT_A_TIME = 50
-"""Jobs that the sender creates before it lets other tasks run."""
+"""Jobs that the sender enqueues before it lets other tasks run, without `enqueue_many`."""
 
 
 class Note(Job, queue=BASE):
@@ -92,13 +93,21 @@ async def at_once(resources: Resources, count: str, probed_before: str) -> None:
     delays.clear()
     began = time.monotonic()
     async with resources.unit_of_work() as uow:
-        for number in range(int(count)):
-            uow.enqueue(Note())
-            if number % AT_A_TIME == 0:
-                await asyncio.sleep(0)
+        await enqueue_all(uow, (Note() for _ in range(int(count))))
     seconds = time.monotonic() - began
     print(json.dumps({"seconds": seconds, "before": before, "during": p99(await some(delays))}))
     probing.cancel()
+
+
+async def enqueue_all(uow: UnitOfWork, jobs: Iterable[Job]) -> None:
+    """Enqueue jobs as the checkout recommends."""
+    if hasattr(uow, "enqueue_many"):
+        await uow.enqueue_many(jobs)
+        return
+    for number, job in enumerate(jobs):
+        uow.enqueue(job)
+        if number % AT_A_TIME == 0:
+            await asyncio.sleep(0)
 
 
 async def some(delays: list[float]) -> list[float]:

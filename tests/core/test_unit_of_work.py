@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -504,3 +505,35 @@ async def test_a_deferred_row_needs_no_other_statement(
         uow.insert_at_end(insert(User), email="someone@example.com")
 
     assert await count_users(committing_resources) == 1
+
+
+async def test_many_jobs_are_enqueued_in_order_with_the_same_options(
+    committing_resources: Resources, queues: QueuePools
+) -> None:
+    due = datetime.now(UTC) + timedelta(minutes=5)
+    async with committing_resources.unit_of_work() as uow:
+        job_ids = await uow.enqueue_many((BuildSignupReport(days=n) for n in (1, 2, 3)), at=due)
+
+    jobs = {job.job_id: job for job in await queues[BASE].queued_jobs()}
+    assert [jobs[str(job_id)].args[0]["days"] for job_id in job_ids] == [1, 2, 3]
+    assert {job.score for job in jobs.values()} == {round(due.timestamp() * 1000)}
+
+
+async def test_other_requests_continue_while_many_jobs_are_enqueued(
+    committing_resources: Resources,
+) -> None:
+    turns = 0
+
+    async def other_requests() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    others = asyncio.create_task(other_requests())
+    async with committing_resources.unit_of_work() as uow:
+        await uow.enqueue_many(BuildSignupReport() for _ in range(500))
+        turns_meanwhile = turns
+    others.cancel()
+
+    assert turns_meanwhile > 1

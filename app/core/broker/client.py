@@ -10,8 +10,8 @@ from app.core.broker.message import Envelope
 from app.core.broker.scripts import Call, run_scripts
 from app.core.redis_connections.multiplexed import Argument, MultiplexedConnection
 
-BATCH = 100
-"""Jobs per script call, which blocks this process and Redis for about a millisecond."""
+BATCH = 50
+"""Jobs per script call, which blocks this process and Redis for about half a millisecond."""
 
 
 class QueueRedis(ArqRedis):

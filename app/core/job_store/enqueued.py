@@ -58,14 +58,16 @@ class EnqueuedJobs:
         as its `on_conflict` says.
         """
         jobs = [*self._jobs]
-        if sending:
-            jobs = [replace(job, message=job.message.sent_in(sending)) for job in jobs]
         stored: list[Envelope] = []
+        keyed: list[tuple[str, EnqueuedJob]] = []
         for first in range(0, len(jobs), BATCH):  # other tasks run in between
-            unkeyed = [job.message for job in jobs[first : first + BATCH] if job.key is None]
+            batch = jobs[first : first + BATCH]
+            if sending:
+                batch = [replace(job, message=job.message.sent_in(sending)) for job in batch]
+            unkeyed = [job.message for job in batch if job.key is None]
             await outbox.insert_all(self._transaction.insert, unkeyed)
             stored += unkeyed
-        keyed = [(job.key, job) for job in jobs if job.key is not None]
+            keyed += [(job.key, job) for job in batch if job.key is not None]
         # Sorted keys prevent a deadlock of two transactions that insert the same keys.
         for key, job in sorted(keyed, key=lambda pair: pair[0]):
             if await self._store_keyed(job, key):

@@ -44,8 +44,8 @@ from app.core.postgres.driver import InsertRows, insert_on
 from app.core.postgres.reader import Fetch
 from app.core.postgres.statements import compiled
 
-BATCH = 50
-"""Rows per statement, which blocks the process for about a millisecond."""
+BATCH = 20
+"""Rows per statement, which blocks the process for less than half a millisecond."""
 
 GRACE = timedelta(seconds=2)
 """The time between the insert of a row and its check, in which the sender normally sends the job.
