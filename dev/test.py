@@ -82,7 +82,7 @@ def parse(command_line: Sequence[str]) -> tuple[Arguments, list[str]]:
         "--fuzz": "send over 4,000 requests that are generated from the OpenAPI document",
         "--chaos": "kill and freeze processes for five minutes; --seed N varies the moments",
         "--stock": "run some of these faults against stock arq, which fails",
-        "--seams": "run the service on real poolers, replicas, Sentinels, and proxies",
+        "--seams": "run with real poolers, replicas, Sentinels, proxies, and Prometheus",
     }.items():
         parser.add_argument(
             option, dest="choices", action="append_const", const=option, default=[], help=text

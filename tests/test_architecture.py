@@ -4,6 +4,7 @@ import importlib
 import inspect
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,7 @@ def worker_of(queue: Queue) -> WorkerSettings:
     return settings
 
 
+@cache
 def locked() -> dict[str, Version]:
     lock = tomllib.loads((ROOT / "uv.lock").read_text())
     return {package["name"]: Version(package["version"]) for package in lock["package"]}

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter
@@ -102,6 +103,7 @@ def _table(entries: list[Entry]) -> str:
     return table(["Setting", "Values", "Default", "Meaning"], rows)
 
 
+@cache
 def _properties() -> dict[str, dict[str, JsonValue]]:
     schemas = TypeAdapter(dict[str, dict[str, JsonValue]])
     return schemas.validate_python(Settings.model_json_schema()["properties"])

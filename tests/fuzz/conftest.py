@@ -40,6 +40,8 @@ def record_status(record_property: Callable[[str, object], None]) -> RecordStatu
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Report the number of requests and their statuses."""
     statuses = _statuses(terminalreporter)
+    if not statuses:
+        return
     told = ", ".join(f"{count} with {status}" for status, count in sorted(statuses.items()))
     terminalreporter.section(f"{statuses.total()} requests made up")
     terminalreporter.write_line(told)

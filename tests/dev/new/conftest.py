@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.servers import ROOT
 
-PARTS = ("app", "alembic", "docs", "tests")
+PARTS = ("app", "alembic", "docs", "tests/routes")
 FILES = ("docker-compose.yml", "pyproject.toml")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dev.new.support import run, snapshot
+from tests.dev.new.support import last_writes, run, snapshot
 
 INVALID = {
     "resource Note a:str": "'Note' is not the name of a resource in snake_case, such as note.",
@@ -72,33 +72,33 @@ TAKEN = {
 
 
 @pytest.fixture(scope="module")
-def untouched(untouched_project: Path) -> dict[Path, bytes]:
-    """The files of the project, which must not change."""
-    return snapshot(untouched_project)
+def untouched(untouched_project: Path) -> dict[Path, tuple[int, int]]:
+    """The last changes of the project, after which there must be no other."""
+    return last_writes(untouched_project)
 
 
 @pytest.mark.parametrize("command", INVALID)
 def test_an_argument_that_can_never_work_is_refused(
     untouched_project: Path,
-    untouched: dict[Path, bytes],
+    untouched: dict[Path, tuple[int, int]],
     command: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run(untouched_project, command) == 2
     assert capsys.readouterr() == ("", f"bin/new: {INVALID[command]}\n")
-    assert snapshot(untouched_project) == untouched
+    assert last_writes(untouched_project) == untouched
 
 
 @pytest.mark.parametrize("command", TAKEN)
 def test_an_existing_name_is_not_added_again(
     untouched_project: Path,
-    untouched: dict[Path, bytes],
+    untouched: dict[Path, tuple[int, int]],
     command: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run(untouched_project, command) == 1
     assert capsys.readouterr() == ("", f"bin/new: {TAKEN[command]}\n")
-    assert snapshot(untouched_project) == untouched
+    assert last_writes(untouched_project) == untouched
 
 
 @pytest.mark.parametrize(
