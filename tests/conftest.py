@@ -12,7 +12,6 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from redis.asyncio import Redis
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
@@ -25,9 +24,10 @@ from app.core.database import Database, open_database
 from app.core.gc import tune_garbage_collection
 from app.core.job_store.completions import Completions, completing
 from app.core.queue import QueuePools
+from app.core.redis_connections.multiplexed import MultiplexedConnection
 from app.core.redis_connections.opening import open_connections
 from app.core.resources import Resources, open_resources
-from app.core.security.throttle import Throttle, open_throttle
+from app.core.security.throttle import Throttle
 from app.core.urls.redis import RedisAddress
 from app.core.worker.execution.observers import Observer
 from app.core.worker.settings import WorkerSettings
@@ -37,6 +37,7 @@ from dev.postgres import postgres
 from dev.valkey import valkey
 from tests.support.database import fetch_in_turns
 from tests.support.passwords import CHEAP_PASSWORDS
+from tests.support.redis import RedisDatabases
 from tests.support.servers import (
     PATIENT,
     REDIS_DATABASES,
@@ -197,12 +198,20 @@ async def superuser(superuser_settings: Settings) -> AsyncIterator[AsyncEngine]:
 
 
 @pytest.fixture(scope="session")
-async def session_counters(settings: Settings) -> AsyncIterator[Redis]:
-    """A client of the database where attempts are counted."""
+async def session_throttle(settings: Settings) -> AsyncIterator[MultiplexedConnection]:
+    """A connection to the database where attempts are counted."""
     pool = open_connections(RedisAddress.parse(settings.redis_url), settings)
-    async with Redis(connection_pool=pool) as redis:
-        yield redis
+    connection = MultiplexedConnection(pool)
+    yield connection
+    await connection.aclose()
     await pool.aclose()
+
+
+@pytest.fixture(scope="session")
+def redis_databases(settings: Settings) -> Iterator[RedisDatabases]:
+    """The Redis databases of this process. To empty them, most tests need no event loop."""
+    with RedisDatabases(settings) as databases:
+        yield databases
 
 
 @pytest.fixture
@@ -215,20 +224,19 @@ async def connection(session_resources: Resources) -> AsyncIterator[AsyncConnect
 
 
 @pytest.fixture
-async def queues(session_resources: Resources) -> QueuePools:
+def queues(session_resources: Resources, redis_databases: RedisDatabases) -> QueuePools:
     """Empty queues."""
-    queues = session_resources.queues
-    for queue in queues:
-        await queues[queue].flushdb()
-    return queues
+    redis_databases.empty_queues()
+    return session_resources.queues
 
 
 @pytest.fixture
-async def throttle(settings: Settings, session_counters: Redis) -> AsyncIterator[Throttle]:
+def throttle(
+    settings: Settings, session_throttle: MultiplexedConnection, redis_databases: RedisDatabases
+) -> Throttle:
     """A throttle that has not counted any attempt yet."""
-    await session_counters.flushdb()
-    async with open_throttle(settings) as throttle:
-        yield throttle
+    redis_databases.forget_attempts()
+    return Throttle(settings, session_throttle)
 
 
 @pytest.fixture

@@ -2,16 +2,15 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
-from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core.queue import QueuePools
 from app.core.resources import Resources
 from tests.routes.people import People, create_people
 from tests.support.accounts import PASSWORD, Person, create_user
 from tests.support.browser import Browser, open_browser, with_front_end
 from tests.support.oidc_provider import TestProvider, run_provider
 from tests.support.passwords import hash_password
+from tests.support.redis import RedisDatabases
 
 Undone = Callable[[], AbstractAsyncContextManager[None]]
 
@@ -32,7 +31,7 @@ async def people(resources: Resources) -> People:
 
 
 @pytest.fixture
-def undone(connection: AsyncConnection, queues: QueuePools, session_counters: Redis) -> Undone:
+def undone(connection: AsyncConnection, redis_databases: RedisDatabases) -> Undone:
     """Undo what a block changes, for a test of many cases that begin with the same data."""
 
     @asynccontextmanager
@@ -40,9 +39,8 @@ def undone(connection: AsyncConnection, queues: QueuePools, session_counters: Re
         savepoint = await connection.begin_nested()
         yield
         await savepoint.rollback()
-        await session_counters.flushdb()
-        for queue in queues:
-            await queues[queue].flushdb()
+        redis_databases.forget_attempts()
+        redis_databases.empty_queues()
 
     return undone
 

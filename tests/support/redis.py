@@ -1,11 +1,39 @@
-"""What tests write to Redis, how they count its commands, and a Redis that does not answer."""
+"""What tests write to Redis and delete, how they count commands, and a Redis that is silent."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Self
 
 from app.core.broker.client import QueueRedis
+from app.core.config import Settings
+from app.core.queue import QUEUES
+from app.core.redis import open_client
 from app.core.redis_connections.multiplexed import Command, MultiplexedConnection, Reply
+from app.core.redis_connections.opening import open_blocking_client
+from app.core.urls.redis import RedisAddress
+
+
+class RedisDatabases:
+    """The Redis databases that only this process of the tests uses."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._queues = [open_client(queue, settings) for queue in QUEUES]
+        self._attempts = open_blocking_client(RedisAddress.parse(settings.redis_url), settings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for client in (*self._queues, self._attempts):
+            client.close()
+
+    def empty_queues(self) -> None:
+        for client in self._queues:
+            client.flushdb()
+
+    def forget_attempts(self) -> None:
+        self._attempts.flushdb()
 
 
 async def set_hash_field(redis: QueueRedis, key: str, field: str, value: object) -> None:
