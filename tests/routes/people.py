@@ -14,7 +14,7 @@ from app.schemas.jobs import BuildSignupReport
 from app.services.scope import Scope
 from tests.support.accounts import PASSWORD, Person, create_user, open_anonymous_scope
 from tests.support.api_keys import new_api_key
-from tests.support.authenticator import add_authenticator
+from tests.support.authenticator import enroll_authenticator
 from tests.support.passwords import hash_password
 
 
@@ -33,9 +33,9 @@ async def create_people(resources: Resources) -> People:
     stranger = await create_user(resources, "stranger", password_hash=password_hash)
     owner = await create_user(resources, "owner", password_hash=password_hash)
     root = await create_user(resources, "root", superuser=True, password_hash=password_hash)
+    for person in (stranger, owner, root):
+        await enroll_authenticator(resources, person)
     async with open_anonymous_scope(resources) as scope:
-        for person in (stranger, owner, root):
-            await add_authenticator(scope, person)
         ids = await _add_one_of_each(scope, owner)
     async with resources.unit_of_work() as uow:  # a dead letter, so its stream of events ends
         failed = outbox.update().where(outbox.c.id == ids["job_id"])

@@ -2,16 +2,20 @@
 
 from base64 import b32decode
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from app.core.resources import Resources
 from app.core.security.encryption import encrypt
 from app.core.security.totp import code_at, current_step, new_secret
-from app.models import TotpFactor
-from app.services.auth.recovery_code_service import RecoveryCodeService
+from app.services.auth.recovery_code_service import CODE_COUNT, hash_code, new_code
 from app.services.auth.totp_service import PURPOSE
-from app.services.scope import Scope
-from tests.support.accounts import Person, open_anonymous_scope
+from tests.support.accounts import Person
+
+_ENROLL = """
+WITH factor AS (
+  INSERT INTO totp_factors (user_id, sealed_secret, confirmed_at) VALUES ($1, $2, now())
+)
+INSERT INTO recovery_codes (user_id, code_hash) SELECT $1, unnest($3::bytea[])
+"""
 
 
 @dataclass(frozen=True)
@@ -37,16 +41,8 @@ def read_secret(text: str) -> Authenticator:
 
 async def enroll_authenticator(resources: Resources, person: Person) -> Authenticator:
     """Give a user a second factor whose codes are all unused."""
-    async with open_anonymous_scope(resources) as scope:
-        return await add_authenticator(scope, person)
-
-
-async def add_authenticator(scope: Scope, person: Person) -> Authenticator:
-    """Give a user a second factor in a transaction of the caller."""
-    secret = new_secret()
-    sealed = encrypt(scope.settings, PURPOSE, secret, owner=person.id)
-    scope.uow.session.add(
-        TotpFactor(user_id=person.id, encrypted_secret=sealed, confirmed_at=datetime.now(UTC))
-    )
-    codes = await RecoveryCodeService(scope).renew(person.id)
+    secret, codes = new_secret(), [new_code() for _ in range(CODE_COUNT)]
+    sealed = encrypt(resources.settings, PURPOSE, secret, owner=person.id)
+    hashes = [hash_code(code) for code in codes]
+    await resources.database.fetch(_ENROLL, [person.id, sealed, hashes])
     return Authenticator(secret, codes)

@@ -29,23 +29,23 @@ class RecoveryCodeService:
     async def renew(self, user_id: UUID) -> list[str]:
         """Replace all codes of a user with new ones. Only their hashes are stored."""
         await self.delete_all(user_id)
-        codes = [_new_code() for _ in range(CODE_COUNT)]
+        codes = [new_code() for _ in range(CODE_COUNT)]
         self.uow.session.add_all(
-            RecoveryCode(user_id=user_id, code_hash=_hash(code)) for code in codes
+            RecoveryCode(user_id=user_id, code_hash=hash_code(code)) for code in codes
         )
         await self.uow.session.flush()
         return codes
 
     async def peek(self, user_id: UUID, code: str) -> bool:
         """Return whether a code is correct, without consuming it."""
-        row = await self.scope.reader.first(_CODE, user_id=user_id, code_hash=_hash(code))
+        row = await self.scope.reader.first(_CODE, user_id=user_id, code_hash=hash_code(code))
         return row is not None
 
     async def consume(self, user_id: UUID, code: str) -> bool:
         """Consume a code. Return whether it was correct; if requests race, only one gets True."""
         consumed = await self.uow.session.scalar(
             delete(RecoveryCode)
-            .where(RecoveryCode.user_id == user_id, RecoveryCode.code_hash == _hash(code))
+            .where(RecoveryCode.user_id == user_id, RecoveryCode.code_hash == hash_code(code))
             .returning(RecoveryCode.user_id)
         )
         return consumed is not None
@@ -62,10 +62,10 @@ def without_separators(code: str) -> str:
     return code.replace("-", "").replace(" ", "")
 
 
-def _new_code() -> str:
+def new_code() -> str:
     groups = ("".join(secrets.choice(ALPHABET) for _ in range(GROUP_LENGTH)) for _ in range(GROUPS))
     return "-".join(groups)
 
 
-def _hash(code: str) -> bytes:
+def hash_code(code: str) -> bytes:
     return hash_token(without_separators(code).upper())
