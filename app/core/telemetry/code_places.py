@@ -1,6 +1,7 @@
 """Finds functions and classes in the code, such as `app/workers/jobs.py:35`."""
 
 import inspect
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +26,4 @@ def place_of_class(found: type) -> str:
 
 
 def _place(file: str, line: int) -> str:
-    path = Path(file)
-    if path.is_relative_to(ROOT):
-        path = path.relative_to(ROOT)
-    return f"{path}:{line}"
+    return f"{file.removeprefix(f'{ROOT}{os.sep}')}:{line}"
