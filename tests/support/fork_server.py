@@ -17,7 +17,13 @@ from pathlib import Path
 from tests.support.coverage import unmeasured_children
 from tests.support.servers import ROOT
 
-IMPORTED = ["alembic.command", "app.cli", "app.core.setup", "app.core.worker", "uvicorn.main"]
+IMPORTED = [
+    "alembic.command",
+    "app.cli",
+    "app.core.worker",
+    "tests.support.warm_application",
+    "uvicorn.main",
+]
 
 
 def can_fork(arguments: Sequence[str], cwd: Path) -> bool:
