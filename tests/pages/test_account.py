@@ -147,25 +147,25 @@ async def test_a_user_replaces_recovery_codes_and_removes_the_second_factor(
     assert "Set up an app" in [form.button for form in page.forms]
 
 
-async def test_a_user_ends_the_session_of_another_device(
-    user: PageBrowser, visitor: PageBrowser, ada: Person
-) -> None:
-    page = await user.open("/account/sessions")
+async def test_a_user_ends_the_session_of_another_device(visitor: PageBrowser, ada: Person) -> None:
+    await log_in(visitor, ada)
+    page = await visitor.open("/account/sessions")
     assert "tests" in page.text
     [end] = [form.button for form in page.forms if form.button.startswith("End")]
 
-    page = await user.submit(end)
+    page = await visitor.submit(end)
     assert page.alert == "That session has ended."
     me = await visitor.client.get(f"{API}/users/me", headers=ada.headers)
     assert me.status_code == 401
 
 
-async def test_a_user_logs_out_on_all_devices(user: PageBrowser, ada: Person) -> None:
-    await user.open("/account/sessions")
-    page = await user.submit("Log out everywhere")
+async def test_a_user_logs_out_on_all_devices(visitor: PageBrowser, ada: Person) -> None:
+    await log_in(visitor, ada)
+    await visitor.open("/account/sessions")
+    page = await visitor.submit("Log out everywhere")
 
     assert (page.path, page.alert) == ("/login", "You are logged out on all devices.")
-    me = await user.client.get(f"{API}/users/me", headers=ada.headers)
+    me = await visitor.client.get(f"{API}/users/me", headers=ada.headers)
     assert me.status_code == 401
 
 
@@ -198,12 +198,15 @@ async def test_a_user_deletes_the_account(user: PageBrowser) -> None:
     assert (await user.open("/account")).path == "/login"
 
 
-async def test_a_page_explains_that_a_thing_no_longer_exists(user: PageBrowser) -> None:
-    page = await user.open("/account/sessions")
+async def test_a_page_explains_that_a_thing_no_longer_exists(
+    visitor: PageBrowser, ada: Person
+) -> None:
+    await log_in(visitor, ada)
+    page = await visitor.open("/account/sessions")
     [form] = [form for form in page.forms if form.button.startswith("End")]
-    await user.submit(form.button)
+    await visitor.submit(form.button)
 
-    again = await user.client.post(form.action)
+    again = await visitor.client.post(form.action)
     assert (again.status_code, "Session not found" in again.text) == (404, True)
 
 
