@@ -8,7 +8,11 @@ from benchmarks.waiting.stage import Stage
 
 KEY = "arq:queue:base"
 WARM_UP, JOBS = 50, 500
-WINDOW = 60.0
+WINDOW = 60
+RATE, START_UP = 500, 5
+"""Jobs per second of a steady load, and its first seconds, which do not count: the sender opens its
+connections, and jobs wait for that. In a short phase, they would be most of its slowest jobs."""
+
 AUTOVACUUM = 75.0
 """Seconds after which autovacuum has run, because it runs every minute."""
 
@@ -98,17 +102,16 @@ async def emptied_redis(on: Stage, jobs: int) -> Lines:
 async def held_snapshot(on: Stage, jobs: int) -> Lines:
     """Measure the effect of a transaction that idles for minutes while jobs come and go."""
     seconds = round(600 * jobs / 1_000_000)
-    await on.send("steadily", "500", "10")
-    before = await on.delays(5_000)
+    await steady_pickup(on, START_UP)
+    before = await steady_pickup(on, min(WINDOW, seconds))
     slow = on.slow_statements()
     async with on.database.transaction(isolation="repeatable_read"):
         await on.database.fetchval("SELECT count(*) FROM outbox")
-        await on.send("steadily", "500", str(seconds))
-        during = await on.delays(500 * seconds)
+        during = await steady_pickup(on, seconds)
     slow = on.slow_statements() - slow
     await asyncio.sleep(AUTOVACUUM)
     size = await on.outbox_bytes()
-    await on.send("steadily", "500", "20")
+    await on.send("steadily", str(RATE), str(10_000 // RATE))
     await on.delays(10_000)
     growth = await on.outbox_bytes() - size
     return {
@@ -151,6 +154,13 @@ async def pickup(on: Stage) -> list[float]:
     await on.delays(WARM_UP)
     await on.send("one_by_one", str(JOBS))
     return await on.delays(JOBS)
+
+
+async def steady_pickup(on: Stage, seconds: int) -> list[float]:
+    """Return the ms that jobs wait for the worker during a steady load."""
+    seconds += START_UP
+    await on.send("steadily", str(RATE), str(seconds))
+    return (await on.delays(RATE * seconds))[RATE * START_UP :]
 
 
 async def settle(on: Stage) -> None:
