@@ -19,6 +19,7 @@ print(json.dumps([of_workers, without_http, sorted(sys.modules)]))
 """
 
 NEVER_AT_THE_START = {
+    "aiosmtplib",
     "alembic",
     "attr",
     "authlib",
