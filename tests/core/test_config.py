@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 import subprocess
@@ -41,8 +42,10 @@ SECRETS = {
 
 
 @pytest.fixture(autouse=True)
-def _files_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read the settings files of this test's folder instead of the project's."""
+def _environment_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the variables and the settings files of this test, not those of this machine."""
+    for name in os.environ.keys() - {"PYTEST_CURRENT_TEST"}:
+        monkeypatch.delenv(name)
     files = (tmp_path / ".dev/env", tmp_path / ".env")
     monkeypatch.setitem(Settings.model_config, "env_file", files)
 
