@@ -20,6 +20,7 @@ FIGURES: dict[str, tuple[str, Target | None]] = {
     "held snapshot: pickup p99 before": ("ms", None),
     "held snapshot: pickup p99 meanwhile": ("ms", None),
     "held snapshot: ratio of the two": ("×", at_most(2)),
+    "held snapshot: statements over 50 ms in the minute before": ("", None),
     "held snapshot: statements over 50 ms": ("", at_most(0)),
     "held snapshot: table and indexes afterwards": ("MiB", None),
     "held snapshot: their growth with the next 10,000 jobs": ("MiB", at_most(1)),
