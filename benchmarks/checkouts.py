@@ -21,7 +21,7 @@ def python(checkout: Path) -> str:
     if checkout == HERE:
         return sys.executable
     if not own.exists():
-        raise FileNotFoundError(f"{own} is missing: run `uv sync --locked` in {checkout}")
+        raise FileNotFoundError(f"{own} is missing: run {checkout}/bin/check, which installs it")
     return str(own)
 
 
