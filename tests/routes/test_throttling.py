@@ -1,4 +1,5 @@
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -8,8 +9,11 @@ import httpx2
 import pytest
 import structlog
 
+from app.core.redis_connections.opening import open_blocking_client
 from app.core.resources import Resources
+from app.core.security.attempts import Action
 from app.core.security.throttle import open_throttle
+from app.core.urls.redis import RedisAddress
 from tests.support.accounts import ADA, API, PASSWORD, SIGNUP, Person, create_user, log_in
 from tests.support.limits import limits
 from tests.support.passwords import HeldPasswords, hash_password
@@ -213,6 +217,27 @@ async def test_while_redis_is_down_logins_work_and_the_log_says_so(
 
     told = [line for line in lines if line["event"] == "throttle.unavailable"]
     assert [line["log_level"] for line in told] == ["warning"]
+
+
+async def test_the_log_says_that_redis_refuses_to_reset_the_attempts(
+    resources: Resources, ada: Person
+) -> None:
+    """Otherwise, an owner stays locked out after a proof, and no line says why."""
+    settings = resources.settings
+    admin = open_blocking_client(RedisAddress.parse(settings.redis_url), settings)
+    admin.acl_setuser(
+        "cautious", enabled=True, passwords="+pw", keys="*", commands=["+@all", "-del"]
+    )
+    url = re.sub("//.*@", "//cautious:pw@", settings.redis_url)
+
+    with structlog.testing.capture_logs() as lines:
+        async with open_throttle(settings.model_copy(update={"redis_url": url})) as throttle:
+            await throttle.reset(Action.LOGIN, ada.email)
+
+    assert [line["event"] for line in lines] == ["throttle.unavailable"]
+    assert "no permissions" in lines[0]["error"]
+    admin.acl_deluser("cautious")
+    admin.close()
 
 
 @pytest.mark.parametrize("trusted", [[], ["127.0.0.1"]], ids=["nobody", "the proxy"])

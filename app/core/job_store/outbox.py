@@ -105,7 +105,9 @@ Index(
     *(outbox.c.queue, outbox.c.due_at, outbox.c.id),
     postgresql_where=and_(alive, outbox.c.due_at.is_not(None)),
 )
-Index("uq_outbox_key_of_alive", outbox.c.key, unique=True, postgresql_where=has_key)
+# Version 0.1.0 names the condition of this index in its INSERT. A later release can restrict the
+# index to jobs with a key: the INSERT of this version names that condition and works with both.
+Index("uq_outbox_key", outbox.c.key, unique=True, postgresql_where=alive)
 
 
 _INSERT = insert(outbox)

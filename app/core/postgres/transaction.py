@@ -16,7 +16,7 @@ DEFERRED = "app.deferred"
 """The key in `Session.info`."""
 
 NOT_SINGLE = (
-    "With @autocommit, a route runs one statement, which is committed at once. "
+    "With @autocommit, a route runs one statement, which is committed at once and stays. "
     "Remove the decorator if it needs more"
 )
 

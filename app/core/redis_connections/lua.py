@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from hashlib import sha1
 
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
 from app.core.redis_connections.multiplexed import Argument, MultiplexedConnection, Reply
 
@@ -20,9 +20,7 @@ class LuaScript:
     ) -> Reply:
         """Run the script, and return its reply. Raises redis.exceptions.RedisError."""
         given = (len(keys), *keys, *arguments)
-        [reply] = await connection.execute(("EVALSHA", self._sha, *given))
-        if isinstance(reply, NoScriptError):
-            [reply] = await connection.execute(("EVAL", self._source, *given))
-        if isinstance(reply, RedisError):
-            raise reply
-        return reply
+        try:
+            return await connection.execute_one("EVALSHA", self._sha, *given)
+        except NoScriptError:
+            return await connection.execute_one("EVAL", self._source, *given)

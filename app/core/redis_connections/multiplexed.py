@@ -61,6 +61,13 @@ class MultiplexedConnection:
 
         return cast("list[Reply]", await self._retry.call_with_retry(once, self._raise_timeouts))
 
+    async def execute_one(self, *command: Argument) -> Reply:
+        """Send a command, and return its reply. Raises redis.exceptions.RedisError for an error."""
+        [reply] = await self.execute(command)
+        if isinstance(reply, RedisError):
+            raise reply
+        return reply
+
     async def aclose(self) -> None:
         """Disconnect. The next command connects again."""
         if (opening := self._opening) is not None:
@@ -151,6 +158,8 @@ class PipelinedStream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
         while (reply := self._reader.gets()) is not False:
+            if isinstance(reply, hiredis.PushNotification):
+                continue  # the server announces something, such as its maintenance
             if left_primary(reply):
                 self._fail(RedisConnectionError(f"Redis takes no writes: {reply}"))
                 return

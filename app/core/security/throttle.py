@@ -105,7 +105,7 @@ class Throttle:
     async def reset(self, action: Action, account: str) -> None:
         """Delete the attempts on an account after its owner has proven who they are."""
         try:
-            await self._redis.execute(("DEL", counter_key(action, "account", account)))
+            await self._redis.execute_one("DEL", counter_key(action, "account", account))
         except (RedisError, OSError) as error:
             self._record_failure(error)
 

@@ -126,8 +126,7 @@ def one_round_trip(endpoint: Endpoint) -> Endpoint:
     Use it for a GET whose first step is `scope.reader.one(…)` or `first(…)`. Before that,
     `scope.principal` raises RuntimeError.
     """
-    _one_round_trip.add(endpoint)
-    return endpoint
+    return _mark(endpoint, _one_round_trip, unless_in=_autocommit)
 
 
 def autocommit(endpoint: Endpoint) -> Endpoint:
@@ -137,7 +136,18 @@ def autocommit(endpoint: Endpoint) -> Endpoint:
     statement does not undo it. `uow.session`, `uow.enqueue(…)`, an audit event, and a second
     statement raise RuntimeError.
     """
-    _autocommit.add(endpoint)
+    return _mark(endpoint, _autocommit, unless_in=_one_round_trip)
+
+
+def _mark(
+    endpoint: Endpoint, own: set[Callable[..., Any]], *, unless_in: set[Callable[..., Any]]
+) -> Endpoint:
+    if endpoint in unless_in:
+        raise ValueError(
+            f"{endpoint.__name__} cannot have both @one_round_trip and @autocommit: "
+            "the first refuses a request after the second has committed its write"
+        )
+    own.add(endpoint)
     return endpoint
 
 

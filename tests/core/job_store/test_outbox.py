@@ -1,7 +1,8 @@
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from app.core.broker.keys import QueueKeys
 from app.core.job_store import outbox
@@ -10,6 +11,13 @@ from app.core.resources import Resources
 from app.schemas.jobs import BuildSignupReport
 
 KEYS = QueueKeys(BASE)
+
+# PostgreSQL refuses this without a unique index whose condition the statement names or implies.
+INSERT_OF_VERSION_0_1_0 = text(
+    "INSERT INTO outbox (id, queue, name, payload, key) "
+    "VALUES (:id, :queue, :name, :payload, :key) "
+    "ON CONFLICT (key) WHERE failed_at IS NULL DO NOTHING RETURNING outbox.id"
+)
 
 
 @pytest.fixture
@@ -72,3 +80,24 @@ async def test_a_late_failure_of_a_completed_job_is_not_a_dead_letter(
         await outbox.dead_letter(session, job, attempts=3, crashes=3, error="late", traceback=None)
 
     assert await rows(resources) == letters
+
+
+async def test_during_a_deploy_both_versions_see_the_keys_of_each_other(
+    resources: Resources,
+) -> None:
+    def row(key: str) -> dict[str, object]:
+        job = to_message(BuildSignupReport(), durable=True)
+        payload = json.dumps(job.payload)
+        return {"id": job.id, "queue": job.queue, "name": job.name, "payload": payload, "key": key}
+
+    async with resources.database.sessions.begin() as session:
+        await session.execute(INSERT_OF_VERSION_0_1_0, row("of the old version"))
+    async with resources.unit_of_work() as uow:
+        uow.enqueue(BuildSignupReport(), key="of the new version")
+
+    with pytest.raises(outbox.JobAlive):
+        async with resources.unit_of_work() as uow:
+            uow.enqueue(BuildSignupReport(), key="of the old version")
+    async with resources.database.sessions.begin() as session:
+        inserted = await session.execute(INSERT_OF_VERSION_0_1_0, row("of the new version"))
+    assert inserted.scalar_one_or_none() is None

@@ -67,12 +67,3 @@ async def test_a_job_is_found_without_reading_the_jobs_that_have_ended(
     plan = "\n".join(row[0] for row in steps)
     assert re.findall(r"Scan .*\b((?:pk|ix|uq)_outbox\w*)", plan) == [index], plan
     assert "Index Cond:" in plan
-
-
-async def test_a_job_without_a_key_has_no_entry_in_the_index_of_keys(
-    after_many_jobs: AsyncConnection,
-) -> None:
-    """Such an index would be so small that PostgreSQL reads all of it to find a few rows."""
-    size = text("SELECT pg_relation_size('uq_outbox_key_of_alive') / 8192")
-
-    assert await after_many_jobs.scalar(size) <= 2, "only its first pages"

@@ -52,6 +52,25 @@ async def test_the_error_of_one_command_does_not_affect_the_others(
     assert isinstance(refused, ResponseError)
 
 
+async def test_an_announcement_of_the_server_is_no_reply(
+    connection: MultiplexedConnection, settings: Settings
+) -> None:
+    await connection.execute(("CLIENT", "TRACKING", "ON"), ("GET", "test:watched"))
+    waiting = asyncio.create_task(connection.execute(("ECHO", 1), ("BLPOP", "test:list", 1)))
+    await asyncio.sleep(0)
+    with open_client(BASE, settings) as other:
+        other.set("test:watched", "changed")  # the server announces this to the connection
+        other.rpush("test:list", "found")
+
+    assert await waiting == [b"1", [b"test:list", b"found"]]
+    assert await connection.execute(("ECHO", 2)) == [b"2"]
+
+
+async def test_an_error_of_a_single_command_is_raised(connection: MultiplexedConnection) -> None:
+    with pytest.raises(ResponseError, match="unknown command"):
+        await connection.execute_one("NONSENSE")
+
+
 async def test_the_reply_to_a_canceled_caller_reaches_no_other_caller(
     connection: MultiplexedConnection,
 ) -> None:
