@@ -16,7 +16,7 @@ from sqlalchemy import (
     union,
 )
 
-from app.core.job_store.outbox import HORIZON, alive, outbox
+from app.core.job_store.outbox import HORIZON, alive, alive_in_order, outbox
 from app.core.postgres.reader import Reader
 
 MAX_COUNT = 10_000
@@ -103,7 +103,7 @@ def _counted(
 def _oldest_age(queue: ColumnElement[str]) -> ColumnElement[float]:
     first = (
         select(outbox.c.created_at, outbox.c.due_at)
-        .where(outbox.c.queue == queue, alive)
+        .where(outbox.c.queue == queue, alive_in_order)
         .order_by(outbox.c.check_at, outbox.c.id)
         .limit(literal_column(str(SAMPLE_SIZE)))
         .correlate(QUEUES)
@@ -117,12 +117,12 @@ def _oldest_age(queue: ColumnElement[str]) -> ColumnElement[float]:
     )
 
 
-QUEUES = union(_queues_with(alive), _queues_with(~alive)).subquery("queues")
+QUEUES = union(_queues_with(alive_in_order), _queues_with(~alive)).subquery("queues")
 _QUEUE = QUEUES.c.queue
 COUNTS = select(
     _QUEUE.cast(String),
     _counted(_QUEUE, ~alive, along=outbox.c.failed_at).label("dead"),
-    _counted(_QUEUE, alive, along=outbox.c.check_at).label("alive"),
+    _counted(_QUEUE, alive_in_order, along=outbox.c.check_at).label("alive"),
     _counted(_QUEUE, alive, outbox.c.due_at > func.now() + HORIZON, along=outbox.c.due_at).label(
         "beyond"
     ),

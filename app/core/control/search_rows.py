@@ -28,7 +28,7 @@ from sqlalchemy.exc import DBAPIError
 from app.core.control.found_jobs import FoundJob, JobFilter, JobView, Position, SearchTooBroad
 from app.core.control.row_counts import QUEUES
 from app.core.database import Sessions
-from app.core.job_store.outbox import alive, outbox
+from app.core.job_store.outbox import alive, alive_in_order, outbox
 from app.core.postgres.failures import sqlstate_of
 
 SET_TIMEOUT = text("SELECT set_config('statement_timeout', :limit, true)")
@@ -57,7 +57,7 @@ class Order:
 
 
 ORDERS = {
-    JobView.WAITING: Order(alive & IS_DUE, outbox.c.check_at, outbox.c.created_at),
+    JobView.WAITING: Order(alive_in_order & IS_DUE, outbox.c.check_at, outbox.c.created_at),
     JobView.SCHEDULED: Order(
         alive & outbox.c.due_at.is_not(None) & (outbox.c.due_at > func.now()),
         outbox.c.due_at,

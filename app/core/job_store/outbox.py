@@ -82,16 +82,23 @@ outbox = Table(
     # The trace of the job. A trace id alone would not tell whether the trace is sampled.
     Column("traceparent", String(55)),
 )
-alive = outbox.c.failed_at.is_(None)
-# The same condition for rows that are found by their ids. With `alive`, PostgreSQL may read a whole
-# index of such rows instead of the primary key, because few rows are alive. That index also has the
+# Three forms of one condition, each for one way to the rows. Few rows are alive, so PostgreSQL takes
+# any index whose condition it recognizes for tiny, and may read all of it. But it also has the
 # entries of deleted rows, which no vacuum removes while any transaction holds an older snapshot.
-not_failed = func.num_nonnulls(outbox.c.failed_at) == literal_column("0")
+alive = outbox.c.failed_at.is_(None)
+"""The condition of the indexes of keys and due times."""
+
+alive_in_order = func.num_nulls(outbox.c.failed_at) == literal_column("1")
+"""The condition of the index of `check_at`, for searches in its order."""
+
+alive_by_id = func.num_nonnulls(outbox.c.failed_at) == literal_column("0")
+"""The condition of no index, for searches by the primary key."""
+
 has_key = and_(alive, outbox.c.key.is_not(None))
 Index(
-    "ix_outbox_queue_check_at_id",
+    "ix_outbox_alive_queue_check_at_id",
     *(outbox.c.queue, outbox.c.check_at, outbox.c.id),
-    postgresql_where=alive,
+    postgresql_where=alive_in_order,
 )
 # A new job has no `failed_at` and rarely a `due_at`, so these indexes do not slow down enqueueing.
 Index(
@@ -114,15 +121,15 @@ _INSERT = insert(outbox)
 # The same text for any number of rows, which is prepared once. IN (…) would vary with the number.
 REMOVE_ALL = (
     delete(outbox)
-    .where(outbox.c.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))), not_failed)
+    .where(outbox.c.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))), alive_by_id)
     .returning(outbox.c.id)
 )
 REMOVE = (
     delete(outbox)
-    .where(outbox.c.id == bindparam("job_id", type_=Uuid), not_failed)
+    .where(outbox.c.id == bindparam("job_id", type_=Uuid), alive_by_id)
     .returning(outbox.c.id)
 )
-FIND_ALIVE = select(outbox.c.id).where(outbox.c.id == bindparam("job_id", type_=Uuid), not_failed)
+FIND_ALIVE = select(outbox.c.id).where(outbox.c.id == bindparam("job_id", type_=Uuid), alive_by_id)
 
 FIND_ALL = select(outbox).where(outbox.c.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))))
 

@@ -35,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.broker.message import Envelope
-from app.core.job_store.outbox import GRACE, alive, message_of, not_failed, outbox
+from app.core.job_store.outbox import GRACE, alive_by_id, alive_in_order, message_of, outbox
 from app.core.postgres.reader import Reader
 from app.core.queue import Queue
 
@@ -125,7 +125,7 @@ NEXT_ROWS = (
     select(outbox.c.check_at, outbox.c.id)
     .where(
         outbox.c.queue == bindparam("queue", type_=String),
-        alive,
+        alive_in_order,
         tuple_(outbox.c.check_at, outbox.c.id)
         > tuple_(bindparam("check_at", type_=outbox.c.check_at.type), bindparam("id", type_=Uuid)),
         outbox.c.check_at <= func.least(NOW, bindparam("until", type_=outbox.c.check_at.type)),
@@ -145,7 +145,7 @@ POLL = select(
 # The same text for any number of rows, which is prepared once. IN (…) would vary with the number.
 ALIVE_AMONG = (
     select(outbox)
-    .where(outbox.c.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))), not_failed)
+    .where(outbox.c.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))), alive_by_id)
     .order_by(outbox.c.check_at)
 )
 
