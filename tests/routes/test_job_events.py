@@ -10,6 +10,7 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
+from app.core.broker.client import QueueRedis
 from app.core.config import Settings
 from app.core.control.cancellation import cancel
 from app.core.job_store.outbox import message_of, outbox
@@ -196,6 +197,16 @@ async def test_a_stream_shows_a_job_that_was_never_sent(
         assert (await stream.rest())[-1].state == "succeeded"
 
 
+async def lose_subscription(redis: QueueRedis) -> None:
+    """Close the connections of this test that subscribe, but none of other test processes."""
+    database = (await redis.client_info())["db"]
+    subscribed = await redis.client_list(_type="pubsub")
+    own = [client["id"] for client in subscribed if int(client["db"]) == database]
+    assert own
+    for number in own:
+        await redis.client_kill_filter(_id=number)
+
+
 async def test_a_stream_survives_a_lost_subscription(
     resources: Resources, run_worker: RunWorker, watch: Watch, ada: Person
 ) -> None:
@@ -209,9 +220,7 @@ async def test_a_stream_survives_a_lost_subscription(
     async with watch(job_id) as stream:
         work = begin(run_worker(painting(paint)))
         await stream.until("running")
-        await resources.queues[BASE].execute_command(  # type: ignore[no-untyped-call]
-            "CLIENT", "KILL", "TYPE", "pubsub"
-        )
+        await lose_subscription(resources.queues[BASE])
         go_on.set()
         await work
 

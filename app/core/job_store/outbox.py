@@ -82,9 +82,10 @@ outbox = Table(
     # The trace of the job. A trace id alone would not tell whether the trace is sampled.
     Column("traceparent", String(55)),
 )
-# Three forms of one condition, each for one way to the rows. Few rows are alive, so PostgreSQL takes
-# any index whose condition it recognizes for tiny, and may read all of it. But it also has the
-# entries of deleted rows, which no vacuum removes while any transaction holds an older snapshot.
+# Three forms of one condition, each for one way to the rows. Few rows are alive, so PostgreSQL
+# takes any index whose condition it recognizes for tiny, and may read all of it. But the index also
+# has the entries of deleted rows, which no vacuum removes while any transaction holds an older
+# snapshot.
 alive = outbox.c.failed_at.is_(None)
 """The condition of the indexes of keys and due times."""
 

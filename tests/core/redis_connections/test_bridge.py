@@ -58,6 +58,6 @@ async def test_a_connection_that_the_server_has_closed_is_replaced_without_an_er
 ) -> None:
     redis: QueueRedis = queues[BASE]
     number = await redis.client_id()
-    await redis.client_kill_filter(skipme=False)
+    await redis.client_kill_filter(_id=str(number), skipme=False)
 
     assert await redis.client_id() > number
