@@ -104,9 +104,10 @@ def plan(arguments: Arguments, for_pytest: Sequence[str]) -> list[tuple[Run, lis
             [
                 f"-m{run.markers}",
                 *([] if run.parallel else ["-n0"]),
-                *(["--cov"] if arguments.cov and not run.timed else []),
                 *for_pytest,
                 *([run.folder] if run.folder and not paths else []),
+                # At the end, because pytest would take a following path for the measured folder.
+                *(["--cov"] if arguments.cov and not run.timed else []),
             ],
         )
         for run in runs

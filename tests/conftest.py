@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import httpx2
@@ -36,11 +37,13 @@ from dev.mail_catcher import MailCatcher
 from dev.postgres import postgres
 from dev.valkey import valkey
 from tests.support.database import fetch_in_turns
+from tests.support.fork_server import CAN_FORK, fork_server_of_service, fork_server_of_tests
 from tests.support.passwords import CHEAP_PASSWORDS
 from tests.support.redis import RedisDatabases
 from tests.support.servers import (
     PATIENT,
     REDIS_DATABASES,
+    ROOT,
     Servers,
     build_template,
     copy_template,
@@ -80,6 +83,11 @@ def pytest_configure(config: pytest.Config) -> None:
     stack = config.stash[stack_key] = ExitStack()
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tests-", dir=memory)))
+    if CAN_FORK:
+        stack.enter_context(fork_server_of_service(folder))
+        if config.option.tx and not config.getoption("cov_source"):  # it counts imported lines, too
+            python = stack.enter_context(fork_server_of_tests(modules_in(config.args)))
+            config.option.tx = [f"{node}//python={python}" for node in config.option.tx]
     servers = config.stash[servers_key] = Servers(
         postgres=stack.enter_context(postgres(folder / "postgres", durable=False)),
         redis=stack.enter_context(
@@ -89,9 +97,20 @@ def pytest_configure(config: pytest.Config) -> None:
     asyncio.run(build_template(servers))
 
 
+def modules_in(arguments: Sequence[str]) -> list[str]:
+    """Return the names of the test modules in the files and folders of a command line."""
+    paths = [Path(argument.partition("::")[0]).resolve() for argument in arguments]
+    found = [[path] if path.is_file() else path.rglob("test_*.py") for path in paths]
+    files = [file.relative_to(ROOT).with_suffix("") for file in chain.from_iterable(found)]
+    return [".".join(file.parts) for file in files]
+
+
 def pytest_xdist_auto_num_workers() -> int:
-    """Return the number of processes for `-n auto`: one more than cores, because tests wait."""
-    return (os.cpu_count() or 1) + 1
+    """Return the number of processes for `-n auto`.
+
+    Tests wait, so there are more processes than cores. PostgreSQL has connections for sixteen.
+    """
+    return min(2 * (os.cpu_count() or 1) + 1, 16)
 
 
 def pytest_configure_node(node: object) -> None:

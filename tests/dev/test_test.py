@@ -42,6 +42,7 @@ def test_coverage_is_measured_but_not_while_durations_are_compared() -> None:
 
     assert "--cov" in parallel
     assert "--cov" not in timed
+    assert options("--cov", FILE) == [["-mnot stock", "-n0", FILE, "--cov"]]
 
 
 @pytest.mark.parametrize(

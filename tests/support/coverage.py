@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import coverage
+
 
 def unmeasured_environment() -> dict[str, str]:
     """Return the environment variables of a process that coverage leaves out."""
@@ -18,6 +20,12 @@ def unmeasured_children() -> Iterator[None]:
         yield
     finally:
         os.environ.update(removed)
+
+
+def stop_measuring() -> None:
+    """Leave out the rest of this process."""
+    if measurement := coverage.Coverage.current():
+        measurement.stop()
 
 
 def _variables() -> list[str]:

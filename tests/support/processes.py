@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -94,16 +95,11 @@ async def _forked(arguments: Sequence[str], variables: Mapping[str, str]) -> Asy
         lambda: asyncio.StreamReaderProtocol(stdout), os.fdopen(reading, "rb")
     )
     process = await asyncio.to_thread(fork, arguments, variables=variables, output=writing)
-
-    async def wait() -> int:
-        await asyncio.to_thread(process.join)
-        return process.exitcode or 0
-
+    os.close(writing)
     try:
-        yield Process(process.pid or 0, stdout, wait)
+        yield Process(process.pid, stdout, partial(asyncio.to_thread, process.wait))
     finally:
-        process.kill()
-        await wait()
+        await asyncio.to_thread(process.kill)
         transport.close()
 
 

@@ -1,6 +1,7 @@
 """The servers of a test run, and their settings."""
 
 import asyncio
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,7 +93,8 @@ async def copy_template(servers: Servers, name: str) -> None:
 
 
 def alembic_config(settings: Settings) -> Config:
-    config = Config(ROOT / "alembic.ini")
+    # Alembic would print to the stream that was the standard output when it was imported.
+    config = Config(ROOT / "alembic.ini", stdout=sys.stdout)
     config.attributes["settings"] = settings
     return config
 
