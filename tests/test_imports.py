@@ -31,13 +31,20 @@ NEVER_AT_THE_START = {
     "opentelemetry.sdk.trace",
     "prometheus_client",
     "pwdlib",
+    "pydantic.v1",
     "pygments",
+    "pytz",
     "rich",
     "segno",
     "sentry_sdk",
     "webauthn",
 }
-NEVER_IN_WORKERS = {"app.cli", "app.core.control", "app.core.security.password_policy"}
+NEVER_IN_WORKERS = {
+    "app.cli",
+    "app.core.control",
+    "app.core.security.password_policy",
+    "opentelemetry",
+}
 ONLY_WITH_HTTP = {"anyio", "fastapi", "jwt", "python_multipart", "starlette", "uvicorn"}
 
 
