@@ -17,6 +17,14 @@ without_http = sorted(sys.modules)
 import main
 print(json.dumps([of_workers, without_http, sorted(sys.modules)]))
 """
+LIST_ANALYZED_ROUTES = """
+import json
+from app.core.http.lazy_route import LazyRoute
+from main import app
+lazy = [route for route in app.routes if isinstance(route, LazyRoute)]
+assert len(lazy) > 200
+print(json.dumps([route.path for route in lazy if route.is_analyzed]))
+"""
 
 NEVER_AT_THE_START = {
     "aiosmtplib",
@@ -66,3 +74,9 @@ async def test_a_process_loads_only_what_it_needs(settings: Settings) -> None:
     assert without_http & (NEVER_AT_THE_START | ONLY_WITH_HTTP) == set()
     assert with_http & NEVER_AT_THE_START == set()
     assert with_http >= ONLY_WITH_HTTP - {"python_multipart"}
+
+
+async def test_the_start_analyzes_no_endpoint(settings: Settings) -> None:
+    async with run_process(settings, "-c", LIST_ANALYZED_ROUTES) as process:
+        assert await process.wait_for_exit() == 0, process.output
+    assert json.loads(process.output.splitlines()[-1]) == []

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable
-from copy import copy
 from enum import Enum
 from itertools import takewhile
 from typing import Any, TypeVar
@@ -10,11 +9,12 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute, request_response
+from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.core.http.direct import TELEMETRY, DirectEndpoint, is_direct
+from app.core.http.lazy_route import LazyRoute
 from app.core.http.paths import route_path
 
 Key = tuple[str | int, ...]
@@ -26,28 +26,15 @@ _constant: set[Callable[..., object]] = set()
 def constant(endpoint: Endpoint) -> Endpoint:
     """Mark an endpoint whose result is the same for every request.
 
-    It is called once, when the service starts. It has no parameters and is not a coroutine.
-    Requests bypass FastAPI.
+    It is called once, at the first request. It has no parameters and is not a coroutine. Requests
+    bypass FastAPI.
     """
     _constant.add(endpoint)
     return endpoint
 
 
-class FlatRoute(APIRoute):
+class FlatRoute(LazyRoute):
     """A route that compares the start of a path before it matches the regular expression."""
-
-    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401  FastAPI's own
-        super().__init__(path, endpoint, **options)
-        self.direct = is_direct(self)
-        self.app = _app_of(self)
-
-    def of(self, app: FastAPI) -> "FlatRoute":
-        """Return this route for another application, without analyzing its endpoint again."""
-        route = copy(self)
-        route.dependency_overrides_provider = app
-        route.app = request_response(route.get_route_handler())
-        route.app = _app_of(route)
-        return route
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         constant, parameter, _ = self.path_format.partition("{")
@@ -55,6 +42,13 @@ class FlatRoute(APIRoute):
         if constant not in path or not (parameter or path.endswith(constant)):
             return Match.NONE, {}
         return super().matches(scope)
+
+    def _around(self, app: ASGIApp) -> ASGIApp:
+        """Return a DirectEndpoint if possible, or else FastAPI's application."""
+        if self.endpoint in _constant:
+            return JSONResponse(self.endpoint())
+        fallback = AsyncExitStackMiddleware(app)  # FastAPI closes uploaded files with it
+        return DirectEndpoint(self, fallback) if is_direct(self) else fallback
 
 
 class RouteIndex:
@@ -85,27 +79,19 @@ class RouteIndex:
 
 
 class Declaration(APIRoute):
-    """A declared route. FastAPI analyzes it when it is included, because the prefix is known then.
-
-    The analysis takes a millisecond, so applications with the same options share the result.
-    """
+    """A declared route. It is built when it is included, because the prefix is known then."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401  FastAPI's own
         self.path, self.endpoint, self.options = path, endpoint, options
-        self._built: tuple[str, dict[str, Any], FlatRoute] | None = None
 
     def build(self, prefix: str, app: FastAPI) -> FlatRoute:
         """Return the route of an application."""
-        path = prefix + self.path
-        options = self.options | {
+        changed = {
             "responses": {**app.router.responses, **self.options["responses"]},
             "generate_unique_id_function": app.router.generate_unique_id_function,
+            "dependency_overrides_provider": app,
         }
-        if self._built and self._built[:2] == (path, options):
-            return self._built[2].of(app)
-        route = FlatRoute(path, self.endpoint, **options | {"dependency_overrides_provider": app})
-        self._built = path, options, route
-        return route
+        return FlatRoute(prefix + self.path, self.endpoint, **self.options | changed)
 
 
 class Router(APIRouter):
@@ -124,14 +110,6 @@ def include_flat(app: FastAPI, router: Router, *, prefix: str = "") -> None:
         if not isinstance(route, Declaration):
             raise TypeError(f"{route}: declare it with app.core.http.routing.Router, not APIRouter")
         app.router.routes.append(route.build(prefix, app))
-
-
-def _app_of(route: FlatRoute) -> ASGIApp:
-    """Return the ASGI application of a route: a DirectEndpoint if possible, or FastAPI's."""
-    if route.endpoint in _constant:
-        return JSONResponse(route.endpoint())
-    fallback = AsyncExitStackMiddleware(route.app)  # FastAPI closes uploaded files with it
-    return DirectEndpoint(route, fallback) if route.direct else fallback
 
 
 def _can_be_indexed(route: BaseRoute) -> bool:

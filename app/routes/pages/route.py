@@ -10,12 +10,12 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.exceptions import RecentProofRequired, SecondFactorRequired, Unauthenticated
 from app.core.http.crashes import log_crash
+from app.core.http.lazy_route import LazyRoute
 from app.core.http.paths import route_path
 from app.routes.deps.same_origin import OwnPages
 from app.routes.pages.failures import is_about_the_form, show_failure, status_of, submission_after
@@ -31,13 +31,13 @@ from app.schemas.oidc import MAX_LOCAL_PATH
 from app.services.auth.principal import SecondFactorMissing
 
 
-class PageRoute(APIRoute):
+class PageRoute(LazyRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401  FastAPI's own
         options["dependencies"] = [OwnPages, *(options["dependencies"] or ())]
         super().__init__(path, endpoint, **options | {"include_in_schema": False})
-        self.app = self._with_failures_as_pages(self.app)
 
-    def _with_failures_as_pages(self, app: ASGIApp) -> ASGIApp:
+    def _around(self, app: ASGIApp) -> ASGIApp:
+        """Show failures as pages."""
         handlers = {Exception: self._show}
 
         async def with_handlers(scope: Scope, receive: Receive, send: Send) -> None:

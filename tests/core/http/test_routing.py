@@ -1,6 +1,8 @@
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema
 from starlette.routing import Match
 from starlette.types import Scope
 
@@ -89,6 +91,31 @@ async def test_applications_share_a_router_and_not_their_overrides() -> None:
 
     assert kinds == ["thing", "another"]
     assert apps[0].openapi() == apps[1].openapi()
+
+
+async def test_an_endpoint_is_analyzed_once_at_its_first_request() -> None:
+    router, analyzed = Router(), list[type]()
+
+    class Size(int):
+        @classmethod
+        def __get_pydantic_core_schema__(
+            cls, source: type, handler: GetCoreSchemaHandler
+        ) -> CoreSchema:
+            analyzed.append(source)
+            return handler(int)
+
+    @router.get("/boxes/{size}")
+    async def read_box(size: Size) -> dict[str, int]:
+        return {"size": size}
+
+    app = FastAPI(openapi_url=None)
+    include_flat(app, router)
+    async with serve(app) as client:
+        assert (await client.get("/boxes")).status_code == 404
+        assert analyzed == []
+        for size in (1, 2):
+            assert (await client.get(f"/boxes/{size}")).json() == {"size": size}
+    assert analyzed == [Size]
 
 
 async def test_a_router_takes_other_options_from_another_application() -> None:
