@@ -5,7 +5,8 @@ import asyncio
 import structlog
 from alembic import context
 from alembic.util import CommandError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -25,6 +26,10 @@ MIGRATORS = 7_306_086_935
 LOCK_TIMEOUT = "2s"
 """Short, because all later queries of a table wait behind a migration that waits for its lock."""
 
+NO_TIMEOUT = "0"
+"""For statements with CONCURRENTLY. No query waits behind them, and an interrupted one leaves an
+index that PostgreSQL does not use."""
+
 BEHIND_A_POOLER = (
     "Migrations hold a lock for longer than one transaction, which a transaction pooler loses. Run "
     "them with DATABASE_OWNER_URL set to the server itself"
@@ -33,6 +38,11 @@ BEHIND_A_POOLER = (
 ATTEMPTS = 15
 LOCK_POLL_INTERVAL = 0.2
 LOCK_NOT_AVAILABLE = "55P03"
+
+INVALID_INDEXES = text(
+    "SELECT relname FROM pg_class JOIN pg_index ON indexrelid = pg_class.oid "
+    "WHERE NOT indisvalid AND relnamespace = current_schema()::regnamespace"
+)
 
 log = structlog.stdlib.get_logger("alembic")
 
@@ -60,10 +70,10 @@ async def migrate(settings: Settings, service: str | None) -> None:
     engine = create_async_engine(
         DRIVER_URL, poolclass=NullPool, connect_args={"async_creator_fn": connector}
     )
+    event.listen(engine.sync_engine, "before_cursor_execute", limit_wait_for_locks)
     async with engine.connect() as connection:
         # The session holds the lock, so it ends with the connection.
         await lock_migrations(connection)
-        await connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
         await connection.commit()
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -102,10 +112,36 @@ async def lock_migrations(connection: AsyncConnection) -> None:
         await asyncio.sleep(LOCK_POLL_INTERVAL)
 
 
+def limit_wait_for_locks(
+    connection: Connection,  # noqa: ARG001  SQLAlchemy passes these
+    cursor: DBAPICursor,
+    statement: str,
+    *_: object,
+) -> None:
+    is_concurrent = "CONCURRENTLY" in statement
+    if is_concurrent:
+        # It waits for all transactions that are open now, such as that of a backup.
+        log.info("migration.runs_concurrently", statement=statement)
+    cursor.execute(f"SET lock_timeout = '{NO_TIMEOUT if is_concurrent else LOCK_TIMEOUT}'")
+
+
+def rebuild_invalid_indexes(connection: Connection) -> None:
+    """Rebuild our indexes whose CREATE INDEX CONCURRENTLY was interrupted.
+
+    PostgreSQL never reads them, but a migration with IF NOT EXISTS would keep them.
+    """
+    ours = {index.name for table in Base.metadata.sorted_tables for index in table.indexes}
+    for name in ours.intersection(connection.scalars(INVALID_INDEXES)):
+        log.warning("migration.rebuilds_an_index", index=name)
+        connection.execute(text(f"REINDEX INDEX CONCURRENTLY {name}"))
+
+
 def run_migrations(connection: Connection) -> None:
     context.configure(
         connection=connection, target_metadata=Base.metadata, transaction_per_migration=True
     )
+    with context.get_context().autocommit_block():
+        rebuild_invalid_indexes(connection)
     with context.begin_transaction():
         context.run_migrations()
 

@@ -1,27 +1,45 @@
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from alembic import command
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import NullPool, text
+from sqlalchemy.engine.interfaces import IsolationLevel
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from app.core.config import Settings
 from tests.support.processes import run_process
 from tests.support.secrets import STRONG_SECRET
 from tests.support.servers import alembic_config
+from tests.support.waiting import wait_until
 
 MIGRATE = ("-m", "alembic", "upgrade", "head")
 
+BEFORE_INDEX, INDEX = "f3a9c1e7b264", "ix_outbox_alive_queue_check_at_id"
+"""The revision before the one that builds an index."""
+COLUMNS = "outbox (queue, check_at, id) WHERE num_nulls(failed_at) = 1"
+
+LOCK_TIMEOUT = 2.5
+"""Seconds. Other statements of a migration do not wait as long for a lock."""
+
+
+@asynccontextmanager
+async def connected(
+    settings: Settings, isolation_level: IsolationLevel = "AUTOCOMMIT"
+) -> AsyncIterator[AsyncConnection]:
+    engine = create_async_engine(
+        settings.for_owner.database_url, isolation_level=isolation_level, poolclass=NullPool
+    )
+    async with engine.connect() as connection:
+        yield connection
+
 
 async def tables(settings: Settings) -> set[str]:
-    engine = create_async_engine(settings.for_owner.database_url)
-    async with engine.connect() as connection:
-        found = await connection.scalars(
-            text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        )
-    await engine.dispose()
-    return set(found)
+    async with connected(settings) as connection:
+        query = text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        return {*await connection.scalars(query)}
 
 
 def test_migrations_go_up_and_down_and_up_again(settings_without_database: Settings) -> None:
@@ -69,14 +87,66 @@ async def test_two_migrators_at_once_do_not_disturb_each_other(
 
 async def test_a_migration_waits_for_a_lock_in_short_steps(settings: Settings) -> None:
     """A migration that waits for the lock would block all later queries of the table."""
-    engine = create_async_engine(settings.for_owner.database_url)
-    async with engine.begin() as connection:
+    async with connected(settings, "READ COMMITTED") as connection:
         await connection.execute(text("LOCK TABLE alembic_version"))
         async with run_process(settings, *MIGRATE) as migrator:
             await migrator.wait_for_line("migration.waits_for_a_lock")
             await connection.commit()
             assert await migrator.wait_for_exit() == 0
-    await engine.dispose()
+
+
+@asynccontextmanager
+async def long_transaction(settings: Settings) -> AsyncIterator[AsyncConnection]:
+    """Open a transaction like that of a backup, for whose end the build of an index waits."""
+    async with connected(settings, "REPEATABLE READ") as connection:
+        await connection.execute(text("SELECT FROM outbox"))
+        yield connection
+
+
+async def invalid_indexes(settings: Settings) -> list[str]:
+    async with connected(settings) as connection:
+        query = text("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid")
+        return [*await connection.scalars(query)]
+
+
+async def test_an_index_is_complete_although_a_backup_runs_while_it_is_built(
+    settings_without_database: Settings,
+) -> None:
+    settings, config = settings_without_database, alembic_config(settings_without_database)
+    await asyncio.to_thread(command.upgrade, config, BEFORE_INDEX)
+
+    async def waits_longer_than_others() -> bool:
+        async with connected(settings) as connection:
+            query = (
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                "AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event = 'virtualxid' "
+                "AND clock_timestamp() > query_start + make_interval(secs => :seconds)"
+            )
+            return bool(await connection.scalar(text(query), {"seconds": LOCK_TIMEOUT}))
+
+    async with long_transaction(settings) as backup, run_process(settings, *MIGRATE) as migrator:
+        await wait_until(waits_longer_than_others)
+        await backup.commit()
+        assert await migrator.wait_for_exit() == 0, migrator.output
+
+    assert await invalid_indexes(settings) == []
+
+
+async def test_an_index_whose_build_was_interrupted_is_built_again(
+    settings_without_database: Settings,
+) -> None:
+    settings, config = settings_without_database, alembic_config(settings_without_database)
+    await asyncio.to_thread(command.upgrade, config, BEFORE_INDEX)
+    async with long_transaction(settings), connected(settings) as connection:
+        await connection.execute(text("SET lock_timeout = 10"))
+        with pytest.raises(DBAPIError, match="lock timeout"):
+            await connection.execute(text(f"CREATE INDEX CONCURRENTLY {INDEX} ON {COLUMNS}"))
+    assert await invalid_indexes(settings) == [INDEX]
+
+    await asyncio.to_thread(command.upgrade, config, "head")
+
+    assert await invalid_indexes(settings) == []
+    await asyncio.to_thread(command.check, config)
 
 
 async def test_in_production_a_missing_database_is_a_clear_sentence(
