@@ -1,9 +1,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import NullPool, text
 from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import DBAPIError
@@ -147,6 +149,22 @@ async def test_an_index_whose_build_was_interrupted_is_built_again(
 
     assert await invalid_indexes(settings) == []
     await asyncio.to_thread(command.check, config)
+
+
+def test_a_migration_that_was_interrupted_while_it_built_an_index_can_run_again(
+    settings_without_database: Settings,
+) -> None:
+    """A concurrent build commits everything before it, and only then the revision is stored."""
+    config = alembic_config(settings_without_database)
+    scripts = [*ScriptDirectory.from_config(config).walk_revisions()]
+    for script in reversed(scripts):
+        if "autocommit_block" in Path(script.path).read_text():
+            command.upgrade(config, script.revision)
+            command.stamp(config, str(script.down_revision))
+            command.upgrade(config, script.revision)
+
+    command.upgrade(config, "head")
+    command.check(config)
 
 
 async def test_in_production_a_missing_database_is_a_clear_sentence(

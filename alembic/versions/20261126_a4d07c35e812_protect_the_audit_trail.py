@@ -37,13 +37,13 @@ END
 $$
 """
 NEVER_EMPTIED = """
-CREATE TRIGGER never_emptied BEFORE TRUNCATE ON audit_events
+CREATE OR REPLACE TRIGGER never_emptied BEFORE TRUNCATE ON audit_events
 FOR EACH STATEMENT EXECUTE FUNCTION refuse_changes()
 """
 
 # An attacker who takes over the service must not erase the traces of a recent attack.
 DELETE_EVENTS = """
-CREATE FUNCTION delete_audit_events(before timestamptz, most integer) RETURNS integer
+CREATE OR REPLACE FUNCTION delete_audit_events(before timestamptz, most integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE deleted integer;
 BEGIN
@@ -63,7 +63,7 @@ $$
 
 # The remaining event shows what happened to an account, but not to whom or from where.
 ANONYMIZE_EVENTS = """
-CREATE FUNCTION anonymize_audit_events(deleted_user uuid) RETURNS integer
+CREATE OR REPLACE FUNCTION anonymize_audit_events(deleted_user uuid) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE changed integer;
 BEGIN

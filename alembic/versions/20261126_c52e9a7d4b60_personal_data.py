@@ -19,7 +19,11 @@ DUE = sa.text("deletion_due_at IS NOT NULL")
 
 
 def upgrade() -> None:
-    op.add_column("users", sa.Column("deletion_due_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column(
+        "users",
+        sa.Column("deletion_due_at", sa.DateTime(timezone=True), nullable=True),
+        if_not_exists=True,
+    )
     op.create_table(
         "personal_data_archives",
         sa.Column("user_id", sa.Uuid(), nullable=False),
@@ -38,6 +42,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_personal_data_archives")),
+        if_not_exists=True,
     )
     # CONCURRENTLY: users sign up while the index is built.
     with op.get_context().autocommit_block():
