@@ -24,21 +24,20 @@ class AuthenticatingReader(Reader):
     def __init__(self, reader: Reader, credentials: Credentials, accept: Accept) -> None:
         self._reader = reader
         self._credentials = credentials
-        self._accept = accept
-        self._is_pending = True
+        self._accept: Accept | None = accept
 
     async def authenticate(self) -> None:
         """Read the principal, unless an earlier read has. Raise Unauthenticated."""
-        if self._is_pending:
+        if self._accept is not None:
             row = await self._reader.first(
                 self._credentials.statement, **self._credentials.parameters
             )
-            await self._accept_row(row)
+            await self._decide(self._accept, row)
 
     async def records(
         self, statement: Statement, parameters: Mapping[str, object]
     ) -> Sequence[Record]:
-        if not self._is_pending:
+        if self._accept is None:
             return await self._reader.records(statement, parameters)
         credentials = self._credentials
         joined = _with_principal(credentials.statement, statement)
@@ -46,14 +45,15 @@ class AuthenticatingReader(Reader):
         principal = compiled(credentials.statement)
         width = len(principal.columns)
         first = principal.row(records[0][:width]) if records else None
-        await self._accept_row(first)
+        await self._decide(self._accept, first)
         return [record[width:-1] for record in records if record[-1]]
 
-    async def _accept_row(self, row: tuple[Any, ...] | None) -> None:
-        self._is_pending = False
+    async def _decide(self, accept: Accept, row: tuple[Any, ...] | None) -> None:
+        # `accept` refers to the scope of this reader. Each request would leave a cycle as garbage.
+        self._accept = None
         if row is None:
             raise Unauthenticated
-        await self._accept(Principal(*row))
+        await accept(Principal(*row))
 
 
 @lru_cache(MAX_STATEMENTS)

@@ -34,12 +34,15 @@ def without_garbage_collector() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("without_garbage_collector")
-@pytest.mark.parametrize("path", ["/health/live", "/api/v1/users/me", "/nowhere"])
+@pytest.mark.parametrize(
+    "path", ["/health/live", "/api/v1/users/me", "/api/v1/users/{id}", "/nowhere"]
+)
 async def test_a_request_that_has_ended_is_freed_without_the_garbage_collector(
     resources: Resources, path: str
 ) -> None:
     """Otherwise, the process would grow by a third under load."""
     ada = await create_user(resources, "ada")
+    path = path.format(id=ada.id)
     app = build_service(resources)
     async with app.router.lifespan_context(app) as state:
         request = Exchanged(
