@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import httpx2
 from sqlalchemy import text
 
+from app.core.outgoing import sending_requests
 from dev.processes import free_port
 from tests.chaos.deployment import Deployment
 from tests.chaos.processes import Process
@@ -17,6 +18,8 @@ from tests.support.waiting import stall_limit
 
 PATIENCE = 20.0
 """Seconds that a client waits for an answer."""
+
+LISTENING = "Uvicorn running on"
 
 PEOPLE = "SELECT email FROM users"
 
@@ -36,14 +39,13 @@ class Api:
     seconds: float = 0
 
     async def restart(self) -> None:
-        """Start it on the same port, and return when it answers."""
+        """Start it on the same port, and return when it listens."""
         self.process = await _start(self.deployment, self.port)
-        await self.until_it_answers()
 
     async def until_it_answers(self) -> None:
         async with stall_limit("an answer of the API"):
             while True:
-                with suppress(httpx2.TransportError):
+                with suppress(httpx2.TransportError), sending_requests():
                     if (await self.client.get("/health/live")).is_success:
                         return
                 await asyncio.sleep(0.05)
@@ -53,7 +55,8 @@ class Api:
         person = {"email": email, "password": "correct horse", "full_name": "Ada"}
         asked_at = time.monotonic()
         try:
-            answer = await self.client.post("/api/v1/users/signup", json=person)
+            with sending_requests():
+                answer = await self.client.post("/api/v1/users/signup", json=person)
         except httpx2.TransportError as error:
             self.answers[email] = repr(error)
         else:
@@ -89,15 +92,16 @@ async def serving(deployment: Deployment) -> AsyncIterator[Api]:
     async with httpx2.AsyncClient(
         base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, limits=limits
     ) as client:
-        api = Api(deployment, client, port, await _start(deployment, port))
-        await api.until_it_answers()
-        yield api
+        yield Api(deployment, client, port, await _start(deployment, port))
 
 
 async def _start(deployment: Deployment, port: int) -> Process:
-    return await deployment.start(
+    """Start the API, and return when it listens. Raise AssertionError if it ends before."""
+    process = await deployment.start(
         "-m", "uvicorn", deployment.engine.api, "--host", "127.0.0.1", "--port", str(port)
     )
+    await process.wait_for_output(LISTENING)
+    return process
 
 
 def welcomed(deployment: Deployment) -> Counter[str]:

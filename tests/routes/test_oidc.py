@@ -15,7 +15,7 @@ from tests.support.authenticator import enroll_authenticator
 from tests.support.browser import SERVICE, Browser, error_code, open_browser
 from tests.support.limits import limits
 from tests.support.oidc_provider import TestProvider
-from tests.support.ports import silent_server
+from tests.support.ports import resetting_server, silent_server
 from tests.support.service import with_settings
 
 
@@ -277,6 +277,13 @@ async def test_a_provider_that_never_answers_times_out(resources: Resources) -> 
         silent = TestProvider(f"http://127.0.0.1:{port}")
         hurried = with_settings(resources, oidc_timeout=0.2)
         async with open_browser(hurried, acme=silent) as browser:
+            assert (await browser.begin()).status_code == 503
+
+
+async def test_a_provider_that_ends_connections_at_once_is_a_503(resources: Resources) -> None:
+    with resetting_server(turns=1) as port:
+        rude = TestProvider(f"http://127.0.0.1:{port}")
+        async with open_browser(resources, acme=rude) as browser:
             assert (await browser.begin()).status_code == 503
 
 

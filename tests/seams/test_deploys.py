@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from app.core.config import Settings
 from app.core.database import open_database
+from app.core.outgoing import sending_requests
 from dev.mail_catcher import MailCatcher
 from dev.processes import free_port
 from dev.valkey import valkey
@@ -60,7 +61,8 @@ class Clients:
 
     async def _request(self, method: str, path: str, **options: object) -> httpx2.Response | None:
         try:
-            answer = await self.client.request(method, path, **options)  # type: ignore[arg-type]
+            with sending_requests():
+                answer = await self.client.request(method, path, **options)  # type: ignore[arg-type]
         except httpx2.TransportError as error:
             self.answers[f"{path.split('/')[-2]}: {type(error).__name__}"] += 1
             return None

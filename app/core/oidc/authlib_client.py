@@ -25,6 +25,7 @@ from app.core.oidc.jwks_cache import JwksCache
 from app.core.oidc.login_state import LoginState
 from app.core.oidc.metadata import ProviderMetadata
 from app.core.oidc_settings import OidcProvider
+from app.core.outgoing import sending_requests
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -175,7 +176,8 @@ class AuthlibClient:
         """Raise ProviderUnavailable if the provider does not respond or its response is invalid."""
         try:
             async with asyncio.timeout(self._timeout):
-                yield
+                with sending_requests():
+                    yield
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, JoseError, ValueError) as error:
             cause = _describe(error)
             log.warning("oidc.unavailable", provider=self.name, step=step, cause=cause)

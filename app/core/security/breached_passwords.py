@@ -34,9 +34,12 @@ async def _fetch(url: str) -> str:
     # Most deployments do not use the service, and the library is slow to import.
     import httpx2  # noqa: PLC0415
 
+    from app.core.outgoing import sending_requests  # noqa: PLC0415  it imports httpx2
+
     try:
         async with httpx2.AsyncClient(timeout=TIMEOUT, verify=_certificates()) as client:
-            response = await client.get(url, headers={"Add-Padding": "true"})
+            with sending_requests():
+                response = await client.get(url, headers={"Add-Padding": "true"})
             return response.raise_for_status().text
     except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
         log.warning(

@@ -18,6 +18,7 @@ from app.core.security.breached_passwords import is_breached
 from app.models import User
 from tests.support.accounts import ADA, API, SIGNUP, Person, create_user
 from tests.support.passwords import hash_password
+from tests.support.ports import resetting_server
 from tests.support.service import build_service, serve, with_settings
 
 BREACHED = "a long but famous passphrase"
@@ -83,6 +84,16 @@ async def test_the_service_learns_five_digits_of_a_hash_and_nothing_else(
 async def test_by_default_no_service_is_asked(settings: Settings) -> None:
     assert type(settings).model_fields["breached_passwords_url"].default is None
     assert not await is_breached(settings, BREACHED)
+
+
+async def test_while_the_service_ends_connections_at_once_the_password_is_accepted(
+    settings: Settings,
+) -> None:
+    with resetting_server(turns=1) as port, capture_logs() as logs:
+        assert not await is_breached(Breaches("", "", port=port).settings(settings), BREACHED)
+
+    [line] = logs
+    assert line["event"] == "breached_passwords.unavailable"
 
 
 @pytest.mark.parametrize("failure", ["an error", "no server"])
