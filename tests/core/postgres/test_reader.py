@@ -169,7 +169,11 @@ async def test_a_canceled_read_leaves_no_connection_behind(database: Database) -
 SLEEPING = (
     select(func.count())
     .select_from(table("pg_stat_activity"))
-    .where(column("query").like("%pg_sleep%"), column("pid") != OWN_PROCESS)
+    .where(
+        column("query").like("%pg_sleep%"),
+        column("pid") != OWN_PROCESS,
+        column("datname") == func.current_database(),
+    )
 )
 
 

@@ -374,28 +374,31 @@ async def test_a_worker_that_waits_for_redis_can_be_stopped(settings: Settings) 
 
 
 async def test_a_worker_whose_outcomes_redis_refuses_claims_no_more_jobs_meanwhile(
-    settings: Settings, queues: QueuePools, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def put_off(_: JobContext, job: Ping) -> None:
+        # An outcome needs this command, and a claim does not.
+        rule = ("ACL", "SETUSER", "default", "-hexists")
+        await queues[BASE].execute_command(*rule)  # type: ignore[no-untyped-call]
         raise Retry(defer=60 + job.number)
 
     monkeypatch.setattr(outage, "RETRY_INTERVAL", 0.01)
-    await queues[BASE].set(KEYS.priority, "no hash")  # an outcome needs it, and a claim does not
-    for number in range(100):
-        await queues.send(Ping(number=number))
-    found = worker_settings(BASE, handlers=[put_off], settings=settings)
-    working = asyncio.create_task(Worker(replace(found, max_jobs=1)).run())
+    async with redis_at(settings, tmp_path) as (own, _, queues):
+        for number in range(100):
+            await queues.send(Ping(number=number))
+        found = worker_settings(BASE, handlers=[put_off], settings=own)
+        working = asyncio.create_task(Worker(replace(found, max_jobs=1)).run())
 
-    await wait_until(lambda: refused(queues, times=20))
-    claimed = await queues[BASE].zcard(KEYS.running)
-    working.cancel()
-    await asyncio.wait([working])
+        await wait_until(lambda: refused(queues, times=20))
+        claimed = await queues[BASE].zcard(KEYS.running)
+        working.cancel()
+        await asyncio.wait([working])
 
-    assert claimed <= 2
+    assert 1 <= claimed <= 2
 
 
 async def refused(queues: QueuePools, *, times: int) -> bool:
-    """Return whether scripts have failed a number of times."""
+    """Return whether scripts have failed a number of times on a server of this test."""
     stats = await queues[BASE].info("commandstats")
     return int(stats["cmdstat_evalsha"]["failed_calls"]) >= times
 
