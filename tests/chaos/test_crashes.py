@@ -83,7 +83,8 @@ async def test_a_worker_that_was_frozen_for_three_leases_has_lost_its_jobs(
     deployment, numbers = each_engine, range(10)
     frozen = await deployment.start_worker()
     # Some jobs are frozen during their work, others inside the transaction of their effect.
-    await deployment.send([Work(number=n, seconds=4, hold=3.5 * (n % 2)) for n in numbers])
+    # None may end before it is frozen, and none may hold its transaction until PostgreSQL ends it.
+    await deployment.send([Work(number=n, seconds=6, hold=5.5 * (n % 2)) for n in numbers])
     await deployment.ledger.wait_for("starts", numbers)
     await asyncio.sleep(1 + deployment.rng.uniform(0, 1))
     frozen.send(signal.SIGSTOP)
