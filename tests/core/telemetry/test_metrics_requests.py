@@ -4,6 +4,7 @@ import random
 import string
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import cache
 
 import httpx2
 import pytest
@@ -22,15 +23,21 @@ from dev.processes import free_port
 from tests.support.metrics import scrape
 from tests.support.service import serve, with_settings
 
-PORT = free_port()
-"""One client for all of these tests, because the service takes long to build."""
-
 DURATION = "http_server_request_duration_seconds_count"
+
+
+@cache
+def port() -> int:
+    """Return the port of this process, which serves one client for all of these tests.
+
+    A constant would be the same in all processes of the test run, because they are copies.
+    """
+    return free_port()
 
 
 @pytest.fixture
 async def client(resources: Resources) -> AsyncIterator[httpx2.AsyncClient]:
-    async with serve(with_settings(resources, metrics_port=PORT)) as client:
+    async with serve(with_settings(resources, metrics_port=port())) as client:
         yield client
 
 
@@ -38,7 +45,7 @@ async def test_a_request_is_counted_under_its_route(client: httpx2.AsyncClient) 
     labels = {"method": "GET", "route": "/api/v1/items/{id}", "status": "401"}
     await client.get("/api/v1/items/7a6e3c1e-0000-0000-0000-000000000000")
 
-    counted = (await scrape(PORT)).series(DURATION)
+    counted = (await scrape(port())).series(DURATION)
     assert counted[tuple(sorted(labels.items()))] == 1
     assert not any("7a6e3c1e" in str(series) for series in counted)
 
@@ -105,7 +112,7 @@ async def test_the_connections_to_the_database_are_counted(
 ) -> None:
     await client.get("/health/ready")
 
-    found = await scrape(PORT)
+    found = await scrape(port())
     limit = settings.database_pool_size + settings.database_max_overflow
     assert found.value("db_pool_connections_max") == limit
     assert found.value("db_pool_connections", state="in_use") is not None
