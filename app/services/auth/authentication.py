@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, null, or_, select
+from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, cast, func, null, or_, select
 
 from app.core.config import Settings
 from app.core.exceptions import Unauthenticated
@@ -25,8 +25,12 @@ API_KEY_PREFIX = "fab_"
 USE_PRECISION = timedelta(minutes=1)
 """A busy key costs one write per minute instead of one per request."""
 
+# The driver knows arrays of text. For the type of any other array, each new connection would ask
+# PostgreSQL with three more statements, of which one searches the catalog.
+_TEXTS = ARRAY(Text)
+
 _PERMISSIONS = (
-    select(func.unnest(Role.permissions))
+    select(func.unnest(cast(Role.permissions, _TEXTS)))
     .join(UserRole)
     .where(UserRole.user_id == User.id)
     .scalar_subquery()
@@ -62,7 +66,7 @@ _BY_SESSION = (
     )
 )
 _BY_API_KEY = (
-    select(*_USER, null(), null(), ApiKey.id, ApiKey.scopes, USE_IS_DUE)
+    select(*_USER, null(), null(), ApiKey.id, cast(ApiKey.scopes, _TEXTS), USE_IS_DUE)
     .join(ApiKey, ApiKey.user_id == User.id)
     .where(
         ApiKey.key_hash == bindparam("principal_key_hash"),

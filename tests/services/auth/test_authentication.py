@@ -1,7 +1,11 @@
+from collections.abc import Sequence
+
+import asyncpg
 import pytest
-from sqlalchemy import update
+from sqlalchemy import make_url, update
 
 from app.core.exceptions import Unauthenticated
+from app.core.postgres.reader import Reader
 from app.core.resources import Resources
 from app.models import Role, TotpFactor, User, UserRole, UserSession
 from app.schemas.role import Permission
@@ -34,6 +38,29 @@ async def test_a_principal_has_the_permissions_of_all_roles_of_the_user(
     principal = await principal_of(resources, ada.access_token)
 
     assert sorted(principal.permissions) == ["audit:read", "reports:read"]
+
+
+@pytest.mark.parametrize("kind", ["access token", "API key"])
+async def test_a_new_connection_authenticates_with_one_statement(
+    resources: Resources, ada: Person, kind: str
+) -> None:
+    _, key = await create_api_key(resources, ada)
+    url = make_url(resources.settings.database_url).set(drivername="postgresql")
+    connection = await asyncpg.connect(url.render_as_string(hide_password=False))
+    statements = list[str]()
+    connection.add_query_logger(lambda logged: statements.append(logged.query))
+
+    async def fetch(text: str, arguments: Sequence[object]) -> Sequence[asyncpg.Record]:
+        return await connection.fetch(text, *arguments)
+
+    try:
+        with pytest.raises(Unauthenticated):  # other connections do not see the users of a test
+            await authenticate(
+                Reader(fetch), resources.settings, key if kind == "API key" else ada.access_token
+            )
+    finally:
+        await connection.close()
+    assert len(statements) == 1
 
 
 async def test_a_second_factor_counts_once_it_is_confirmed(
