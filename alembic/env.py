@@ -118,11 +118,8 @@ def limit_wait_for_locks(
     statement: str,
     *_: object,
 ) -> None:
-    is_concurrent = "CONCURRENTLY" in statement
-    if is_concurrent:
-        # It waits for all transactions that are open now, such as that of a backup.
-        log.info("migration.runs_concurrently", statement=statement)
-    cursor.execute(f"SET lock_timeout = '{NO_TIMEOUT if is_concurrent else LOCK_TIMEOUT}'")
+    timeout = NO_TIMEOUT if "CONCURRENTLY" in statement else LOCK_TIMEOUT
+    cursor.execute(f"SET lock_timeout = '{timeout}'")
 
 
 def rebuild_invalid_indexes(connection: Connection) -> None:

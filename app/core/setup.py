@@ -13,6 +13,7 @@ from app.core.http.concurrency import ConcurrencyLimiter
 from app.core.http.docs import add_docs
 from app.core.http.errors import add_error_handlers
 from app.core.http.examples import Examples
+from app.core.http.lazy_route import analyze_all
 from app.core.http.measured import Measured
 from app.core.http.middleware import add_middleware
 from app.core.http.openapi import Application
@@ -102,6 +103,8 @@ def create_application(
     )
     include_routers(app)
     add_pages(app, settings, more=console.ROUTERS)
+    if settings.environment == "development":
+        analyze_all(app.routes)  # a mistake in an endpoint shows when it is saved
     redirect_slashes(app.router)
     if settings.serves_docs:
         add_docs(app)

@@ -1,10 +1,10 @@
 """Routes that FastAPI analyzes when they are used, not when the service starts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastapi.routing import APIRoute
-from starlette.routing import compile_path, get_name
+from starlette.routing import BaseRoute, compile_path, get_name
 from starlette.types import ASGIApp
 
 
@@ -31,11 +31,22 @@ class LazyRoute(APIRoute):
         """Return an attribute that the analysis sets. Python calls this for missing ones only."""
         if self.is_analyzed:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self.analyze()
+        return getattr(self, name)
+
+    def analyze(self) -> None:
+        """Raise FastAPI's error for an endpoint that it does not understand."""
         super().__init__(self.path, self.endpoint, **self._options)
         self.app = self._around(self.app)
         del self._options
-        return getattr(self, name)
 
     def _around(self, app: ASGIApp) -> ASGIApp:
         """Return the application of the route, around FastAPI's own."""
         return app
+
+
+def analyze_all(routes: Iterable[BaseRoute]) -> None:
+    """Analyze all routes now. Raises the first error."""
+    for route in routes:
+        if isinstance(route, LazyRoute) and not route.is_analyzed:
+            route.analyze()

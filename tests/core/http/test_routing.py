@@ -1,12 +1,18 @@
+from threading import Lock
 from typing import Annotated, TypeVar
 
+import pytest
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.exceptions import FastAPIError
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 from starlette.routing import Match
 from starlette.types import Scope
 
+from app.core.config import Settings
+from app.core.http.lazy_route import LazyRoute, analyze_all
 from app.core.http.routing import FlatRoute, RouteIndex, Router, constant, include_flat
+from app.core.setup import create_application
 from tests.support.service import serve
 
 
@@ -116,6 +122,27 @@ async def test_an_endpoint_is_analyzed_once_at_its_first_request() -> None:
         for size in (1, 2):
             assert (await client.get(f"/boxes/{size}")).json() == {"size": size}
     assert analyzed == [Size]
+
+
+def test_an_endpoint_that_fastapi_does_not_understand_is_found_by_analyzing_all() -> None:
+    router, app = Router(), FastAPI()
+
+    @router.get("/boxes")
+    async def read_box() -> Lock:  # it has no JSON
+        raise NotImplementedError
+
+    include_flat(app, router)
+
+    with pytest.raises(FastAPIError, match="Invalid args for response field"):
+        analyze_all(app.routes)
+
+
+def test_in_development_all_endpoints_are_analyzed_before_the_start(settings: Settings) -> None:
+    app = create_application(settings.model_copy(update={"environment": "development"}))
+
+    routes = [route for route in app.routes if isinstance(route, LazyRoute)]
+    assert len(routes) > 200
+    assert all(route.is_analyzed for route in routes)
 
 
 async def test_a_router_takes_other_options_from_another_application() -> None:
