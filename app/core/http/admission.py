@@ -3,6 +3,7 @@
 Without it, an overloaded service spends its time on requests whose clients have given up.
 """
 
+import asyncio
 import json
 import re
 import time
@@ -45,6 +46,7 @@ class Admission:
         self.limiter = limiter
         self.max_wait = max_wait
         self.in_flight = 0
+        self._arriving = 0
         status = HTTPStatus.SERVICE_UNAVAILABLE
         problem = Problem(
             title=status.phrase, status=status, detail="Too many requests at once. Try again soon."
@@ -62,7 +64,23 @@ class Admission:
 
     @property
     def is_full(self) -> bool:
-        return self.in_flight >= self.limit or self.limiter.expected_wait > self.max_wait
+        """Return whether a request that starts now is rejected."""
+        return self._is_full_after(0)
+
+    @property
+    def rejects_arrivals(self) -> bool:
+        """Return whether a request that arrives now will be rejected when it starts."""
+        return self._is_full_after(self._arriving)
+
+    def count_arrival(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Count a request that starts in the next turn of the event loop.
+
+        The server reads from thousands of connections in one turn. If one permit were free, all of
+        their requests would be parsed, and all but one rejected only then.
+        """
+        if not self._arriving:
+            loop.call_soon(self._forget_arrivals)
+        self._arriving += 1
 
     def prepare_rejection(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Write the response in advance, with the headers that every response has."""
@@ -90,6 +108,15 @@ class Admission:
         if (now := time.monotonic()) >= self._next_line:
             log.warning("requests.rejected", count=self._rejected, limit=self.limit)
             self._rejected, self._next_line = 0, now + LOG_INTERVAL
+
+    def _is_full_after(self, arriving: int) -> bool:
+        return (
+            self.in_flight + arriving >= self.limit
+            or self.limiter.expected_wait_behind(arriving) > self.max_wait
+        )
+
+    def _forget_arrivals(self) -> None:
+        self._arriving = 0
 
 
 class TooBusy:

@@ -39,10 +39,9 @@ class ConcurrencyLimiter:
         """The length of the queue."""
         return len(self._line)
 
-    @property
-    def expected_wait(self) -> float:
-        """The seconds that a new request would wait, at the current speed of the queue."""
-        return self.waiting * self._interval
+    def expected_wait_behind(self, others: int) -> float:
+        """Return the seconds that a request would wait if others join the queue before it."""
+        return max(0, len(self._line) + others - self._free) * self._interval
 
     def try_acquire(self) -> bool:
         """Acquire a permit if one is free."""

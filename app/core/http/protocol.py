@@ -49,6 +49,8 @@ class BoundedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._end_head()
         super().on_headers_complete()
+        if (admission := self.app_state.get("admission")) is not None:
+            admission.count_arrival(self.loop)
 
     def on_body(self, body: bytes) -> None:
         self._end_head()
@@ -67,7 +69,7 @@ class BoundedHttp(HttpToolsProtocol):
         admission = self.app_state.get("admission")
         return (
             admission is not None
-            and admission.is_full
+            and admission.rejects_arrivals
             and not self.app_state["shutdown"].begun
             and not self._head_size
             and (self.cycle is None or self._has_ended(self.cycle))
@@ -79,7 +81,8 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _reject(self, rejection: bytes) -> None:
         """Answer without the parser, the task, and the layers of a request."""
-        self._end_head()
+        if self._head_timer is not None:
+            self._end_head()
         self.transport.write(rejection)
         self.server_state.total_requests += 1
         self._rejected_at = self.loop.time()

@@ -170,16 +170,16 @@ async def test_a_permit_that_comes_together_with_a_cancellation_is_not_lost() ->
 async def test_the_expected_wait_grows_with_the_line() -> None:
     limiter = ConcurrencyLimiter(1)
     assert limiter.try_acquire()
-    assert limiter.expected_wait == 0
+    assert limiter.expected_wait_behind(0) == 0
 
     line = [asyncio.create_task(limiter.acquire()) for _ in range(20)]
     for _ in range(10):
         await asyncio.sleep(0.002)
         limiter.release()
-    long = limiter.expected_wait
+    long = limiter.expected_wait_behind(0)
     for _ in range(9):
         limiter.release()
-    short = limiter.expected_wait
+    short = limiter.expected_wait_behind(0)
 
     assert limiter.waiting == 1
     assert 0 < short < long

@@ -1,6 +1,6 @@
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from starlette.requests import Request
@@ -46,17 +46,23 @@ async def connected(
 ) -> AsyncIterator[Connection]:
     config = Config(measure, log_config=None, lifespan="off", timeout_keep_alive=keep_alive)
     state = state or ServerState()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: protocol(config, state, app_state or {}), "127.0.0.1", 0
-    )
-    async with server:
-        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-        try:
-            yield reader, writer
-        finally:
-            writer.close()
-            await writer.wait_closed()
+    async with connections(1, lambda: protocol(config, state, app_state or {})) as [connection]:
+        yield connection
+
+
+@asynccontextmanager
+async def connections(
+    number: int, protocol: Callable[[], BoundedHttp]
+) -> AsyncIterator[list[Connection]]:
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+    async with server, AsyncExitStack() as stack:
+        opened = []
+        for _ in range(number):
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            stack.push_async_callback(writer.wait_closed)
+            stack.callback(writer.close)
+            opened.append((reader, writer))
+        yield opened
 
 
 async def everything(reader: asyncio.StreamReader) -> bytes:
@@ -149,3 +155,26 @@ async def test_a_client_that_is_rejected_repeatedly_keeps_its_connection() -> No
             [protocol] = state.connections
             assert isinstance(protocol, BoundedHttp)
             protocol.timeout_keep_alive_handler()  # as if the time limit were over
+
+
+async def test_of_many_requests_at_once_only_those_within_the_limit_are_started() -> None:
+    admission = Admission(limit=2, limiter=ConcurrencyLimiter(1))
+    admission.prepare_rejection([])
+    started: list[Scope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        started.append(scope)
+        await PlainTextResponse("{}")(scope, receive, send)
+
+    config = Config(app, log_config=None, lifespan="off")
+    state: dict[str, object] = {"admission": admission, "shutdown": Shutdown()}
+    async with connections(20, lambda: BoundedHttp(config, ServerState(), state)) as opened:
+        for _, writer in opened:
+            writer.write(GET + b"\r\n")
+        first = [await rejection(reader) for reader, _ in opened]
+        opened[0][1].write(GET + b"\r\n")
+        later = await rejection(opened[0][0])
+
+    assert [answer[9:12] for answer in first] == [b"200"] * 2 + [b"503"] * 18
+    assert later.startswith(b"HTTP/1.1 200 ")
+    assert len(started) == 3
