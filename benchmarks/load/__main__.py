@@ -5,7 +5,6 @@ machine changes all figures, so compare ratios.
 """
 
 import argparse
-import asyncio
 import os
 import sys
 import tempfile
@@ -13,9 +12,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import uvloop
+
 from benchmarks import checkouts
 from benchmarks.http.server import take_the_other_cores
-from benchmarks.load.api import running_api
+from benchmarks.load.api import add_strangers, running_api
 from benchmarks.load.phases import FIGURES, measure
 from benchmarks.queue.figures import Figure, table
 from benchmarks.queue.rounds import interleaved
@@ -32,6 +33,7 @@ async def compare(
         database = await checkouts.create_database(server, f"load_{label}")
         environment = checkouts.environment(path, database, redis_url)
         await checkouts.migrate(path, environment)
+        await add_strangers(database)
         turns[label] = partial(one_round, path, environment, seconds)
     values = await interleaved(rounds, turns)
     return [
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
     parser.add_argument("--against", type=Path, help="a checkout of an earlier release")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured (3)")
-    parser.add_argument("--seconds", type=float, default=3, help="of each of seven phases (3)")
+    parser.add_argument("--seconds", type=float, default=2, help="of each phase (2)")
     options = parser.parse_args(arguments)
     paths = checkouts.chosen(options.against)
     take_the_other_cores()
@@ -66,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         measuring = compare(
             paths, server, redis_url, rounds=options.rounds, seconds=options.seconds
         )
-        figures = asyncio.run(measuring)
+        figures = uvloop.run(measuring)
     print(table(figures))
     print(f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
     return int(any(figure.verdict == "NOT met" for figure in figures))

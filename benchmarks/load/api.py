@@ -1,4 +1,4 @@
-"""The API of a checkout as a separate process, with a logged-in user."""
+"""The API of a checkout as a separate process, with a logged-in superuser and 100 users."""
 
 import asyncio
 import json
@@ -8,24 +8,39 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import httpx2
 
 from benchmarks.checkouts import python
 from benchmarks.http.server import SERVER_CORE
 from benchmarks.load.client import Load
 
-PATH = "/api/v1/users/me"
 EMAIL, PASSWORD = "load@example.com", "a fresh battery staple"
 COMMAND_OF_IMAGE = re.compile(r"^CMD (\[.*\])$", re.MULTILINE)
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
+STRANGERS = """
+INSERT INTO users (id, email, full_name, is_active, is_superuser)
+SELECT gen_random_uuid(), 'stranger' || n || '@example.com', 'Stranger ' || n, true, false
+FROM generate_series(1, 99) AS n
+"""
+
+
 class Api:
     """A running API, and the load on it."""
 
-    def __init__(self, pid: int, load: Load) -> None:
+    def __init__(self, pid: int, port: int, token: str) -> None:
         self._folder = Path(f"/proc/{pid}")
-        self.load = load
+        self._port = port
+        self._token = token
+
+    def load(self, method: str, path: str, body: str = "") -> Load:
+        """Return the load of one kind of request, without connections."""
+        lines = [f"{method} /api/v1{path} HTTP/1.1", "Host: x", f"Authorization: {self._token}"]
+        if body:
+            lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        return Load(self._port, "\r\n".join([*lines, "", body]).encode())
 
     @property
     def memory(self) -> int:
@@ -46,7 +61,7 @@ async def running_api(checkout: Path, environment: dict[str, str]) -> AsyncItera
     process = await asyncio.create_subprocess_exec(
         *(python(checkout), "-m", *command(checkout), "--host", "127.0.0.1", "--port", "0"),
         cwd=checkout,
-        env=environment,
+        env=environment | {"FIRST_SUPERUSER_EMAIL": EMAIL, "FIRST_SUPERUSER_PASSWORD": PASSWORD},
         stderr=asyncio.subprocess.PIPE,
     )
     os.sched_setaffinity(process.pid, {SERVER_CORE})
@@ -54,12 +69,20 @@ async def running_api(checkout: Path, environment: dict[str, str]) -> AsyncItera
     port = await _port(process.stderr)
     discarding = asyncio.create_task(_discard(process.stderr))
     try:
-        request = f"GET {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: {await _log_in(port)}\r\n\r\n"
-        yield Api(process.pid, Load(port, request.encode()))
+        yield Api(process.pid, port, await _log_in(port))
     finally:
         process.terminate()
         await process.wait()
         await discarding
+
+
+async def add_strangers(database_url: str) -> None:
+    """Add users, so that a page of a hundred is full."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(STRANGERS)
+    finally:
+        await connection.close()
 
 
 def command(checkout: Path) -> list[str]:
@@ -86,7 +109,6 @@ async def _discard(output: asyncio.StreamReader) -> None:
 async def _log_in(port: int) -> str:
     """Return the value of an Authorization header."""
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1") as client:
-        await client.post("/users/signup", json={"email": EMAIL, "password": PASSWORD})
         form = {"username": EMAIL, "password": PASSWORD}
         tokens = (await client.post("/login/access-token", data=form)).raise_for_status().json()
     return f"Bearer {tokens['access_token']}"

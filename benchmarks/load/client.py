@@ -22,6 +22,10 @@ class Response:
     at: float
     """The time of arrival, in seconds since the beginning of the phase."""
 
+    @property
+    def succeeded(self) -> bool:
+        return self.status in {200, 201}
+
 
 @dataclass
 class Outcome:
@@ -29,11 +33,13 @@ class Outcome:
 
     seconds: float
     responses: list[Response] = field(default_factory=list)
+    lost: int = 0
+    """Connections that the API closed."""
 
     @property
     def goodput(self) -> float:
         """Successful responses per second."""
-        return self.rate(200)
+        return sum(each.succeeded for each in self.responses) / self.seconds
 
     def rate(self, status: int) -> float:
         return len(self.latencies(status)) / self.seconds
@@ -49,7 +55,7 @@ class Outcome:
         """Return when the goodput of a window first reached a value, or the end of the phase."""
         successes = deque[float]()
         for response in self.responses:
-            if response.status == 200:
+            if response.succeeded:
                 successes.append(response.at)
                 while successes[0] < response.at - window:
                     successes.popleft()
@@ -86,6 +92,9 @@ class Connection(asyncio.Protocol):
             self._load.record(int(head[9:12]), self._sent_at)
             self._load.take_back(self)
 
+    def connection_lost(self, _: Exception | None) -> None:
+        self._load.lose(self)
+
     def close(self) -> None:
         if self._transport is not None:
             self._transport.abort()
@@ -100,7 +109,7 @@ class Load:
         self._outcome = Outcome(1.0)
         self._began = 0.0
         self._free: deque[Connection] = deque()
-        self._connections: list[Connection] = []
+        self._connections: set[Connection] = set()
         self._closed_loop = False
 
     def take_back(self, connection: Connection) -> None:
@@ -109,6 +118,14 @@ class Load:
             connection.send()
         else:
             self._free.append(connection)
+
+    def lose(self, connection: Connection) -> None:
+        """Forget a connection that the API has closed, unless the load has closed it before."""
+        if connection in self._connections:
+            self._connections.remove(connection)
+            self._outcome.lost += 1
+            if connection in self._free:
+                self._free.remove(connection)
 
     def record(self, status: int, sent_at: float) -> None:
         now = time.perf_counter()
@@ -142,9 +159,9 @@ class Load:
     def disconnect(self) -> None:
         """Drop all connections, like clients that give up."""
         self._closed_loop = False
-        for connection in self._connections:
+        connections, self._connections = self._connections, set()
+        for connection in connections:
             connection.close()
-        self._connections.clear()
         self._free.clear()
         self._outcome = Outcome(1.0)  # later responses belong to no phase
 
@@ -153,7 +170,7 @@ class Load:
         _, connection = await loop.create_connection(
             lambda: Connection(self), "127.0.0.1", self.port
         )
-        self._connections.append(connection)
+        self._connections.add(connection)
 
     def _begin(self, seconds: float) -> None:
         self._outcome, self._began = Outcome(seconds), time.perf_counter()
