@@ -37,18 +37,22 @@ class Api:
     process: Process
     answers: dict[str, int | str] = field(default_factory=dict)
     seconds: float = 0
+    _is_up: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
-    async def restart(self) -> None:
-        """Start it on the same port, and return when it listens."""
+    def __post_init__(self) -> None:
+        self._is_up.set()
+
+    async def kill_and_restart(self) -> None:
+        """Kill it, start it on the same port, and return when it listens."""
+        self._is_up.clear()
+        await self.process.kill()
         self.process = await _start(self.deployment, self.port)
+        self._is_up.set()
 
-    async def until_it_answers(self) -> None:
-        async with stall_limit("an answer of the API"):
-            while True:
-                with suppress(httpx2.TransportError), sending_requests():
-                    if (await self.client.get("/health/live")).is_success:
-                        return
-                await asyncio.sleep(0.05)
+    async def until_it_is_back(self) -> None:
+        """Wait without trying to connect, because a client that does may take the port itself."""
+        async with stall_limit("the return of the API"):
+            await self._is_up.wait()
 
     async def sign_up(self, email: str) -> int | str:
         """Return the status of the answer, or the error if there was none."""

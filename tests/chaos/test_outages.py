@@ -129,7 +129,7 @@ async def test_two_hundred_sign_ups_survive_twenty_crashes_of_the_api(
                 if moment := reached.get(people.index(email)):
                     moment.set()
                 while await api.sign_up(email) not in {201, 409}:
-                    await api.until_it_answers()
+                    await api.until_it_is_back()
 
         async with asyncio.TaskGroup() as group:
             for _ in range(4):
@@ -137,8 +137,7 @@ async def test_two_hundred_sign_ups_survive_twenty_crashes_of_the_api(
             for moment in moments:
                 await reached[moment].wait()
                 await asyncio.sleep(deployment.rng.uniform(0, 1.1) * api.seconds)
-                await api.process.kill()
-                await api.restart()
+                await api.kill_and_restart()
         back = time.time()
         lost = list(api.answers.values()).count(409)
     committed = await api.people()
