@@ -32,6 +32,10 @@ from app.core.urls.redis import RedisAddress
 HEALTH_CHECK_INTERVAL = 30
 """Idle seconds after which a connection is checked before it is used."""
 
+MAX_CONNECTIONS = 10_000
+"""The default of Valkey. The default of redis-py is 100, so the 101st of the jobs that use Redis at
+the same time would fail."""
+
 KEEPALIVE = {"socket_keepalive": True}
 """Routers forget connections that are idle for some minutes."""
 
@@ -49,6 +53,7 @@ def open_connections(
 ) -> connections.ConnectionPool:
     """Create a pool. It repeats a command after a lost connection, up to `retries` times."""
     options: dict[str, Any] = {
+        "max_connections": MAX_CONNECTIONS,
         **address.options,
         **_timeouts(settings),
         **DRIVER,

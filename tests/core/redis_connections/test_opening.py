@@ -11,7 +11,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app.core.broker.client import QueueRedis
 from app.core.config import Settings
-from app.core.queue import BASE
+from app.core.queue import BASE, QueuePools
 from app.core.redis import open_client, open_pool
 from app.core.redis_connections.bridge import left_primary
 from app.core.urls.redis import RedisAddress
@@ -157,3 +157,16 @@ async def test_a_client_connects_once_for_each_of_its_tries(
 
     assert len(connections) == 3
     await client.aclose(close_connection_pool=True)
+
+
+async def test_more_than_a_hundred_jobs_may_use_redis_at_the_same_time(queues: QueuePools) -> None:
+    numbers = await asyncio.gather(*(queues[BASE].incr("counter") for _ in range(150)))
+
+    assert sorted(numbers) == [*range(1, 151)]
+
+
+def test_the_address_may_limit_the_connections(settings: Settings) -> None:
+    urls = {"queue_redis_urls": {"base": "redis://redis:6379?max_connections=5"}}
+    client = open_pool(BASE, settings.model_copy(update=urls))
+
+    assert client.connection_pool.max_connections == 5
