@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID
 
+from sqlalchemy.orm import SessionTransaction
+
 from app.core.broker.message import Envelope
 from app.core.broker.payload import check_text
 from app.core.job_store import outbox
@@ -26,12 +28,32 @@ class EnqueuedJob:
     on_conflict: OnConflict
 
 
+class JobsByKey(Deferred[EnqueuedJob]):
+    """Jobs of a transaction, which it finds by their keys."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        super().__init__(transaction)
+        self._by_key: dict[str, EnqueuedJob] = {}
+
+    def with_key(self, key: str) -> EnqueuedJob | None:
+        return self._by_key.get(key)
+
+    def append(self, job: EnqueuedJob) -> None:
+        super().append(job)
+        if job.key is not None:
+            self._by_key[job.key] = job
+
+    def remove_items_of(self, rolled_back: SessionTransaction) -> None:
+        super().remove_items_of(rolled_back)
+        self._by_key = {job.key: job for job in self if job.key is not None}
+
+
 class EnqueuedJobs:
     """The jobs of one transaction. The rollback of a savepoint removes its jobs."""
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
-        self._jobs = Deferred[EnqueuedJob](transaction)
+        self._jobs = JobsByKey(transaction)
 
     def __iter__(self) -> Iterator[Envelope]:
         return (job.message for job in self._jobs)
@@ -44,10 +66,10 @@ class EnqueuedJobs:
         """
         if key is not None:
             check_text(message.name, "key", key, MAX_KEY)
-            if holder := self._holder_of(key):
+            if holder := self._jobs.with_key(key):
                 if on_conflict == "ignore":
-                    return holder
-                raise JobAlive(key, holder)
+                    return holder.message.id
+                raise JobAlive(key, holder.message.id)
         self._jobs.append(EnqueuedJob(message, key, on_conflict))
         return message.id
 
@@ -80,6 +102,3 @@ class EnqueuedJobs:
         if holder and job.on_conflict == "raise":
             raise JobAlive(key, holder)
         return holder is None
-
-    def _holder_of(self, key: str) -> UUID | None:
-        return next((job.message.id for job in self._jobs if job.key == key), None)

@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import Awaitable, Callable
+import cProfile
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from uuid import UUID, uuid4
 
@@ -102,6 +103,27 @@ async def test_transactions_with_the_same_keys_do_not_wait_for_each_other(
     await asyncio.gather(*(enqueue_all(each) for each in (keys, keys[::-1]) * 4))
 
     assert len(await stored(resources)) == 20
+
+
+async def test_a_job_with_a_key_costs_the_same_however_many_the_transaction_has(
+    resources: Resources,
+) -> None:
+    async with resources.unit_of_work() as uow:
+        few = calls_to_enqueue(uow, range(10))
+        for number in range(10, 500):
+            uow.enqueue(BuildSignupReport(), key=f"key {number}")
+        many = calls_to_enqueue(uow, range(500, 510))
+
+        assert many < 2 * few
+
+
+def calls_to_enqueue(uow: UnitOfWork, numbers: Iterable[int]) -> int:
+    """Return how many function calls it takes to enqueue jobs with keys."""
+    jobs = [(BuildSignupReport(), f"key {number}") for number in numbers]
+    with cProfile.Profile() as profile:
+        for job, key in jobs:
+            uow.enqueue(job, key=key)
+    return sum(entry.callcount for entry in profile.getstats())
 
 
 @pytest.mark.parametrize("key", ["x" * 256, "a\x00b", "\ud800"])
