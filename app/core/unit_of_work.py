@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from redis.exceptions import RedisError
 from sqlalchemy import Insert, Select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningDelete
 
 from app.core.broker.message import Envelope
 from app.core.exceptions import AppError
@@ -71,9 +72,9 @@ class UnitOfWork:
         return self._jobs
 
     async def first(
-        self, statement: Select[*Columns], **parameters: object
+        self, statement: Select[*Columns] | ReturningDelete[*Columns], **parameters: object
     ) -> tuple[*Columns] | None:
-        """Return the first row of a SELECT in the transaction, or None if there is none.
+        """Return the first row of a SELECT, or of a DELETE … RETURNING, or None if there is none.
 
         Write the statement as a constant, like one of a Reader. The driver runs it. It sees what
         the transaction has written, and may lock rows.

@@ -53,7 +53,7 @@ class JobContext:
         and then raises AlreadyDone, which ends the job as a success.
         """
         async with self.scope() as scope:
-            if self.durable and not await outbox.remove(scope.uow.session, self.job_id):
+            if self.durable and not await scope.uow.first(outbox.REMOVE, job_id=self.job_id):
                 raise AlreadyDone
             yield scope
         self.completed = True

@@ -141,7 +141,7 @@ async def test_a_redis_that_is_down_does_not_fail_a_commit(resources: Resources)
     assert [UUID(job_id) for job_id in line["job_ids"]] == job_ids
     assert await count_users(resources) == 1
     async with resources.unit_of_work() as uow:
-        assert all([await outbox.is_alive(uow.session, job_id) for job_id in job_ids])
+        assert all([await uow.first(outbox.FIND_ALIVE, job_id=job_id) for job_id in job_ids])
 
 
 async def test_a_unit_of_work_that_has_ended_accepts_no_job(resources: Resources) -> None:
@@ -302,7 +302,7 @@ async def test_a_job_leaves_with_an_inserted_row(committing_resources: Resources
     assert await waiting(committing_resources.queues) == [str(job_id)]
     async with committing_resources.unit_of_work() as uow:
         assert await titles_in(uow) == ["A title"]
-        assert await outbox.is_alive(uow.session, job_id)
+        assert await uow.first(outbox.FIND_ALIVE, job_id=job_id)
 
 
 @pytest.mark.parametrize("joins", [False, True])

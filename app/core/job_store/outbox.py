@@ -194,12 +194,6 @@ async def remove_all(fetch: Fetch, job_ids: Iterable[UUID]) -> set[UUID]:
     return {record[0] for record in records}
 
 
-async def is_alive(session: AsyncSession, job_id: UUID) -> bool:
-    """Return whether a job has neither completed nor failed."""
-    found = await session.execute(FIND_ALIVE, {"job_id": job_id})
-    return found.scalar_one_or_none() is not None
-
-
 async def dead_letter(  # noqa: PLR0913  the parts of a dead letter
     session: AsyncSession,
     job: Envelope,

@@ -252,9 +252,8 @@ def _parse(attempt: Attempt) -> Job:
 
 async def _raise_if_done(ctx: JobContext) -> None:
     """Raise AlreadyDone if an earlier try completed just before its worker died."""
-    async with ctx.resources.unit_of_work() as uow:
-        if not await outbox.is_alive(uow.session, ctx.job_id):
-            raise AlreadyDone
+    if not await ctx.resources.reader.first(outbox.FIND_ALIVE, job_id=ctx.job_id):
+        raise AlreadyDone
 
 
 def _is_interrupted(error: BaseException) -> bool:

@@ -59,7 +59,7 @@ async def delete_row(resources: Resources, job_id: UUID) -> bool:
     """Delete the row of a canceled job. Return False if the database is unavailable."""
     try:
         async with resources.unit_of_work() as uow:
-            await outbox.remove(uow.session, job_id)
+            await uow.first(outbox.REMOVE, job_id=job_id)
     except (DatabaseUnavailable, SQLAlchemyError, OSError) as failure:
         log.error("job.row_not_deleted", job_id=str(job_id), error=describe(failure))  # noqa: TRY400
         return False

@@ -4,7 +4,8 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, insert, select
+from sqlalchemy.orm import Session
 
 from app.core.broker.keys import QueueKeys
 from app.core.config import Settings
@@ -262,6 +263,20 @@ async def test_the_row_of_a_job_is_removed_together_with_its_effect(
     assert await row(resources, job_id) is None
     async with resources.unit_of_work() as uow:
         assert (await uow.session.scalars(select(User.email))).all() == ["2@example.com"]
+
+
+async def test_an_effect_without_a_session_costs_no_session(resources: Resources) -> None:
+    """A session would take twice as long as the whole rest of the job."""
+    job_id = await enqueue(resources)
+    sessions: list[Session] = []
+    event.listen(Session, "after_begin", lambda session, *_: sessions.append(session))
+
+    ctx = JobContext(job_id=job_id, attempt=1, queue=BASE, resources=resources, durable=True)
+    async with ctx.completion() as scope:
+        scope.uow.insert_at_end(insert(User), email="someone@example.com", password_hash="")
+
+    assert sessions == []
+    assert await row(resources, job_id) is None
 
 
 async def test_two_workers_on_one_job_have_one_effect(resources: Resources) -> None:
