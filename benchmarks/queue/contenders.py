@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from arq import ArqRedis, create_pool
@@ -51,6 +51,8 @@ class Ours:
     name: str
     queue: Queue
     jobs: dict[str, type[Job]]
+    durable: bool = False
+    """Whether the jobs that `stored` returns have rows in the outbox."""
 
     @property
     def key(self) -> str:
@@ -65,7 +67,8 @@ class Ours:
         return "ours", self.queue.name
 
     def stored(self, task: Task) -> bytes:
-        return to_message(self.jobs[task.name](**task.arguments)).encode()
+        job = self.jobs[task.name](**task.arguments)
+        return to_message(job, durable=self.durable).encode()
 
     @asynccontextmanager
     async def sender(self, settings: Settings) -> AsyncIterator[Send]:
@@ -121,6 +124,7 @@ OURS = Ours(
     ours.WIDE,
     {"report": ours.Report, "increment": ours.Increment, "nap": ours.Nap},
 )
+OURS_DURABLE = replace(OURS, durable=True)
 OURS_BASE = Ours("ours", BASE, {"increment": ours.IncrementOnBase})
 OURS_EMAIL = Ours("ours", EMAIL, {"report": ours.ReportFromEmail})
 DEFAULT = Stock("arq", ("defaults",))
