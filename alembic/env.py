@@ -1,6 +1,7 @@
 """Run migrations, one process at a time, without making the service wait for a table lock."""
 
 import asyncio
+import re
 
 import structlog
 from alembic import context
@@ -39,10 +40,11 @@ ATTEMPTS = 15
 LOCK_POLL_INTERVAL = 0.2
 LOCK_NOT_AVAILABLE = "55P03"
 
-INVALID_INDEXES = text(
-    "SELECT relname FROM pg_class JOIN pg_index ON indexrelid = pg_class.oid "
-    "WHERE NOT indisvalid AND relnamespace = current_schema()::regnamespace"
+CONCURRENTLY = re.compile(r"\s*(?:CREATE|DROP|REINDEX)\b.*?\bCONCURRENTLY\b", re.IGNORECASE)
+BUILT_IF_MISSING = re.compile(
+    r"\s*CREATE (?:UNIQUE )?INDEX CONCURRENTLY IF NOT EXISTS (?P<index>\S+)", re.IGNORECASE
 )
+IS_INVALID = "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass('{index}') AND NOT indisvalid"
 
 log = structlog.stdlib.get_logger("alembic")
 
@@ -70,7 +72,7 @@ async def migrate(settings: Settings, service: str | None) -> None:
     engine = create_async_engine(
         DRIVER_URL, poolclass=NullPool, connect_args={"async_creator_fn": connector}
     )
-    event.listen(engine.sync_engine, "before_cursor_execute", limit_wait_for_locks)
+    event.listen(engine.sync_engine, "before_cursor_execute", prepare)
     async with engine.connect() as connection:
         # The session holds the lock, so it ends with the connection.
         await lock_migrations(connection)
@@ -107,38 +109,41 @@ async def lock_migrations(connection: AsyncConnection) -> None:
     Poll, because CREATE INDEX CONCURRENTLY would wait for the snapshot of a waiting statement.
     """
     lock = text(f"SELECT pg_try_advisory_lock({MIGRATORS})")
+    has_waited = False
     while not await connection.scalar(lock):
+        if not has_waited:
+            log.info("migration.waits_for_another_process")
+        has_waited = True
         await connection.rollback()
         await asyncio.sleep(LOCK_POLL_INTERVAL)
 
 
-def limit_wait_for_locks(
+def prepare(
     connection: Connection,  # noqa: ARG001  SQLAlchemy passes these
     cursor: DBAPICursor,
     statement: str,
     *_: object,
 ) -> None:
-    timeout = NO_TIMEOUT if "CONCURRENTLY" in statement else LOCK_TIMEOUT
-    cursor.execute(f"SET lock_timeout = '{timeout}'")
+    """Set the lock timeout of a statement, and let it build an index that an earlier run did not.
 
-
-def rebuild_invalid_indexes(connection: Connection) -> None:
-    """Rebuild our indexes whose CREATE INDEX CONCURRENTLY was interrupted.
-
-    PostgreSQL never reads them, but a migration with IF NOT EXISTS would keep them.
+    An interrupted build leaves an index that PostgreSQL maintains but never reads, and that
+    IF NOT EXISTS would keep.
     """
-    ours = {index.name for table in Base.metadata.sorted_tables for index in table.indexes}
-    for name in ours.intersection(connection.scalars(INVALID_INDEXES)):
-        log.warning("migration.rebuilds_an_index", index=name)
-        connection.execute(text(f"REINDEX INDEX CONCURRENTLY {name}"))
+    if not CONCURRENTLY.match(statement):
+        cursor.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+        return
+    cursor.execute(f"SET lock_timeout = '{NO_TIMEOUT}'")
+    if built := BUILT_IF_MISSING.match(statement):
+        cursor.execute(IS_INVALID.format(index=built["index"]))
+        if cursor.fetchone():
+            log.warning("migration.rebuilds_an_index", index=built["index"])
+            cursor.execute(f"DROP INDEX CONCURRENTLY {built['index']}")
 
 
 def run_migrations(connection: Connection) -> None:
     context.configure(
         connection=connection, target_metadata=Base.metadata, transaction_per_migration=True
     )
-    with context.get_context().autocommit_block():
-        rebuild_invalid_indexes(connection)
     with context.begin_transaction():
         context.run_migrations()
 

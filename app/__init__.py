@@ -26,7 +26,7 @@ UNUSED = {
     "pytz": "arq",  # its clock stays at UTC, and production does not have it
     "rich": "structlog",  # no log line uses it, and production does not have it
 }
-"""Packages that another one would import, or any (None), although this service does not use them.
+"""Packages that this service does not use, each with the one that would import it. None is any.
 
 The metrics of OpenTelemetry would make every start take a third longer, and rich a tenth.
 cryptography takes 9 MiB, and pydantic.v1 1.4 MiB. PyJWT without cryptography has no RS256 and no

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
@@ -85,9 +86,11 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tests-", dir=memory)))
     if CAN_FORK:
         stack.enter_context(fork_server_of_service(folder))
-        if config.option.tx and not config.getoption("cov_source"):  # it counts imported lines, too
+        # Coverage counts imported lines, too.
+        if config.option.tx and not config.getoption("cov_source", None):
             python = stack.enter_context(fork_server_of_tests(modules_in(config.args)))
             config.option.tx = [f"{node}//python={python}" for node in config.option.tx]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends as after Ctrl-C
     servers = config.stash[servers_key] = Servers(
         postgres=stack.enter_context(postgres(folder / "postgres", durable=False)),
         redis=stack.enter_context(

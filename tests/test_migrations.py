@@ -1,10 +1,11 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 from alembic import command
+from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import NullPool, text
 from sqlalchemy.engine.interfaces import IsolationLevel
@@ -21,7 +22,11 @@ MIGRATE = ("-m", "alembic", "upgrade", "head")
 
 BEFORE_INDEX, INDEX = "f3a9c1e7b264", "ix_outbox_alive_queue_check_at_id"
 """The revision before the one that builds an index."""
-COLUMNS = "outbox (queue, check_at, id) WHERE num_nulls(failed_at) = 1"
+OLD_INDEX = "ix_outbox_queue_check_at_id"
+ALIVE = "num_nulls(failed_at) = 1"
+COLUMNS = "ON outbox (queue, check_at, id)"
+
+Migrate = Callable[[Config, str], None]
 
 LOCK_TIMEOUT = 2.5
 """Seconds. Other statements of a migration do not wait as long for a lock."""
@@ -134,20 +139,35 @@ async def test_an_index_is_complete_although_a_backup_runs_while_it_is_built(
     assert await invalid_indexes(settings) == []
 
 
+@pytest.mark.parametrize(
+    ("move", "before", "after", "index"),
+    [
+        (
+            command.upgrade,
+            BEFORE_INDEX,
+            "head",
+            f"{INDEX} {COLUMNS} WHERE {ALIVE}",
+        ),
+        (command.downgrade, "head", BEFORE_INDEX, f"{OLD_INDEX} {COLUMNS}"),
+    ],
+    ids=["upgrade", "downgrade"],
+)
 async def test_an_index_whose_build_was_interrupted_is_built_again(
-    settings_without_database: Settings,
+    settings_without_database: Settings, move: Migrate, before: str, after: str, index: str
 ) -> None:
     settings, config = settings_without_database, alembic_config(settings_without_database)
-    await asyncio.to_thread(command.upgrade, config, BEFORE_INDEX)
+    await asyncio.to_thread(command.upgrade, config, before)
     async with long_transaction(settings), connected(settings) as connection:
         await connection.execute(text("SET lock_timeout = 10"))
-        with pytest.raises(DBAPIError, match="lock timeout"):
-            await connection.execute(text(f"CREATE INDEX CONCURRENTLY {INDEX} ON {COLUMNS}"))
-    assert await invalid_indexes(settings) == [INDEX]
+        for _ in range(2):
+            with pytest.raises(DBAPIError, match=r"lock timeout|already exists"):
+                await connection.execute(text(f"CREATE INDEX CONCURRENTLY {index}"))
+    assert await invalid_indexes(settings) == [index.partition(" ")[0]]
 
-    await asyncio.to_thread(command.upgrade, config, "head")
+    await asyncio.to_thread(move, config, after)
 
     assert await invalid_indexes(settings) == []
+    await asyncio.to_thread(command.upgrade, config, "head")
     await asyncio.to_thread(command.check, config)
 
 

@@ -129,7 +129,7 @@ def _serve(listener: socket.socket, modules: Iterable[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the copies
     stop_measuring()
     for module in modules:
-        with suppress(Exception):  # the copy that needs the module reports the error
+        with suppress(BaseException):  # such as pytest's Skipped; copies report the errors
             importlib.import_module(module)
     gc.freeze()
     parent = multiprocessing.parent_process()
@@ -146,12 +146,16 @@ def _accept(listener: socket.socket, selector: BaseSelector) -> None:
     """Run what the next client asks for, and tell it the number of the process."""
     client, _ = listener.accept()
     message, descriptors, *_ = socket.recv_fds(client, fork_client.MESSAGE_SIZE, 3)
+    if not message:  # the client has ended
+        client.close()
+        return
     arguments, variables = json.loads(message)
     copy = _forking.Process(target=_become, args=(arguments, variables, descriptors), daemon=True)
     copy.start()
     for descriptor in descriptors:
         os.close(descriptor)
-    client.send(str(copy.pid).encode())
+    with suppress(BrokenPipeError):  # the client has ended, so the copy is killed next
+        client.send(str(copy.pid).encode())
     selector.register(client, EVENT_READ, copy.kill)  # the client asks for this, or has ended
     selector.register(copy.sentinel, EVENT_READ, partial(_report_end, copy, client, selector))
 

@@ -37,7 +37,9 @@ class LazyRoute(APIRoute):
     def analyze(self) -> None:
         """Raise FastAPI's error for an endpoint that it does not understand."""
         super().__init__(self.path, self.endpoint, **self._options)
-        self.app = self._around(self.app)
+        # Without `app`, the route is analyzed again at the next request if this raises an error.
+        app = vars(self).pop("app")
+        self.app = self._around(app)
         del self._options
 
     def _around(self, app: ASGIApp) -> ASGIApp:

@@ -6,9 +6,12 @@ a long header. Start it with `--http app.core.http.protocol:BoundedHttp`.
 
 import asyncio
 import math
-from typing import ClassVar
+from typing import ClassVar, cast
 
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from app.core.http.paths import is_health_check
 
 REJECTION = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -48,8 +51,11 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._end_head()
+        cycle, queued = self.cycle, len(self.pipeline)
         super().on_headers_complete()
-        if (admission := self.app_state.get("admission")) is not None:
+        admission = self.app_state.get("admission")
+        starts_now = self.cycle is not cycle and len(self.pipeline) == queued
+        if admission is not None and starts_now and not is_health_check(cast("Scope", self.scope)):
             admission.count_arrival(self.loop)
 
     def on_body(self, body: bytes) -> None:

@@ -178,3 +178,19 @@ async def test_of_many_requests_at_once_only_those_within_the_limit_are_started(
     assert [answer[9:12] for answer in first] == [b"200"] * 2 + [b"503"] * 18
     assert later.startswith(b"HTTP/1.1 200 ")
     assert len(started) == 3
+
+
+async def test_requests_that_do_not_start_yet_take_no_place_of_others() -> None:
+    admission = Admission(limit=2, limiter=ConcurrencyLimiter(1))
+    admission.prepare_rejection([])
+    config = Config(PlainTextResponse("{}"), log_config=None, lifespan="off")
+    state: dict[str, object] = {"admission": admission, "shutdown": Shutdown()}
+
+    async with connections(3, lambda: BoundedHttp(config, ServerState(), state)) as opened:
+        pipelined, checks, single = opened
+        pipelined[1].write((GET + b"\r\n") * 10)
+        checks[1].write(GET.replace(b"GET / ", b"GET /health/live ") + b"\r\n")
+        single[1].write(GET + b"\r\n")
+        answers = [await rejection(reader) for reader, _ in opened]
+
+    assert [answer[9:12] for answer in answers] == [b"200"] * 3

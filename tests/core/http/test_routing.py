@@ -145,6 +145,25 @@ def test_in_development_all_endpoints_are_analyzed_before_the_start(settings: Se
     assert all(route.is_analyzed for route in routes)
 
 
+async def test_a_constant_endpoint_that_fails_once_is_called_again() -> None:
+    router, app, calls = Router(), FastAPI(openapi_url=None), list[int]()
+
+    @router.get("/version")
+    @constant
+    def read_version() -> dict[str, int]:
+        calls.append(len(calls))
+        if len(calls) == 1:
+            raise ValueError("not yet")
+        return {"calls": len(calls)}
+
+    include_flat(app, router)
+    async with serve(app) as client:
+        with pytest.raises(ValueError, match="not yet"):
+            await client.get("/version")
+        for _ in range(2):
+            assert (await client.get("/version")).json() == {"calls": 2}
+
+
 async def test_a_router_takes_other_options_from_another_application() -> None:
     router = router_with_a_route(Router)
     plain, described = FastAPI(), FastAPI(responses={418: {"description": "A teapot"}})
