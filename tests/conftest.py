@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 
 import httpx2
@@ -127,8 +127,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run tests that start processes or servers first, because they wait for seconds."""
-    items.sort(key=lambda item: not starts_something(item))
+    """Let each process begin with tests that start processes or servers, and wait for seconds.
+
+    pytest-xdist gives each process an equal share of the list.
+    """
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    slow, fast = list[pytest.Item](), list[pytest.Item]()
+    for item in items:
+        (slow if starts_something(item) else fast).append(item)
+    shares = zip(in_shares(slow, processes), in_shares(fast, processes), strict=True)
+    items[:] = [item for slow_ones, fast_ones in shares for item in (*slow_ones, *fast_ones)]
+
+
+def in_shares(items: Sequence[pytest.Item], count: int) -> list[Sequence[pytest.Item]]:
+    bounds = [len(items) * number // count for number in range(count + 1)]
+    return [items[first:last] for first, last in pairwise(bounds)]
 
 
 def starts_something(item: pytest.Item) -> bool:
