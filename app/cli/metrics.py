@@ -4,12 +4,10 @@ import asyncio
 import signal
 from contextlib import suppress
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from app.cli.command import DONE, Arguments, Backends, Subparsers, add_command, print_error
 from app.core import control
 from app.core.control import Overview
-from app.core.exceptions import DatabaseUnavailable
+from app.core.database import DATABASE_ERRORS
 from app.schemas.health import Readiness
 from app.services.health_service import check_readiness
 
@@ -67,5 +65,5 @@ async def _overview(backends: Backends) -> Overview | None:
     try:
         async with asyncio.timeout(backends.settings.health_timeout):
             return await control.overview(backends.reader, backends.queues)
-    except (DatabaseUnavailable, SQLAlchemyError, OSError):
+    except DATABASE_ERRORS:
         return None

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 import structlog
 from sqlalchemy import bindparam, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.config import Settings
+from app.core.database import DATABASE_ERRORS
 from app.core.exceptions import ConfigurationError, DatabaseUnavailable, InvalidField
 from app.core.resources import Resources
 from app.core.security.email_addresses import normalized_email
@@ -84,7 +84,7 @@ async def _create(resources: Resources) -> bool:
         log.error("first_superuser.refused", reason=str(refusal))  # noqa: TRY400  the reason explains it
     except EmailTaken:
         log.debug("first_superuser.created_by_another_process")
-    except (DatabaseUnavailable, SQLAlchemyError, OSError) as error:
+    except DATABASE_ERRORS as error:
         cause = error.cause if isinstance(error, DatabaseUnavailable) else str(error)
         log.error("first_superuser.postponed", cause=cause, retry_after=RETRY_INTERVAL)  # noqa: TRY400  the cause explains it
         return False

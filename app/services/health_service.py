@@ -4,7 +4,6 @@ import asyncio
 
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.broker.probe import PermissionMissing, probe
 from app.core.config import Settings
@@ -55,7 +54,7 @@ async def _check_database(database: Database, seconds: float) -> Check:
     try:
         async with asyncio.timeout(seconds):
             await database.check_writable()
-    except (DatabaseUnavailable, SQLAlchemyError, OSError) as error:
+    except DATABASE_ERRORS as error:
         return Check(status="down", error=_reason(error))
     return Check(status="up")
 

@@ -48,11 +48,7 @@ def queue_client(queues: QueuePools, queue: Queue) -> Iterator[QueueRedis]:
 async def execute(queues: QueuePools, queue: Queue, *commands: Command) -> list[Reply]:
     """Run commands on a queue's Redis in one round trip. Raises QueueUnavailable."""
     with queue_client(queues, queue) as redis:
-        replies = await redis.multiplexed.execute(*commands)
-        for reply in replies:
-            if isinstance(reply, RedisError):
-                raise reply
-    return replies
+        return await redis.multiplexed.execute_all(*commands)
 
 
 def _server_of(redis: QueueRedis) -> str:

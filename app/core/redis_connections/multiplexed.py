@@ -61,11 +61,17 @@ class MultiplexedConnection:
 
         return cast("list[Reply]", await self._retry.call_with_retry(once, self._raise_timeouts))
 
+    async def execute_all(self, *commands: Command) -> list[Reply]:
+        """Do the same as `execute`, but raise the first error: a redis.exceptions.RedisError."""
+        replies = await self.execute(*commands)
+        for reply in replies:
+            if isinstance(reply, RedisError):
+                raise reply
+        return replies
+
     async def execute_one(self, *command: Argument) -> Reply:
         """Send a command, and return its reply. Raises redis.exceptions.RedisError for an error."""
-        [reply] = await self.execute(command)
-        if isinstance(reply, RedisError):
-            raise reply
+        [reply] = await self.execute_all(command)
         return reply
 
     async def aclose(self) -> None:

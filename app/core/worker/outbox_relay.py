@@ -16,11 +16,10 @@ from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.broker.keys import QueueKeys
 from app.core.broker.scripts import Call, run_scripts
-from app.core.exceptions import DatabaseUnavailable
+from app.core.database import DATABASE_ERRORS
 from app.core.job_store.reconciliation import (
     START,
     Bookmark,
@@ -30,7 +29,6 @@ from app.core.job_store.reconciliation import (
     read_page,
 )
 from app.core.queue import Queue
-from app.core.redis_connections.multiplexed import Reply
 from app.core.resources import Resources
 from app.core.telemetry.messaging import resending
 
@@ -103,7 +101,7 @@ class Relay:
 
         It differs if another relay has stored one, or if Redis has lost data.
         """
-        stored = await self._execute("GET", QueueKeys(self.queue).bookmark)
+        stored = await self._redis.multiplexed.execute_one("GET", QueueKeys(self.queue).bookmark)
         if stored != self._saved:
             self._bookmark, self._saved = Bookmark.parse(stored), stored
 
@@ -129,7 +127,7 @@ class Relay:
         if not page.rows and time.monotonic() - self._saved_at < SAVE_INTERVAL:
             return
         saved = self._bookmark.serialize()
-        await self._execute("SET", QueueKeys(self.queue).bookmark, saved)
+        await self._redis.multiplexed.execute_one("SET", QueueKeys(self.queue).bookmark, saved)
         self._saved, self._saved_at = saved, time.monotonic()
 
     async def _continue_full_scan(self) -> None:
@@ -142,12 +140,6 @@ class Relay:
         self._full_scan = page.end if page.is_full else None
         self._full_scan_ended = time.monotonic()
 
-    async def _execute(self, *command: str | bytes) -> Reply:
-        [reply] = await self._redis.multiplexed.execute(command)
-        if isinstance(reply, RedisError):
-            raise reply
-        return reply
-
 
 async def _relay_until(stopping: asyncio.Event, relay: "Relay") -> None:
     is_healthy = True
@@ -157,7 +149,7 @@ async def _relay_until(stopping: asyncio.Event, relay: "Relay") -> None:
             if await relay.poll():
                 pause = time.monotonic() - started  # leave half of the time to the jobs
             is_healthy = True
-        except (RedisError, SQLAlchemyError, DatabaseUnavailable, OSError) as error:
+        except (RedisError, *DATABASE_ERRORS) as error:
             if is_healthy:
                 log.warning("outbox.not_relayed", queue=relay.queue.name, error=str(error))
             is_healthy, pause = False, RETRY_AFTER

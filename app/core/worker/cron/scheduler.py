@@ -10,9 +10,8 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.exceptions import DatabaseUnavailable
+from app.core.database import DATABASE_ERRORS
 from app.core.job_store.cron_ticks import last_tick, record_tick
 from app.core.resources import Resources
 from app.core.worker.cron.schedule import Cron
@@ -49,7 +48,7 @@ class _Scheduler:
             try:
                 pause = await self._tick_due()
                 is_healthy = True
-            except (DatabaseUnavailable, SQLAlchemyError, OSError) as error:
+            except DATABASE_ERRORS as error:
                 if is_healthy:
                     log.warning("cron.not_ticked", error=str(error))
                 is_healthy, pause = False, RETRY_AFTER

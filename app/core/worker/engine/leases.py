@@ -5,8 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from redis.exceptions import RedisError
-
 from app.core.broker.client import QueueRedis
 from app.core.broker.message import now_ms
 from app.core.broker.scripts import Call, run_scripts
@@ -94,12 +92,9 @@ class Leases:
     async def interrupt(self) -> None:
         """End the wait of `listen`, so that it claims now. Raises redis.exceptions.RedisError."""
         own = self._keys.interrupt(self._worker_id)
-        replies = await self._redis.multiplexed.execute(
+        await self._redis.multiplexed.execute_all(
             ("LPUSH", own, 1), ("EXPIRE", own, INTERRUPT_LIFETIME)
         )
-        for reply in replies:
-            if isinstance(reply, RedisError):
-                raise reply
 
     async def aclose(self) -> None:
         await self._waiting.aclose()

@@ -6,12 +6,11 @@ from uuid import UUID
 
 import structlog
 from pydantic import JsonValue
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.broker.errors import describe, traceback_of
 from app.core.broker.message import Envelope
 from app.core.broker.sensitive import redact
-from app.core.exceptions import DatabaseUnavailable
+from app.core.database import DATABASE_ERRORS
 from app.core.job_store import outbox
 from app.core.queue import find_job_class
 from app.core.resources import Resources
@@ -48,7 +47,7 @@ async def dead_letter(  # noqa: PLR0913  the parts of a dead letter
                 error=redact(describe(error), job_class, job.payload),
                 traceback=traceback and redact(traceback, job_class, job.payload),
             )
-    except (DatabaseUnavailable, SQLAlchemyError, OSError) as failure:
+    except DATABASE_ERRORS as failure:
         reason = describe(failure)
         log.error("job.dead_letter_failed", job_id=str(job.id), job=job.name, error=reason)  # noqa: TRY400
         return False
@@ -60,7 +59,7 @@ async def delete_row(resources: Resources, job_id: UUID) -> bool:
     try:
         async with resources.unit_of_work() as uow:
             await uow.first(outbox.REMOVE, job_id=job_id)
-    except (DatabaseUnavailable, SQLAlchemyError, OSError) as failure:
+    except DATABASE_ERRORS as failure:
         log.error("job.row_not_deleted", job_id=str(job_id), error=describe(failure))  # noqa: TRY400
         return False
     return True
