@@ -23,7 +23,15 @@ from app.cli.command import (
 from app.cli.scope import open_scope
 from app.cli.tables import since, table
 from app.core import control
-from app.core.control import DeadLetterDetails, DeadLetterNotFound, DeadLetterPage, RetryResult
+from app.core.control import (
+    BulkAction,
+    BulkResult,
+    DeadLetterDetails,
+    DeadLetterNotFound,
+    DeadLetterPage,
+    JobFilter,
+    JobView,
+)
 from app.core.control.durations import format_duration
 from app.core.exceptions import NotFound
 from app.core.job_store.record import JobRecord, JobState
@@ -117,16 +125,17 @@ async def retry(backends: Backends, arguments: ChosenArguments) -> int:
     if arguments.id:
         async with operating(backends, arguments) as operations:
             dead_letter = await operations.retry(arguments.id)
-        return print_result(
-            arguments, RetryResult(1, left=0), f"Retried: {dead_letter.name} {dead_letter.id}."
+        value, text = {"retried": 1, "left": 0}, f"{dead_letter.name} {dead_letter.id}"
+        return print_result(arguments, value, f"Retried: {text}.")
+    result = await _change_all(backends, arguments, "retry")
+    value, kind = {"retried": result.done, "left": result.refused}, arguments.all
+    print_result(arguments, value, f"Retried: {result.done} of {kind}.")
+    if result.refused:
+        reason = (
+            "because a worker holds the job, another job has its key, or its queue is not in the "
+            "code"
         )
-    kind = await _existing_kind(backends, arguments.all)
-    await _record_change(backends, arguments, "retry", kind)
-    result = await control.retry_all(backends.sessions, backends.queues, kind)
-    print_result(arguments, result, f"Retried: {result.retried} of {kind}.")
-    if result.left:
-        reason = "because a worker holds the job or another job has its key"
-        return print_error(f"Not retried: {result.left} of {kind}, {reason}.")
+        return print_error(f"Not retried: {result.refused} of {kind}, {reason}.")
     return DONE
 
 
@@ -137,10 +146,9 @@ async def discard(backends: Backends, arguments: ChosenArguments) -> int:
         return print_result(
             arguments, {"discarded": 1}, f"Discarded: {dead_letter.name} {dead_letter.id}."
         )
-    kind = await _existing_kind(backends, arguments.all)
-    await _record_change(backends, arguments, "discard", kind)
-    count = await control.discard_all(backends.sessions, kind)
-    return print_result(arguments, {"discarded": count}, f"Discarded: {count} of {kind}.")
+    result = await _change_all(backends, arguments, "discard")
+    text = f"Discarded: {result.done} of {arguments.all}."
+    return print_result(arguments, {"discarded": result.done}, text)
 
 
 async def cancel(backends: Backends, arguments: CancelArguments) -> int:
@@ -157,12 +165,14 @@ async def operating(backends: Backends, arguments: ActionArguments) -> AsyncIter
         yield JobOperations(scope, backends.sessions)
 
 
-async def _record_change(
-    backends: Backends, arguments: ChosenArguments, change: Change, kind: str
-) -> None:
-    """Record a change in the audit trail before it starts."""
+async def _change_all(backends: Backends, arguments: ChosenArguments, change: Change) -> BulkResult:
+    """Change all dead letters of a kind. The audit trail records it before it starts."""
+    kind = await _existing_kind(backends, arguments.all)
     async with open_scope(backends, reason=arguments.reason) as scope:
         DeadLetterService(scope).record_change(change, kind)
+    filters = JobFilter(state=JobView.DEAD, name=kind)
+    action = BulkAction(change)
+    return await control.change_dead_letters(backends.sessions, backends.queues, action, filters)
 
 
 async def _existing_kind(backends: Backends, kind: str | None) -> str:

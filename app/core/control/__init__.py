@@ -64,7 +64,7 @@ from app.core.control.overview import (
     queue_overview,
 )
 from app.core.control.queues import QueueNotFound, QueueUnavailable, find_queue
-from app.core.control.retries import RetryResult, discard, discard_all, retry, retry_all
+from app.core.control.retries import discard, retry
 from app.core.control.row_counts import Count
 from app.core.control.schedule import CronNotFound, CronStatus, list_crons, run_cron_now
 from app.core.control.search import search_jobs
@@ -109,7 +109,6 @@ __all__ = [
     "QueueOverview",
     "QueueUnavailable",
     "RecordedTry",
-    "RetryResult",
     "RunningJob",
     "SearchTooBroad",
     "SensitiveArgument",
@@ -124,7 +123,6 @@ __all__ = [
     "collect_warnings",
     "count_dead_letters",
     "discard",
-    "discard_all",
     "find_job",
     "find_queue",
     "get_dead_letter",
@@ -141,7 +139,6 @@ __all__ = [
     "queue_overview",
     "resume",
     "retry",
-    "retry_all",
     "run_cron_now",
     "search_jobs",
     "set_concurrency",

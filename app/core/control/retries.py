@@ -1,12 +1,11 @@
 """Retries and discards of dead letters."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, delete, exists, func, select, update
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, delete, exists, func, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -62,17 +61,6 @@ class JobHeld(Conflict):
         super().__init__(f"A worker still holds the job {job_id}. Try again in a moment")
 
 
-@dataclass(frozen=True, slots=True)
-class RetryResult:
-    """How many dead letters were retried, and how many are left.
-
-    A dead letter stays while a worker holds the job or another job has its key.
-    """
-
-    retried: int
-    left: int
-
-
 async def retry(sessions: Sessions, queues: QueuePools, job_id: UUID) -> DeadLetterDetails:
     """Retry a dead letter at once, with all of its tries.
 
@@ -89,37 +77,12 @@ async def retry(sessions: Sessions, queues: QueuePools, job_id: UUID) -> DeadLet
     return dead_letter
 
 
-async def retry_all(sessions: Sessions, queues: QueuePools, kind: str) -> RetryResult:
-    """Retry every dead letter of a job class.
-
-    Raises QueueUnavailable or DatabaseUnavailable. Some may have been retried by then.
-    """
-    found = retried = 0
-    for queue in queues:
-        job_ids = await _ids_of_kind(sessions, kind, queue)
-        found += len(job_ids)
-        for batch in _batches(job_ids):
-            retried += await retry_batch(sessions, queues, queue, batch)
-    return RetryResult(retried, left=found - retried)
-
-
 async def discard(sessions: Sessions, job_id: UUID) -> DeadLetterDetails:
     """Delete a dead letter, and return it. Raises DeadLetterNotFound or DatabaseUnavailable."""
     dead_letter = await get_dead_letter(sessions, job_id)
     if not await discard_batch(sessions, [job_id]):
         raise DeadLetterNotFound(job_id)
     return dead_letter
-
-
-async def discard_all(sessions: Sessions, kind: str) -> int:
-    """Delete every dead letter of a job class, and return their number.
-
-    Raises DatabaseUnavailable. Some may have been deleted by then.
-    """
-    discarded = 0
-    for batch in _batches(await _ids_of_kind(sessions, kind)):
-        discarded += await discard_batch(sessions, batch)
-    return discarded
 
 
 async def retry_batch(
@@ -181,16 +144,3 @@ async def _reason_not_retried(
     if dead_letter.key and other:
         return JobAlive(dead_letter.key, other)
     return DeadLetterNotFound(dead_letter.id)
-
-
-async def _ids_of_kind(sessions: Sessions, kind: str, queue: Queue | None = None) -> list[UUID]:
-    ids = select(outbox.c.id).where(dead, outbox.c.name == kind).order_by(outbox.c.failed_at)
-    if queue is not None:
-        ids = ids.where(outbox.c.queue == queue.name)
-    async with sessions() as session:
-        return list(await session.scalars(ids))
-
-
-def _batches(job_ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
-    for first in range(0, len(job_ids), BATCH):
-        yield job_ids[first : first + BATCH]

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from app.core import control
+from app.core.broker.keys import QueueKeys
 from app.core.control import BulkAction, BulkResult, JobFilter, JobView
 from app.core.control.retries import BATCH
 from app.core.job_store.record import JobState
@@ -85,6 +86,19 @@ async def test_a_dead_letter_whose_key_is_taken_is_refused(resources: Resources)
     result, _ = await change(resources, BulkAction.RETRY)
 
     assert str(result) == "1 retried, 1 refused"
+
+
+async def test_held_jobs_and_older_jobs_with_the_same_key_are_refused(resources: Resources) -> None:
+    held, keyless = [await add_dead_letter(resources, Paint()) for _ in range(2)]
+    older, newer = [await add_dead_letter(resources, Paint(), key="wall") for _ in range(2)]
+    await resources.queues[BASE].set(QueueKeys(BASE).in_progress(held), "w/1/1")
+
+    result, _ = await change(resources, BulkAction.RETRY)
+
+    assert str(result) == "2 retried, 2 refused"
+    letters = await control.list_dead_letters(resources.sessions)
+    assert {letter.id for letter in letters.data} == {held, older}
+    assert await states(resources, keyless, newer) == [JobState.QUEUED, JobState.QUEUED]
 
 
 async def test_many_dead_letters_are_discarded_in_batches(resources: Resources) -> None:

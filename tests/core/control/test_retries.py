@@ -1,4 +1,3 @@
-from typing import cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -112,29 +111,6 @@ async def test_a_retry_changes_nothing_while_redis_is_down(resources: Resources)
     assert (await control.get_dead_letter(resources.sessions, job_id)).error == "no paint"
 
 
-async def test_all_of_a_kind_are_retried_except_held_ones_and_those_with_a_taken_key(
-    resources: Resources,
-) -> None:
-    held, keyless = (
-        await add_dead_letter(resources, Paint()),
-        await add_dead_letter(resources, Paint()),
-    )
-    older, newer = [await add_dead_letter(resources, Paint(), key="wall") for _ in range(2)]
-    await resources.queues[BASE].set(KEYS.in_progress(held), "w/1/1")
-
-    assert await control.retry_all(
-        resources.sessions, resources.queues, "Paint"
-    ) == control.RetryResult(2, left=2)
-
-    left = await control.list_dead_letters(resources.sessions)
-    assert {letter.id for letter in left.data} == {held, older}
-    waiting = cast("list[bytes]", await resources.queues[BASE].zrange(KEYS.queue, 0, -1))
-    assert {UUID(each.decode()) for each in waiting} == {keyless, newer}
-    assert await control.retry_all(
-        resources.sessions, resources.queues, "Unknown"
-    ) == control.RetryResult(0, left=0)
-
-
 async def test_a_dead_letter_is_discarded(resources: Resources) -> None:
     job_id, other = (
         await add_dead_letter(resources, Paint()),
@@ -145,13 +121,3 @@ async def test_a_dead_letter_is_discarded(resources: Resources) -> None:
     assert [each.id for each in (await control.list_dead_letters(resources.sessions)).data] == [
         other
     ]
-
-
-async def test_all_of_a_kind_are_discarded(resources: Resources) -> None:
-    for _ in range(3):
-        await add_dead_letter(resources, Paint())
-    alive = await enqueue(resources, Paint())
-
-    assert await control.discard_all(resources.sessions, "Paint") == 3
-    assert await control.discard_all(resources.sessions, "Paint") == 0
-    assert await state_of(resources, alive) is JobState.QUEUED
