@@ -97,7 +97,7 @@ async def list_groups(backends: Backends, arguments: GroupArguments) -> int:
 
 async def list_classes(backends: Backends, arguments: ClassArguments) -> int:
     if arguments.name is not None:
-        details = await control.job_class(backends.queues, arguments.name)
+        details = await control.job_class_details(backends.queues, arguments.name)
         return print_result(arguments, details, _details(details))
     classes = await control.list_job_classes(backends.queues)
     rows = [

@@ -25,11 +25,7 @@ def register(commands: Subparsers) -> None:
 
 
 async def show(backends: Backends, arguments: Arguments) -> int:
-    workers = [
-        worker
-        for queue in backends.queues
-        for worker in await control.live_workers(backends.queues, queue)
-    ]
+    workers = await control.all_live_workers(backends.queues)
     return print_result(arguments, workers, "\n\n".join(_tables(workers)))
 
 

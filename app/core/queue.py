@@ -8,8 +8,10 @@ from itertools import islice
 from typing import ClassVar, TypeVar
 from uuid import UUID
 
+import structlog
 from arq import Retry as Retry  # noqa: PLC0414  handlers raise it to postpone a job
 from pydantic import BaseModel
+from redis.exceptions import RedisError
 from uuid_utils.compat import uuid7
 
 from app.core.broker.client import BATCH, QueueRedis
@@ -17,6 +19,8 @@ from app.core.broker.message import Envelope
 from app.core.broker.payload import payload_of, require_plain_fields
 from app.core.logging import current_request_id
 from app.core.telemetry.messaging import sending
+
+log = structlog.stdlib.get_logger(__name__)
 
 HIGHEST_PRIORITY = 32_767
 """In minutes: about three weeks."""
@@ -187,6 +191,19 @@ class QueuePools:
             by_queue[envelope.queue].append(envelope)
         for name, batch in by_queue.items():
             await self[self._by_name[name]].send(batch)
+
+    async def post_stored(self, envelopes: Sequence[Envelope]) -> Exception | None:
+        """Send jobs that have rows. If Redis does not accept them, return its error.
+
+        The outbox relay of a worker then sends them later.
+        """
+        try:
+            await self.post(envelopes)
+        except (RedisError, OSError) as error:
+            job_ids = [str(envelope.id) for envelope in envelopes]
+            log.warning("jobs.not_sent_yet", job_ids=job_ids, error=str(error))
+            return error
+        return None
 
 
 def _due_at(delay: timedelta | None, at: datetime | None) -> datetime | None:

@@ -9,9 +9,7 @@ from types import TracebackType
 from typing import NamedTuple, Self, TypeVar, TypeVarTuple
 from uuid import UUID
 
-import structlog
 from pydantic import BaseModel
-from redis.exceptions import RedisError
 from sqlalchemy import Insert, Select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningDelete
@@ -24,8 +22,6 @@ from app.core.postgres.statements import compiled
 from app.core.postgres.transaction import Transaction
 from app.core.queue import Job, QueuePools, to_message
 from app.core.telemetry.messaging import Sending, sending
-
-log = structlog.stdlib.get_logger(__name__)
 
 TIME_SLICE = 0.0001
 """Seconds of work between two turns of other tasks. A request needs about ten turns."""
@@ -201,7 +197,8 @@ class UnitOfWork:
         if self._transaction.is_used:
             with sending(self._jobs if commits else None) as sent:
                 messages = await self._end(sent, commits=commits)
-                await _send(messages, self._queues, sent)
+                if failure := await self._queues.post_stored(messages):
+                    sent.fail(failure)
         if commits:
             for call in self._calls_after_commit:
                 await call()
@@ -217,13 +214,3 @@ class UnitOfWork:
             return messages
         finally:
             await self._transaction.close()
-
-
-async def _send(messages: Sequence[Envelope], queues: QueuePools, sent: Sending) -> None:
-    """Send jobs that have become rows. The outbox relay sends what Redis does not accept now."""
-    try:
-        await queues.post(messages)
-    except (RedisError, OSError) as error:
-        sent.fail(error)
-        job_ids = [str(message.id) for message in messages]
-        log.warning("jobs.not_sent_yet", job_ids=job_ids, error=str(error))

@@ -23,4 +23,4 @@ async def read_job_classes(scope: Reader) -> list[JobClass]:
 @router.get("/{name}")
 async def read_job_class(scope: Reader, name: Name) -> JobClassDetails:
     """Show a job class: its fields, its code, the tries of the last day, and recent failures."""
-    return await control.job_class(scope.queues, name)
+    return await control.job_class_details(scope.queues, name)

@@ -1,6 +1,5 @@
 """The live workers, and the crons, which run jobs on a schedule."""
 
-from asyncio import gather
 from typing import Annotated
 
 from fastapi import Request, status
@@ -23,9 +22,7 @@ Reader = Annotated[Scope, requires("console:read")]
 @router.get("/workers/")
 async def read_workers(scope: Reader) -> list[WorkerRecord]:
     """List the live workers with the jobs that they run. Memory is in bytes."""
-    queues = scope.queues
-    found = await gather(*(control.live_workers(queues, queue) for queue in queues))
-    return [worker for workers in found for worker in workers]
+    return await control.all_live_workers(scope.queues)
 
 
 @router.get("/crons/")

@@ -63,7 +63,7 @@ async def _check_queue(queues: QueuePools, queue: Queue, seconds: float) -> Queu
     try:
         async with asyncio.timeout(seconds):
             await probe(queues[queue])
-            workers = await count_live_workers(queue, queues)
+            workers = await count_live_workers(queues, queue)
     except (RedisError, OSError) as error:
         return QueueCheck(status="down", error=_reason(error))
     return QueueCheck(status="up", workers=workers)

@@ -65,7 +65,7 @@ def calls_of(resources: Resources) -> dict[str, Call]:
         "groups of dead letters": lambda: control.group_dead_letters(sessions),
         "finished jobs": search(JobFilter(state=JobView.FINISHED)),
         "all job classes": lambda: control.list_job_classes(queues),
-        "one job class": lambda: control.job_class(queues, "BuildSignupReport"),
+        "one job class": lambda: control.job_class_details(queues, "BuildSignupReport"),
     }
 
 

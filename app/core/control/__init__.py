@@ -43,7 +43,8 @@ from app.core.control.job_classes import (
     JobClassDetails,
     JobClassNotFound,
     JobField,
-    job_class,
+    get_job_class,
+    job_class_details,
     list_job_classes,
 )
 from app.core.control.limits import (
@@ -68,7 +69,13 @@ from app.core.control.retries import discard, retry
 from app.core.control.row_counts import Count
 from app.core.control.schedule import CronNotFound, CronStatus, list_crons, run_cron_now
 from app.core.control.search import search_jobs
-from app.core.control.workers import CronRecord, RunningJob, WorkerRecord, live_workers
+from app.core.control.workers import (
+    CronRecord,
+    RunningJob,
+    WorkerRecord,
+    all_live_workers,
+    live_workers,
+)
 from app.core.job_store.activity import Activity, ActivitySummary, Histogram, Percentiles
 from app.core.job_store.attempts import RecordedTry
 
@@ -116,6 +123,7 @@ __all__ = [
     "UnknownArguments",
     "UnknownQueue",
     "WorkerRecord",
+    "all_live_workers",
     "arguments_of",
     "cancel",
     "change_dead_letters",
@@ -126,8 +134,9 @@ __all__ = [
     "find_job",
     "find_queue",
     "get_dead_letter",
+    "get_job_class",
     "group_dead_letters",
-    "job_class",
+    "job_class_details",
     "job_details",
     "list_crons",
     "list_dead_letters",

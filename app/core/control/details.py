@@ -8,11 +8,12 @@ from uuid import UUID
 from pydantic import JsonValue
 from sqlalchemy import select
 
+from app.core.broker.keys import QueueKeys
 from app.core.broker.message import Unreadable, decode
 from app.core.broker.sensitive import hide_sensitive
 from app.core.control.cancellation import ENDED
 from app.core.control.lookup import find_job
-from app.core.control.queues import QueueUnavailable, find_queue, queue_client
+from app.core.control.queues import QueueUnavailable, execute, find_queue
 from app.core.control.search_queues import recorded_tries
 from app.core.database import Sessions
 from app.core.exceptions import NotFound
@@ -107,8 +108,7 @@ async def _tries(queues: QueuePools, queue: Queue | None, job: JobRecord) -> lis
 async def _stored_in_redis(queues: QueuePools, queue: Queue | None, job_id: UUID) -> _Stored:
     if queue is None:
         return _Stored()
-    with queue_client(queues, queue) as redis:
-        data = await redis.get(redis.queue_keys.job(job_id))
+    [data] = await execute(queues, queue, ("GET", QueueKeys(queue).job(job_id)))
     with suppress(Unreadable):
         if isinstance(data, bytes):
             message = decode(data)

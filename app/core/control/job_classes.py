@@ -97,6 +97,13 @@ class JobClassDetails:
     recent_failures: Sequence[RecordedTry]
 
 
+def get_job_class(name: str) -> type[Job]:
+    """Return the class of a job. Raises JobClassNotFound."""
+    if (job := find_job_class(name)) is None:
+        raise JobClassNotFound(name)
+    return job
+
+
 async def list_job_classes(queues: QueuePools) -> list[JobClass]:
     """List the job classes of this release, sorted by name. Raises QueueUnavailable."""
     known = {queue.name for queue in queues}
@@ -106,10 +113,10 @@ async def list_job_classes(queues: QueuePools) -> list[JobClass]:
     return [_summary(job, each) for job, each in zip(chosen, minutes, strict=True)]
 
 
-async def job_class(queues: QueuePools, name: str) -> JobClassDetails:
+async def job_class_details(queues: QueuePools, name: str) -> JobClassDetails:
     """Return the details of a job class. Raises JobClassNotFound or QueueUnavailable."""
-    job = find_job_class(name)
-    if job is None or job.queue not in [*queues]:
+    job = get_job_class(name)
+    if job.queue not in [*queues]:
         raise JobClassNotFound(name)
     minutes, failures, workers = await gather(
         _minutes(queues, job.queue, name, DAY),

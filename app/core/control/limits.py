@@ -6,7 +6,7 @@ They are stored in the queue's Redis, so they are lost if it loses its data.
 from dataclasses import dataclass
 
 from app.core.broker.keys import QueueKeys
-from app.core.control.queues import queue_client
+from app.core.control.queues import execute, queue_client
 from app.core.queue import Queue, QueuePools
 
 
@@ -32,10 +32,8 @@ class QueueLimits:
 
 async def queue_limits(queues: QueuePools, queue: Queue) -> QueueLimits:
     """Return the limits of a queue. Raises QueueUnavailable."""
-    with queue_client(queues, queue) as redis:
-        async with redis.pipeline(transaction=False) as pipe:
-            pipe.hmget(QueueKeys(queue).limits, ["paused", "rate", "concurrency"])
-            [values] = await pipe.execute()
+    read = ("HMGET", QueueKeys(queue).limits, "paused", "rate", "concurrency")
+    [values] = await execute(queues, queue, read)
     return QueueLimits.parse(*values)
 
 

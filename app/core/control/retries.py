@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-import structlog
-from redis.exceptions import RedisError
 from sqlalchemy import ARRAY, Uuid, any_, bindparam, delete, exists, func, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,8 +21,6 @@ from app.core.database import Sessions
 from app.core.exceptions import Conflict
 from app.core.job_store.outbox import GRACE, JobAlive, find_by_key, message_of, outbox
 from app.core.queue import Queue, QueuePools
-
-log = structlog.stdlib.get_logger(__name__)
 
 BATCH = 500
 """Dead letters per transaction and per script call."""
@@ -119,11 +115,7 @@ async def _requeue(sessions: Sessions, queues: QueuePools, job_ids: Sequence[UUI
             jobs = await _requeue_rows(session, job_ids)
     except IntegrityError:
         return 0  # another job has just taken one of the keys
-    try:
-        await queues.post(jobs)
-    except (RedisError, OSError) as error:
-        # The outbox relay sends the rows later.
-        log.warning("jobs.not_sent_yet", job_ids=[str(job.id) for job in jobs], error=str(error))
+    await queues.post_stored(jobs)
     return len(jobs)
 
 

@@ -4,27 +4,22 @@ Only workers know the crons. Each worker reports its crons with every heartbeat,
 what really runs. For a cron that no live worker has, it shows only the last run.
 """
 
-from asyncio import gather
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import structlog
-from redis.exceptions import RedisError
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
 from app.core.broker.message import Envelope
 from app.core.control.queues import find_queue
-from app.core.control.workers import CronRecord, live_workers
+from app.core.control.workers import CronRecord, all_live_workers
 from app.core.database import Sessions
 from app.core.exceptions import NotFound
 from app.core.job_store import outbox
 from app.core.job_store.cron_ticks import cron_ticks
 from app.core.logging import current_request_id
 from app.core.queue import QueuePools
-
-log = structlog.stdlib.get_logger(__name__)
 
 
 class CronNotFound(NotFound):
@@ -79,19 +74,13 @@ async def run_cron_now(sessions: Sessions, queues: QueuePools, name: str) -> UUI
     )
     async with sessions.begin() as session:
         await outbox.store(session, [message])
-    try:
-        await queues.post([message])
-    except (RedisError, OSError) as error:
-        # The outbox relay sends the row later.
-        log.warning("jobs.not_sent_yet", job_ids=[str(message.id)], error=str(error))
+    await queues.post_stored([message])
     return message.id
 
 
 async def _crons_of_workers(queues: QueuePools) -> dict[str, CronRecord]:
     """Return the crons of the live workers. If two releases run, the newest worker wins."""
-    found = await gather(*(live_workers(queues, queue) for queue in queues))
-    workers = [worker for each in found for worker in each]
-    workers.sort(key=lambda worker: worker.started)
+    workers = sorted(await all_live_workers(queues), key=lambda worker: worker.started)
     return {cron.name: cron for worker in workers for cron in worker.crons}
 
 

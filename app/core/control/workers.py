@@ -1,15 +1,15 @@
 """The live workers, from the information that each sends with every heartbeat."""
 
 import time
+from asyncio import gather
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import cast
 
 import pydantic_core
 from pydantic import JsonValue, TypeAdapter
 
 from app.core.broker.keys import WORKER_LIFETIME, QueueKeys
-from app.core.control.queues import queue_client
+from app.core.control.queues import execute
 from app.core.queue import Queue, QueuePools
 
 
@@ -59,14 +59,21 @@ class WorkerRecord:
 record = TypeAdapter(WorkerRecord)
 
 
+async def all_live_workers(queues: QueuePools) -> list[WorkerRecord]:
+    """List the live workers of all queues. Raises QueueUnavailable."""
+    found = await gather(*(live_workers(queues, queue) for queue in queues))
+    return [worker for workers in found for worker in workers]
+
+
 async def live_workers(queues: QueuePools, queue: Queue) -> list[WorkerRecord]:
     """List the live workers of a queue. Raises QueueUnavailable."""
     keys = QueueKeys(queue)
-    with queue_client(queues, queue) as redis:
-        found = cast("list[bytes]", await redis.zrange(keys.workers, 0, -1))
-        ids = [each.decode() for each in found]
-        # The record of a worker expires unless a heartbeat renews it.
-        texts = await redis.mget([keys.worker(each) for each in ids]) if ids else []
+    [found] = await execute(queues, queue, ("ZRANGE", keys.workers, 0, -1))
+    if not found:
+        return []
+    ids = [each.decode() for each in found]
+    # The record of a worker expires unless a heartbeat renews it.
+    [texts] = await execute(queues, queue, ("MGET", *map(keys.worker, ids)))
     return [
         record.validate_python({**pydantic_core.from_json(text), "id": each, "queue": queue.name})
         for each, text in zip(ids, texts, strict=True)
@@ -74,7 +81,7 @@ async def live_workers(queues: QueuePools, queue: Queue) -> list[WorkerRecord]:
     ]
 
 
-async def count_live_workers(queue: Queue, queues: QueuePools) -> int:
+async def count_live_workers(queues: QueuePools, queue: Queue) -> int:
     """Count the live workers of a queue.
 
     Raises redis.exceptions.RedisError if the queue's Redis does not respond.

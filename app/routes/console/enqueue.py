@@ -8,15 +8,10 @@ from pydantic import Field
 from starlette.responses import Response
 
 from app.core.broker.payload import InvalidJob
+from app.core.control import get_job_class
 from app.core.exceptions import InvalidField
 from app.routes.console.access import console_scope
-from app.routes.console.job_forms import (
-    PREFIX,
-    all_job_classes,
-    form_of,
-    get_job_class,
-    read_job,
-)
+from app.routes.console.job_forms import PREFIX, all_job_classes, form_of, read_job
 from app.routes.console.layout import show
 from app.routes.deps.request import resources_of
 from app.routes.pages.notices import Notice

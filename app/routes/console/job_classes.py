@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from app.core.control import job_class, list_job_classes
+from app.core.control import job_class_details, list_job_classes
 from app.routes.console.access import ConsoleScope
 from app.routes.console.layout import show
 from app.routes.pages.route import page_router
@@ -18,4 +18,4 @@ async def show_classes(visit: Visit, scope: ConsoleScope) -> Response:
 
 @router.get("/console/classes/{name}")
 async def show_class(visit: Visit, scope: ConsoleScope, name: str) -> Response:
-    return show(visit, scope, "class.html", details=await job_class(scope.queues, name))
+    return show(visit, scope, "class.html", details=await job_class_details(scope.queues, name))

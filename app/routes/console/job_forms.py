@@ -16,8 +16,7 @@ from pydantic_core import to_json
 from starlette.datastructures import FormData
 
 from app.core.broker.sensitive import sensitive_fields
-from app.core.exceptions import NotFound
-from app.core.queue import Job, find_job_class, job_classes
+from app.core.queue import Job, job_classes
 
 PREFIX = "field-"
 """The prefix of a job's fields, because the form also has other fields."""
@@ -25,11 +24,6 @@ PREFIX = "field-"
 AS_TEXT = (str, UUID, bytes)
 INPUTS: Mapping[object, str] = {bool: "checkbox", int: "number", float: "number", date: "date"}
 HINTS: Mapping[type, str] = {UUID: "An id (UUID)", datetime: "A time, such as 2026-01-31T09:00Z"}
-
-
-class JobClassNotFound(NotFound):
-    def __init__(self, name: str) -> None:
-        super().__init__(f"There is no job class {name!r} in this release")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +42,6 @@ class FormField:
 def all_job_classes() -> list[type[Job]]:
     """Return the job classes of this release, sorted by name."""
     return sorted(job_classes(Job), key=lambda job: job.__name__)
-
-
-def get_job_class(name: str) -> type[Job]:
-    """Return the class of a job. Raise JobClassNotFound."""
-    if (job := find_job_class(name)) is None:
-        raise JobClassNotFound(name)
-    return job
 
 
 def form_of(job: type[Job]) -> list[FormField]:

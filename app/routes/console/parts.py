@@ -1,6 +1,5 @@
 """The live parts of pages, and the functions that read their values."""
 
-from asyncio import gather
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
@@ -10,9 +9,9 @@ from app.core.config import Settings
 from app.core.control import (
     JobFilter,
     JobView,
+    all_live_workers,
     group_dead_letters,
     job_details,
-    live_workers,
     overview,
     search_jobs,
 )
@@ -41,9 +40,7 @@ async def read_overview(resources: Resources, _: str = "") -> Values:
 
 
 async def read_workers(resources: Resources, _: str = "") -> Values:
-    queues = resources.queues
-    found = await gather(*(live_workers(queues, queue) for queue in queues))
-    return {"workers": [worker for some in found for worker in some]}
+    return {"workers": await all_live_workers(resources.queues)}
 
 
 async def read_groups(resources: Resources, _: str = "") -> Values:

@@ -29,7 +29,7 @@ async def test_a_job_class_is_shown_with_its_times_its_failures_and_its_code(
     resources: Resources,
 ) -> None:
     async def both_ended() -> bool:
-        summary = (await control.job_class(resources.queues, "Varnish")).summary
+        summary = (await control.job_class_details(resources.queues, "Varnish")).summary
         return summary.last_hour.succeeded + summary.last_hour.failed == 2
 
     for coats in (0, 1):
@@ -42,7 +42,7 @@ async def test_a_job_class_is_shown_with_its_times_its_failures_and_its_code(
     )
     task = asyncio.create_task(Worker(settings).run())
     await wait_until(both_ended)
-    details = await control.job_class(resources.queues, "Varnish")
+    details = await control.job_class_details(resources.queues, "Varnish")
     task.cancel()
     await asyncio.wait([task])
 
@@ -72,4 +72,4 @@ async def test_the_job_classes_of_the_release_are_listed(resources: Resources) -
 
 async def test_a_job_class_that_does_not_exist_is_named(resources: Resources) -> None:
     with pytest.raises(control.JobClassNotFound, match="NoSuchJob"):
-        await control.job_class(resources.queues, "NoSuchJob")
+        await control.job_class_details(resources.queues, "NoSuchJob")

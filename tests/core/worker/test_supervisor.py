@@ -83,7 +83,7 @@ async def test_an_invalid_number_of_processes_is_rejected(settings: Settings, nu
 
 
 async def are_alive(queues: QueuePools, *, workers: int) -> bool:
-    return await count_live_workers(BASE, queues) == workers
+    return await count_live_workers(queues, BASE) == workers
 
 
 async def sleeping_pid(supervisor: Process) -> int:

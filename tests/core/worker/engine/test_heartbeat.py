@@ -36,9 +36,9 @@ async def test_a_worker_is_counted_while_it_sends_heartbeats(
         beating_worker(BASE, settings, worker_id="a"),
         beating_worker(BASE, settings, worker_id="b"),
     ):
-        assert await count_live_workers(BASE, queues) == 2
-        assert await count_live_workers(EMAIL, queues) == 0
-    assert await count_live_workers(BASE, queues) == 0
+        assert await count_live_workers(queues, BASE) == 2
+        assert await count_live_workers(queues, EMAIL) == 0
+    assert await count_live_workers(queues, BASE) == 0
 
 
 async def test_a_worker_that_crashed_is_no_longer_counted(
@@ -46,7 +46,7 @@ async def test_a_worker_that_crashed_is_no_longer_counted(
 ) -> None:
     key = KEYS.workers
     await queues[BASE].zadd(key, {"dead": time.time() - WORKER_LIFETIME - 1})
-    assert await count_live_workers(BASE, queues) == 0
+    assert await count_live_workers(queues, BASE) == 0
 
     async with beating_worker(BASE, settings):
         assert await queues[BASE].zscore(key, "dead") is None
@@ -75,7 +75,7 @@ async def test_a_heartbeat_that_fails_for_any_reason_is_followed_by_the_next(
     async with beating_worker(BASE, settings, worker_info=describe):
 
         async def is_counted() -> bool:
-            return await count_live_workers(BASE, queues) == 1
+            return await count_live_workers(queues, BASE) == 1
 
         await wait_until(is_counted)
 
@@ -87,7 +87,7 @@ async def test_a_worker_whose_event_loop_is_stuck_does_not_count_and_keeps_no_jo
     before = await queues[BASE].zscore(KEYS.running, "1")
     with capture_logs() as lines:
         async with beating_worker(BASE, settings, holding=[claim("a/1")], stuck=True):
-            assert await count_live_workers(BASE, queues) == 0
+            assert await count_live_workers(queues, BASE) == 0
 
     assert await queues[BASE].zscore(KEYS.running, "1") == before
     [line] = [line for line in lines if line["event"] == "worker.stuck"]

@@ -55,13 +55,13 @@ async def test_the_email_worker_sends_an_email_and_the_check_of_arq_sees_the_wor
         assert await check.wait_for_exit() == 1
     async with run_process(settings, "run_email_worker.py") as worker:
         assert (await mail_catcher.anext()).to == ["ada@example.com"]
-        assert await count_live_workers(EMAIL, committing_resources.queues) == 1
+        assert await count_live_workers(committing_resources.queues, EMAIL) == 1
         async with run_process(settings, *STOCK_CHECK) as check:
             assert await check.wait_for_exit() == 0
 
         worker.signal(SIGINT)
         assert await worker.wait_for_exit() == 0
-    assert await count_live_workers(EMAIL, committing_resources.queues) == 0
+    assert await count_live_workers(committing_resources.queues, EMAIL) == 0
 
 
 async def test_a_stopping_worker_finishes_its_jobs_and_takes_no_new_one(
