@@ -8,17 +8,15 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, String, func, literal_column, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import ColumnElement, Row, String, func, literal_column, select
 
-from app.core.control.found_jobs import JobFilter, JobView, Position, SearchTooBroad
+from app.core.control.found_jobs import JobFilter, JobView, Position
 from app.core.control.queues import find_queue
 from app.core.control.retries import BATCH, discard_batch, retry_batch
-from app.core.control.search_rows import ORDERS, QUERY_CANCELED, SET_TIMEOUT, conditions_of
+from app.core.control.search_rows import ORDERS, conditions_of, read_in_time
 from app.core.database import Sessions
 from app.core.exceptions import BadRequest
 from app.core.job_store.outbox import outbox
-from app.core.postgres.failures import sqlstate_of
 from app.core.queue import QueuePools
 
 MAX_GROUPS = 100
@@ -99,14 +97,14 @@ async def group_dead_letters(
         .order_by(func.count().desc(), outbox.c.queue, outbox.c.name)
         .limit(MAX_GROUPS)
     )
-    rows = await _read(sessions, groups)
+    rows = await read_in_time(sessions, groups, TIME_LIMIT)
     return [DeadLetterGroup(**row._mapping) for row in rows]  # noqa: SLF001  its documented name
 
 
 async def count_matching(sessions: Sessions, filters: JobFilter) -> int:
     """Count the dead letters that match. Raises SearchTooBroad, DatabaseUnavailable."""
     count = select(func.count()).select_from(outbox).where(*_matching(filters))
-    [row] = await _read(sessions, count)
+    [row] = await read_in_time(sessions, count, TIME_LIMIT)
     return int(row[0])
 
 
@@ -167,7 +165,7 @@ async def _next_batch(
         .order_by(outbox.c.failed_at, outbox.c.id)
         .limit(BATCH)
     )
-    return await _read(sessions, dead_letters)
+    return await read_in_time(sessions, dead_letters, TIME_LIMIT)
 
 
 def _matching(filters: JobFilter, after: Position | None = None) -> list[ColumnElement[bool]]:
@@ -175,15 +173,3 @@ def _matching(filters: JobFilter, after: Position | None = None) -> list[ColumnE
     if filters.queue is not None:
         conditions.append(outbox.c.queue == filters.queue)
     return conditions
-
-
-async def _read(sessions: Sessions, statement: Select[*tuple[Any, ...]]) -> Sequence[Row[Any]]:
-    """Read rows within the time limit. Raises SearchTooBroad."""
-    async with sessions() as session:
-        await session.execute(SET_TIMEOUT, {"limit": f"{TIME_LIMIT * 1000:.0f}"})
-        try:
-            return (await session.execute(statement)).all()
-        except DBAPIError as error:
-            if sqlstate_of(error.orig) == QUERY_CANCELED:
-                raise SearchTooBroad(TIME_LIMIT) from error
-            raise

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from app.core.control.found_jobs import FoundJob, FoundJobs, JobFilter, JobView, Position
 from app.core.control.queues import find_queue
-from app.core.control.search_queues import Scan, classify, scan_queues
+from app.core.control.search_queues import Found, Scan, classify, scan_queues
 from app.core.control.search_rows import read_rows
 from app.core.database import Sessions
 from app.core.queue import QueuePools
@@ -25,8 +25,6 @@ MAX_READS = 5
 """How often a page reads more rows if those that it has read turn out to be in another state."""
 
 IN_ROWS = {JobView.WAITING, JobView.SCHEDULED, JobView.DEAD}
-
-Found = Sequence[tuple[Position, FoundJob]]
 
 
 async def search_jobs(  # noqa: PLR0913  each is an option

@@ -77,15 +77,22 @@ async def read_rows(
 ) -> list[tuple[Position, FoundJob]]:
     """Return the next rows in the order of their state. Raises SearchTooBroad."""
     order = ORDERS[filters.state]
+    rows = await read_in_time(sessions, _statement(filters, order, after, limit), time_limit)
+    return [(Position(row.sort_time, row.id), _found(row, filters.state)) for row in rows]
+
+
+async def read_in_time(
+    sessions: Sessions, statement: Select[*tuple[Any, ...]], seconds: float
+) -> Sequence[Row[Any]]:
+    """Run a statement within a time limit, and return its rows. Raises SearchTooBroad."""
     async with sessions() as session:
-        await session.execute(SET_TIMEOUT, {"limit": f"{time_limit * 1000:.0f}"})
+        await session.execute(SET_TIMEOUT, {"limit": f"{seconds * 1000:.0f}"})
         try:
-            rows = (await session.execute(_statement(filters, order, after, limit))).all()
+            return (await session.execute(statement)).all()
         except DBAPIError as error:
             if sqlstate_of(error.orig) == QUERY_CANCELED:
-                raise SearchTooBroad(time_limit) from error
+                raise SearchTooBroad(seconds) from error
             raise
-    return [(Position(row.sort_time, row.id), _found(row, filters.state)) for row in rows]
 
 
 def conditions_of(
