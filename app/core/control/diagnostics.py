@@ -9,21 +9,15 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 
 from app.core.broker.client import QueueRedis
+from app.core.control.row_counts import queues_with
 from app.core.database import Sessions
+from app.core.job_store.outbox import alive_in_order
 from app.core.queue import Queue, QueuePools
 
 MAX_CLOCK_SKEW = 5.0
 """Seconds. Leases, links, and due times tolerate less than this."""
 
-QUEUES_WITH_ROWS = text("""\
-WITH RECURSIVE named AS (
-  SELECT min(queue) AS queue FROM outbox WHERE failed_at IS NULL
-  UNION ALL
-  SELECT (SELECT min(queue) FROM outbox WHERE failed_at IS NULL AND queue > named.queue)
-  FROM named WHERE named.queue IS NOT NULL
-)
-SELECT queue FROM named WHERE queue IS NOT NULL""")
-"""Skips through the index from queue to queue, so the number of rows does not matter."""
+QUEUES_WITH_JOBS = queues_with(alive_in_order)
 
 DATABASE_TIME = text("SELECT extract(epoch FROM clock_timestamp())")
 
@@ -55,7 +49,7 @@ async def collect_server_warnings(sessions: Sessions, queues: QueuePools) -> lis
 async def _unknown_queues(sessions: Sessions, queues: QueuePools) -> list[str]:
     known = {queue.name for queue in queues}
     async with sessions() as session:
-        stored = (await session.execute(QUEUES_WITH_ROWS)).scalars().all()
+        stored = (await session.scalars(QUEUES_WITH_JOBS)).all()
     return [
         f"The queue {name!r} has jobs but is not in the code. Deploy a release that has it"
         for name in stored

@@ -68,8 +68,11 @@ class RowCounts:
 NO_ROWS = RowCounts()
 
 
-def _queues_with(condition: ColumnElement[bool]) -> Select[str]:
-    """Skip through an index from queue to queue, so the number of rows does not matter."""
+def queues_with(condition: ColumnElement[bool]) -> Select[str]:
+    """Select the queues that have such rows.
+
+    This skips through an index from queue to queue, so the number of rows does not matter.
+    """
     first = select(func.min(outbox.c.queue).label("queue")).where(condition)
     named = first.cte(recursive=True)
     following = (
@@ -117,7 +120,7 @@ def _oldest_age(queue: ColumnElement[str]) -> ColumnElement[float]:
     )
 
 
-QUEUES = union(_queues_with(alive_in_order), _queues_with(~alive)).subquery("queues")
+QUEUES = union(queues_with(alive_in_order), queues_with(~alive)).subquery("queues")
 _QUEUE = QUEUES.c.queue
 COUNTS = select(
     _QUEUE.cast(String),

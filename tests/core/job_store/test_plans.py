@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from app.core.control.diagnostics import QUEUES_WITH_JOBS
 from app.core.control.row_counts import COUNTS
 from app.core.job_store.outbox import FIND_ALIVE, REMOVE, REMOVE_ALL
 from app.core.job_store.reconciliation import ALIVE_AMONG, POLL
@@ -59,18 +60,19 @@ async def after_many_jobs(superuser: AsyncEngine) -> AsyncIterator[AsyncConnecti
         pytest.param(ALIVE_AMONG, BY_ID, id="the relay sends jobs"),
         pytest.param(POLL, IN_ORDER, id="the relay looks for jobs"),
         pytest.param(COUNTS, COUNTED, id="the console counts jobs"),
+        pytest.param(QUEUES_WITH_JOBS, IN_ORDER, id="a health check looks for unknown queues"),
     ],
 )
 async def test_a_job_is_found_without_reading_the_jobs_that_have_ended(
     after_many_jobs: AsyncConnection, statement: Statement, indexes: set[str]
 ) -> None:
     query = compiled(statement)
-    parameters = ", ".join("NULL" for _ in query.names)
+    parameters = f"({', '.join('NULL' for _ in query.names)})" if query.names else ""
     run = after_many_jobs.exec_driver_sql
     # The service prepares its statements, so PostgreSQL soon plans them for any parameters.
     await run("SET plan_cache_mode = force_generic_plan")
     await run(f"PREPARE search AS {query.text}")
-    steps = await run(f"EXPLAIN EXECUTE search ({parameters})")
+    steps = await run(f"EXPLAIN EXECUTE search {parameters}")
     await run("DEALLOCATE search")
     await run("RESET plan_cache_mode")
 
