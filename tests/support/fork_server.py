@@ -175,11 +175,11 @@ def _become(
 ) -> None:
     """Turn the copy into `python ARGUMENTS`."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    multiprocessing.current_process().daemon = False  # a program may have processes of its own
     os.environ.clear()
     os.environ.update(variables)
     os.chdir(ROOT)
     _redirect(descriptors)
-    sys.orig_argv = [sys.executable, *arguments]
     match arguments:
         case ["-c", code]:
             sys.argv = ["-c"]

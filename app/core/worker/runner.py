@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 
 import structlog
 
@@ -19,7 +20,7 @@ from app.core.gc import tune_garbage_collection
 from app.core.logging import configure_logging
 from app.core.worker.engine.worker import Worker
 from app.core.worker.settings import WorkerSettings
-from app.core.worker.supervisor import is_supervised, supervise, watch_supervisor
+from app.core.worker.supervisor import supervise
 
 log = structlog.stdlib.get_logger("app.worker")
 
@@ -31,9 +32,14 @@ def run(worker_settings: WorkerSettings, arguments: Sequence[str] | None = None)
     """Serve a queue until SIGTERM or SIGINT, and return when the running jobs have ended."""
     options = _parse(worker_settings, arguments)
     configure_logging(worker_settings.settings)
-    if options.processes > 1 and not is_supervised():
-        sys.exit(supervise(options.processes, worker_settings.job_completion_wait))
     tune_garbage_collection()
+    serve = partial(_serve_in_process, worker_settings)
+    if options.processes > 1:
+        sys.exit(supervise(serve, options.processes, worker_settings.job_completion_wait))
+    serve()
+
+
+def _serve_in_process(worker_settings: WorkerSettings) -> None:
     # Not asyncio.run, which would wait for jobs that cannot be canceled.
     loop = _new_event_loop()
     asyncio.set_event_loop(loop)
@@ -81,8 +87,6 @@ async def _serve(worker_settings: WorkerSettings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):  # Windows
             loop.add_signal_handler(number, worker.stop, number)
-    if is_supervised():
-        watch_supervisor(lambda: loop.call_soon_threadsafe(worker.stop, signal.SIGTERM))
     await worker.run()
 
 

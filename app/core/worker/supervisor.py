@@ -1,123 +1,169 @@
-"""Runs several processes of one worker, and restarts each that ends."""
+"""Runs several processes of one worker, and replaces each that ends."""
 
-import asyncio
+import multiprocessing
 import os
+import select
 import signal
-import sys
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from multiprocessing.context import ForkProcess
 
 import structlog
 
 log = structlog.stdlib.get_logger("app.worker")
 
-SUPERVISED = "WORKER_IS_SUPERVISED"
-"""The environment variable of supervised processes, which must not start others."""
-
 FIRST_DELAY, MAX_DELAY = 1.0, 30.0
-"""Seconds until a process that has ended is restarted. The delay doubles after each early end."""
+"""Seconds until a process that has ended is replaced. The delay doubles after each early end."""
 
 STABLE_AFTER = 60.0
-"""Seconds after which the next restart has the first delay again."""
+"""Seconds after which the next replacement has the first delay again."""
 
 KILL_DELAY = 10.0
 """Seconds after the grace period of jobs, until a process that has not ended is killed."""
 
+STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+SIGNALS = {*STOP_SIGNALS, signal.SIGCHLD, signal.SIGALRM}
 
-def is_supervised() -> bool:
-    return SUPERVISED in os.environ
-
-
-def supervise(processes: int, grace_period: float) -> int:
-    """Run this program in several processes until a signal stops them. Return the exit code."""
-    command = [sys.executable, *sys.orig_argv[1:]]
-    return asyncio.run(Supervisor(command, processes, grace_period + KILL_DELAY).run())
+_forking = multiprocessing.get_context("fork")
 
 
-def watch_supervisor(on_end: Callable[[], object]) -> None:
-    """Call a function, in a thread, when the supervisor ends, which closes this process's stdin."""
-
-    def wait() -> None:
-        os.read(sys.stdin.fileno(), 1)
-        on_end()
-
-    threading.Thread(target=wait, name="supervisor", daemon=True).start()
+def supervise(work: Callable[[], None], processes: int, grace_period: float) -> int:
+    """Call a function in several processes until a signal stops them. Return the exit code."""
+    return Supervisor(work, processes, kill_after=grace_period + KILL_DELAY).run()
 
 
 class Supervisor:
-    """Keeps a number of processes running. Each has its own heartbeat and its own leases.
+    """Keeps copies of this process running, which share the memory of its imports.
 
-    A process that has not ended `kill_after` seconds after a signal is killed, because its event
-    loop is blocked. Other workers run its jobs when their leases expire.
+    A copy that has not ended `kill_after` seconds after a signal is killed, because its event loop
+    is blocked. Other workers run its jobs when their leases expire.
     """
 
-    def __init__(self, command: Sequence[str], processes: int, kill_after: float) -> None:
-        self._command = command
-        self._processes = processes
+    def __init__(self, work: Callable[[], None], processes: int, *, kill_after: float) -> None:
+        self._work = work
+        self._places = [_Place() for _ in range(processes)]
         self._kill_after = kill_after
-        self._running: set[asyncio.subprocess.Process] = set()
-        self._stopping = asyncio.Event()
+        self._stopping = False
+        self._lifeline, self._own_end = os.pipe()
 
-    async def run(self) -> int:
+    def run(self) -> int:
         """Run until a signal. Return 0 if all processes have ended successfully, or else 1."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError):  # Windows
-                asyncio.get_running_loop().add_signal_handler(number, self._stop, number)
-        log.info("supervisor.started", processes=self._processes, pid=os.getpid())
-        codes = await asyncio.gather(*(self._keep_running() for _ in range(self._processes)))
+        log.info("supervisor.started", processes=len(self._places), pid=os.getpid())
+        signals = _receive_signals()
+        while self._running or not self._stopping:
+            self._start_missing_processes()
+            if select.select([signals], [], [], self._time_to_next_start())[0]:
+                for number in signals.recv(1_000):
+                    self._react_to(signal.Signals(number))
+            self._notice_ended_processes()
+        codes = [place.exit_code for place in self._places]
         log.info("supervisor.stopped", exit_codes=codes)
         # The signal kills a process that was still starting, and has not run any job.
-        return int(any(code not in {0, -signal.SIGINT, -signal.SIGTERM} for code in codes))
+        return int(any(-code not in {0, *STOP_SIGNALS} for code in codes))
 
-    def _stop(self, number: signal.Signals) -> None:
+    @property
+    def _running(self) -> Sequence[ForkProcess]:
+        return [place.process for place in self._places if place.process]
+
+    def _start_missing_processes(self) -> None:
+        for place in self._places:
+            if not self._stopping and not place.process and place.start_at <= time.monotonic():
+                place.fill(self._start())
+
+    def _time_to_next_start(self) -> float | None:
+        """Return the seconds, or None if no process is missing."""
+        moments = [place.start_at for place in self._places if not place.process]
+        if self._stopping or not moments:
+            return None
+        return max(0.0, min(moments) - time.monotonic())
+
+    def _start(self) -> ForkProcess:
+        process = _forking.Process(target=self._be_worker)
+        # Until a copy has forgotten the handlers, it would report its signals to the supervisor.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        process.start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        log.info("supervisor.process_started", worker_pid=process.pid)
+        return process
+
+    def _be_worker(self) -> None:
+        """Do the work of a copy."""
+        os.setsid()  # Ctrl-C signals the whole group. In its own session, a copy gets it only once.
+        os.close(self._own_end)
+        threading.Thread(target=self._stop_with_supervisor, name="supervisor", daemon=True).start()
+        _forget_signals()
+        self._work()
+
+    def _stop_with_supervisor(self) -> None:
+        os.read(self._lifeline, 1)  # returns when the supervisor, which has the other end, is gone
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def _react_to(self, number: signal.Signals) -> None:
         """Forward a signal. After a second one, the workers no longer wait for their jobs."""
-        if not self._stopping.is_set():
-            asyncio.get_running_loop().call_later(self._kill_after, self._kill)
-        self._stopping.set()
-        self._send(number)
-
-    def _kill(self) -> None:
-        """Kill the processes that have not ended by themselves."""
-        for process in self._running:
-            log.error("supervisor.process_killed", worker_pid=process.pid)
-        self._send(signal.SIGKILL)
+        if number in STOP_SIGNALS:
+            if not self._stopping:
+                signal.setitimer(signal.ITIMER_REAL, self._kill_after)
+            self._stopping = True
+            self._send(number)
+        elif number == signal.SIGALRM:
+            for process in self._running:
+                log.error("supervisor.process_killed", worker_pid=process.pid)
+            self._send(signal.SIGKILL)
 
     def _send(self, number: signal.Signals) -> None:
         for process in self._running:
-            with suppress(ProcessLookupError):  # it has just ended
-                process.send_signal(number)
+            if process.pid and process.exitcode is None:
+                os.kill(process.pid, number)
 
-    async def _keep_running(self) -> int:
-        """Restart a process until the supervisor stops. Return the exit code of the last one."""
-        delay = FIRST_DELAY
-        while True:
-            started = time.monotonic()
-            code = await self._run_once()
-            if self._stopping.is_set():
-                return code
-            if time.monotonic() - started > STABLE_AFTER:
-                delay = FIRST_DELAY
-            log.error("supervisor.process_ended", exit_code=code, restart_in=delay)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), delay)
-                return 0
-            delay = min(2 * delay, MAX_DELAY)
+    def _notice_ended_processes(self) -> None:
+        for place in self._places:
+            if place.process and place.process.exitcode is not None:
+                delay = place.clear(place.process.exitcode)
+                if not self._stopping:
+                    log.error(
+                        "supervisor.process_ended", exit_code=place.exit_code, restart_in=delay
+                    )
 
-    async def _run_once(self) -> int:
-        process = await asyncio.create_subprocess_exec(
-            *self._command,
-            env={**os.environ, SUPERVISED: "1"},
-            stdin=asyncio.subprocess.PIPE,
-            # Ctrl-C signals the whole group. In its own session, a process gets it only once.
-            start_new_session=True,
-        )
-        self._running.add(process)
-        log.info("supervisor.process_started", worker_pid=process.pid)
-        if self._stopping.is_set():
-            process.terminate()
-        try:
-            return await process.wait()
-        finally:
-            self._running.discard(process)
+
+class _Place:
+    """Has one process after another."""
+
+    def __init__(self) -> None:
+        self.process: ForkProcess | None = None
+        self.exit_code = 0
+        """That of the last process that has ended."""
+        self.start_at = 0.0
+        self._started_at = 0.0
+        self._next_delay = FIRST_DELAY
+
+    def fill(self, process: ForkProcess) -> None:
+        self.process = process
+        self._started_at = time.monotonic()
+
+    def clear(self, exit_code: int) -> float:
+        """Remove a process that has ended. Return the seconds until the next must start."""
+        self.process, self.exit_code = None, exit_code
+        is_stable = time.monotonic() - self._started_at > STABLE_AFTER
+        delay = FIRST_DELAY if is_stable else self._next_delay
+        self.start_at = time.monotonic() + delay
+        self._next_delay = min(2 * delay, MAX_DELAY)
+        return delay
+
+
+def _receive_signals() -> socket.socket:
+    """Return a socket that receives the number of each signal."""
+    received, written = socket.socketpair()
+    written.setblocking(False)  # as Python requires
+    signal.set_wakeup_fd(written.detach())
+    for number in SIGNALS:
+        signal.signal(number, lambda *_: None)
+    return received
+
+
+def _forget_signals() -> None:
+    signal.set_wakeup_fd(-1)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

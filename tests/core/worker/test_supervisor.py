@@ -15,6 +15,7 @@ from tests.support.processes import Process, run_process
 from tests.support.waiting import wait_until
 
 TWO_PROCESSES = ("-m", "tests.core.worker.engine.slow_worker", "--processes", "2")
+SLEEPERS = ("-m", "tests.core.worker.engine.supervised_sleepers")
 
 
 async def test_one_command_runs_several_workers_which_finish_their_jobs_when_it_is_stopped(
@@ -35,9 +36,15 @@ async def test_one_command_runs_several_workers_which_finish_their_jobs_when_it_
     assert await are_alive(queues, workers=0)
 
 
+async def test_the_workers_share_the_imports_of_their_supervisor(settings: Settings) -> None:
+    async with run_process(settings, *SLEEPERS) as supervisor:
+        for _ in range(2):
+            await sleeping_pid(supervisor)
+    assert supervisor.output.count("imported") == 1
+
+
 async def test_a_worker_that_crashes_is_replaced(settings: Settings) -> None:
-    command = ("-m", "tests.core.worker.engine.supervised_sleepers")
-    async with run_process(settings, *command) as supervisor:
+    async with run_process(settings, *SLEEPERS) as supervisor:
         first, second = await sleeping_pid(supervisor), await sleeping_pid(supervisor)
 
         os.kill(first, SIGKILL)

@@ -1,15 +1,18 @@
-"""A supervisor whose processes only wait for a signal, so that they start quickly."""
+"""A supervisor whose processes only wait for a signal."""
 
-import asyncio
+import os
+import signal
 import sys
 
 from app.core.worker.supervisor import Supervisor
 
-SLEEPER = """
-import os, time
-os.write(1, b"asleep: %d\\n" % os.getpid())  # in one piece: two processes share the output
-time.sleep(600)
-"""
+os.write(1, b"imported\n")  # in one piece: all processes share the output
+
+
+def sleep() -> None:
+    os.write(1, b"asleep: %d\n" % os.getpid())
+    signal.pause()
+
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(Supervisor([sys.executable, "-S", "-c", SLEEPER], 2, kill_after=60).run()))
+    sys.exit(Supervisor(sleep, 2, kill_after=60).run())
