@@ -3,6 +3,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -106,6 +107,14 @@ async def test_python_and_postgresql_normalize_addresses_alike(
 
     assert normalized_email(stored) == normalized_email(email)
     assert normalized_email(normalized_email(email)) == normalized_email(email)
+
+
+async def test_a_login_name_of_many_accents_delays_no_request(client: httpx2.AsyncClient) -> None:
+    began = time.process_time()
+    answer = await log_in(client, "\u0301\u0316" * 40_000)
+
+    assert answer.status_code == 400
+    assert time.process_time() - began < 1
 
 
 async def test_an_address_is_found_through_its_index(resources: Resources) -> None:

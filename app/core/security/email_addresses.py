@@ -4,6 +4,9 @@ import unicodedata
 
 from pydantic import validate_email
 
+MAX_LENGTH = 1_024
+"""In characters. No user has a longer address, and normalizing a text takes quadratic time."""
+
 
 def normalized_email(email: str) -> str:
     """Return the form in which addresses are compared and counted.
@@ -12,7 +15,8 @@ def normalized_email(email: str) -> str:
     PostgreSQL computes the same with `lower(email COLLATE "C")`, which changes only ASCII letters
     and does not depend on the locale. `storable_email` has already changed all other characters.
     """
-    return _folded(_folded(email.strip()))
+    email = email.strip()
+    return email if len(email) > MAX_LENGTH else _folded(_folded(email))
 
 
 def mailbox_of(email: str) -> str:
