@@ -29,10 +29,14 @@ MAX_WAIT = 2.0
 LOG_INTERVAL = 5.0
 """Seconds between two log lines about rejections. One line per rejection would add to the load."""
 
-PLAIN_REQUEST = re.compile(rb"(?:get|post|put|patch|delete) (?!/health/)\S+ http/1\.1\r")
-NEEDS_PARSER = re.compile(rb"\r\n(?:transfer-encoding|upgrade|expect|origin|connection: *close)")
-NEEDS_LOOK = re.compile(NEEDS_PARSER.pattern + rb"|\r\ncontent-length")
-CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)")
+PLAIN_HEAD = re.compile(
+    rb"(?:get|post|put|patch|delete) (?!/health/)\S+ http/1\.1"
+    rb"(?:\r\n(?!transfer-encoding|upgrade|expect|origin|connection: *close)"
+    rb"[\w-]+: [^\x00-\x1f]*)*+"
+)
+"""A head in lower case that needs no parser. The parser decides about every unusual line."""
+
+CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:([^\r]*)")
 
 
 class Admission:
@@ -95,9 +99,7 @@ class Admission:
         the capacity of the service, that would take all of its time.
         """
         head, end, body = data.lower().partition(b"\r\n\r\n")
-        if not end or not PLAIN_REQUEST.match(head):
-            return None
-        if (body or NEEDS_LOOK.search(head)) and not _is_complete(head, body):
+        if not end or not PLAIN_HEAD.fullmatch(head) or not _has_length(head, body):
             return None
         self.count_rejection()
         return self._rejection
@@ -131,9 +133,10 @@ class TooBusy:
         await send({"type": "http.response.body", "body": self.admission.body})
 
 
-def _is_complete(head: bytes, body: bytes) -> bool:
-    """Return whether a request needs no parser and its body has arrived completely."""
-    if NEEDS_PARSER.search(head):
-        return False
-    length = CONTENT_LENGTH.search(head)
-    return len(body) == (int(length[1]) if length else 0)
+def _has_length(head: bytes, body: bytes) -> bool:
+    """Return whether the head has exactly the length of the body that has arrived.
+
+    Otherwise, the rest of the body, or of what a proxy regards as such, would be the next request.
+    """
+    lengths = CONTENT_LENGTH.findall(head)
+    return lengths == [b" %d" % len(body)] or not (lengths or body)

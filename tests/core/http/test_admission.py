@@ -212,3 +212,28 @@ async def test_a_busy_server_answers_requests_in_their_order(
     responses = await answers_to(busy_port, *parts)
 
     assert [response[:3] for response in responses] == statuses
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"Content-Length:\t%d", b"503"),
+        (b"Content-Length: 0\r\nContent-Length: %d", b"400"),
+        (b"Content-Length: 0, %d", b"400"),
+        (b"X: x\nContent-Length: %d", b"400"),
+        (b"X: x\nTransfer-Encoding: chunked", b"400"),
+        (b" Transfer-Encoding: chunked", b"400"),
+    ],
+    ids=["a tab", "two lengths", "a list", "no CR", "chunks without CR", "a folded line"],
+)
+async def test_a_body_is_no_request_of_its_own(busy_port: int, line: bytes, status: bytes) -> None:
+    """A busy server answers most requests without its parser, but never reads a body as a request.
+
+    A proxy would give the response to another client.
+    """
+    head = b"POST /work HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n"
+    sent = head % (line.replace(b"%d", b"%d" % len(HEALTH)))
+
+    responses = await answers_to(busy_port, sent, HEALTH)
+
+    assert [response[:3] for response in responses] == [status]
