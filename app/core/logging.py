@@ -15,7 +15,9 @@ from app.core.telemetry.tracing import current_ids
 
 log = structlog.stdlib.get_logger(__name__)
 
-EMAIL = re.compile(r"[^\s<>\"'(),:;=/@]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
+EMAIL = re.compile(r"[^\s<>\"'(),:;=/@]{1,64}(?:@|%40)[\w-]+(?:\.[\w-]+)+")
+"""The part before the @ has at most 64 characters (RFC 5321). Without this limit, searching a long
+text would take quadratic time."""
 
 
 def configure_logging(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, contextmanager, redirect_stderr
 from ipaddress import ip_network
@@ -118,6 +119,15 @@ async def test_no_library_can_write_an_email_address_or_a_query_string(log: Log,
     assert "lovelace" not in written
     assert "exämple" not in written.encode().decode("unicode_escape")
     assert "[email]" in written
+
+
+async def test_a_long_line_is_written_without_delay(log: Log) -> None:
+    began = time.process_time()
+    with log as lines:
+        logging.getLogger("unknown").error("%s of %s", "a" * 30_000, EMAIL)
+
+    assert time.process_time() - began < 1
+    assert lines.getvalue().count("[email]") == 1
 
 
 async def test_the_query_string_of_a_websocket_is_not_logged_by_the_server(
