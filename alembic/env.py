@@ -38,7 +38,7 @@ BEHIND_A_POOLER = (
 
 ATTEMPTS = 15
 LOCK_POLL_INTERVAL = 0.2
-LOCK_NOT_AVAILABLE = "55P03"
+LOCK_NOT_AVAILABLE, DEADLOCK = "55P03", "40P01"
 
 CONCURRENTLY = re.compile(r"\s*(?:CREATE|DROP|REINDEX)\b.*?\bCONCURRENTLY\b", re.IGNORECASE)
 BUILT_IF_MISSING = re.compile(
@@ -80,17 +80,17 @@ async def migrate(settings: Settings, service: str | None) -> None:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 await connection.run_sync(run_migrations)
+                if service:
+                    await grant_to(service, connection)
             except DBAPIError as error:
                 sqlstate = getattr(error.orig, "sqlstate", None)
-                if sqlstate != LOCK_NOT_AVAILABLE or attempt == ATTEMPTS:
+                if sqlstate not in {LOCK_NOT_AVAILABLE, DEADLOCK} or attempt == ATTEMPTS:
                     raise
                 log.warning("migration.waits_for_a_lock", attempt=attempt, of=ATTEMPTS)
                 await connection.rollback()
                 await asyncio.sleep(1)
             else:
                 break
-        if service:
-            await grant_to(service, connection)
 
 
 async def grant_to(service: str, connection: AsyncConnection) -> None:

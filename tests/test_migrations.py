@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from app.core.config import Settings
+from app.core.postgres.privileges import GRANTORS
 from tests.support.processes import run_process
 from tests.support.secrets import STRONG_SECRET
 from tests.support.servers import alembic_config
@@ -22,6 +23,8 @@ MIGRATE = ("-m", "alembic", "upgrade", "head")
 
 BEFORE_INDEX, INDEX = "f3a9c1e7b264", "ix_outbox_alive_queue_check_at_id"
 """The revision before the one that builds an index."""
+BEFORE_COLUMN, COLUMN = "9f31c6b07ad2", "f3a9c1e7b264"
+"""The revision before the one that adds a column to `identities`, and that one."""
 OLD_INDEX = "ix_outbox_queue_check_at_id"
 ALIVE = "num_nulls(failed_at) = 1"
 COLUMNS = "ON outbox (queue, check_at, id)"
@@ -92,14 +95,43 @@ async def test_two_migrators_at_once_do_not_disturb_each_other(
     assert output.count("Running upgrade  -> ") == 1
 
 
-async def test_a_migration_waits_for_a_lock_in_short_steps(settings: Settings) -> None:
+@pytest.mark.parametrize(
+    "lock",
+    ["LOCK TABLE alembic_version", f"SELECT pg_advisory_xact_lock({GRANTORS})"],
+    ids=["of a table", "of the privileges"],
+)
+async def test_a_migration_waits_for_a_lock_in_short_steps(settings: Settings, lock: str) -> None:
     """A migration that waits for the lock would block all later queries of the table."""
     async with connected(settings, "READ COMMITTED") as connection:
-        await connection.execute(text("LOCK TABLE alembic_version"))
+        await connection.execute(text(lock))
         async with run_process(settings, *MIGRATE) as migrator:
             await migrator.wait_for_line("migration.waits_for_a_lock")
             await connection.commit()
             assert await migrator.wait_for_exit() == 0
+
+
+async def test_a_migration_that_a_deadlock_has_ended_runs_again(
+    settings_without_database: Settings,
+) -> None:
+    """The service may use two tables in another order than the migration."""
+    settings, config = settings_without_database, alembic_config(settings_without_database)
+    await asyncio.to_thread(command.upgrade, config, BEFORE_COLUMN)
+
+    async def waits_for_a_lock() -> bool:
+        async with connected(settings) as connection:
+            query = (
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                "AND application_name = 'alembic' AND wait_event_type = 'Lock'"
+            )
+            return bool(await connection.scalar(text(query)))
+
+    async with connected(settings, "READ COMMITTED") as request:
+        await request.execute(text("LOCK TABLE alembic_version IN SHARE MODE"))
+        async with run_process(settings, "-m", "alembic", "upgrade", COLUMN) as migrator:
+            await wait_until(waits_for_a_lock)
+            await request.execute(text("SELECT FROM identities"))
+            await request.commit()
+            assert await migrator.wait_for_exit() == 0, migrator.output
 
 
 @asynccontextmanager
