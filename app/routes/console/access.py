@@ -4,16 +4,14 @@
 requires a recent proof, for bulk and destructive actions.
 """
 
-from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
-from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
 
-from app.routes.pages.scopes import open_page_scope, principal_of_page
+from app.routes.deps.principals import check_is_superuser
+from app.routes.pages.scopes import check_recent_proof, page_scope
 from app.schemas.role import Permission
-from app.services.auth.principal import NotEnoughPrivileges, Principal
-from app.services.auth.reauthentication import RECENT_MINUTES
+from app.services.auth.principal import Principal
 from app.services.scope import Scope
 
 
@@ -24,30 +22,15 @@ def console_scope(*needed: Permission, superuser: bool = False, proven: bool = F
     RecentProofRequired.
     """
 
-    async def open_console_scope(request: Request) -> AsyncIterator[Scope]:
-        principal = await principal_of_page(request)
-        require(principal, *needed, superuser=superuser)
+    def check(principal: Principal) -> None:
+        for permission in (Permission.READ_CONSOLE, *needed):
+            principal.require(permission)
+        if superuser:
+            check_is_superuser(principal)
         if proven:
-            principal.require_recent_proof(minutes=RECENT_MINUTES)
-        async with open_page_scope(request, principal) as scope:
-            yield scope
+            check_recent_proof(principal)
 
-    return _dependency(open_console_scope)
-
-
-def require(principal: Principal, *needed: Permission, superuser: bool = False) -> None:
-    """Raise NotEnoughPermissions or NotEnoughPrivileges."""
-    for permission in (Permission.READ_CONSOLE, *needed):
-        principal.require(permission)
-    if superuser and not principal.is_superuser:
-        raise NotEnoughPrivileges
-
-
-def _dependency(opened: Callable[[Request], AsyncIterator[Scope]]) -> Dependency:
-    # With the scope "function", FastAPI commits before it sends the response, not after it.
-    dependency = Depends(opened, scope="function")
-    assert isinstance(dependency, Dependency)
-    return dependency
+    return page_scope(check)
 
 
 ConsoleScope = Annotated[Scope, console_scope()]

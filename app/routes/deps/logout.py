@@ -8,11 +8,11 @@ from fastapi.requests import HTTPConnection
 
 from app.core.exceptions import Unauthenticated
 from app.routes.deps import refresh_cookie
-from app.routes.deps.principals import Authenticated, check_is_person, scope_dependency
-from app.routes.deps.request import request_info, resources_of
+from app.routes.deps.principals import Authenticated, check_is_person
+from app.routes.deps.request import open_request_scope, scope_dependency
 from app.routes.deps.same_origin import require_same_origin
 from app.services.auth.principal import Principal
-from app.services.scope import Scope, open_scope
+from app.services.scope import Scope
 
 
 class AuthenticatedOrCookie(Authenticated):
@@ -22,7 +22,6 @@ class AuthenticatedOrCookie(Authenticated):
     """
 
     async def __call__(self, request: HTTPConnection) -> AsyncIterator[Scope]:
-        resources = resources_of(request)
         principal: Principal | None = None
         try:
             principal = await self.authenticate(request)
@@ -30,8 +29,7 @@ class AuthenticatedOrCookie(Authenticated):
             if refresh_cookie.NAME not in request.cookies:
                 raise
             require_same_origin(request)
-        info = request_info(request, resources.settings)
-        async with open_scope(resources, info, principal) as scope:
+        async with open_request_scope(request, principal) as scope:
             yield scope
 
 

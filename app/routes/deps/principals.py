@@ -8,21 +8,19 @@ nested dependency takes 50 to 100 µs per request.
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends
 from fastapi.params import Depends as Dependency
 from fastapi.requests import HTTPConnection
 from fastapi.security import OAuth2PasswordBearer
 from fastapi.security.base import SecurityBase
 
-from app.core.resources import Resources
 from app.core.security.access_tokens import verify_access_token
-from app.routes.deps.request import request_info, resources_of
+from app.routes.deps.request import open_request_scope, resources_of, scope_dependency
 from app.schemas.role import Permission
 from app.services.auth.api_key_service import ApiKeyService, NotForApiKeys
 from app.services.auth.authentication import API_KEY_PREFIX, authenticate, credentials_of
 from app.services.auth.joined_authentication import AuthenticatingReader
 from app.services.auth.principal import NotEnoughPrivileges, Principal
-from app.services.scope import RequestInfo, Scope, open_scope
+from app.services.scope import Scope
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Awaitable[object]])
 Check = Callable[[Principal], None]
@@ -51,9 +49,7 @@ class Authenticated(SecurityBase):
         endpoint = request.scope["endpoint"]
         joins, autocommits = endpoint in _one_round_trip, endpoint in _autocommit
         principal = None if joins else await self.authenticate(request)
-        resources = resources_of(request)
-        info = request_info(request, resources.settings)
-        async with open_scope(resources, info, principal, autocommits=autocommits) as scope:
+        async with open_request_scope(request, principal, autocommits=autocommits) as scope:
             if not joins:
                 yield scope
                 return
@@ -151,13 +147,6 @@ def _mark(
     return endpoint
 
 
-def scope_dependency(authenticated: Authenticated) -> Dependency:
-    # With the scope "function", FastAPI commits before it sends the response, not after it.
-    dependency = Depends(authenticated, scope="function")
-    assert isinstance(dependency, Dependency)
-    return dependency
-
-
 async def expiry_of(request: HTTPConnection) -> float | None:
     """Return when an access token expires, in seconds since the epoch, or None for an API key."""
     token = await _token_of(request)
@@ -171,7 +160,7 @@ def check_is_person(principal: Principal) -> None:
         raise NotForApiKeys
 
 
-def _check_is_superuser(principal: Principal) -> None:
+def check_is_superuser(principal: Principal) -> None:
     if not principal.is_superuser:
         raise NotEnoughPrivileges
 
@@ -183,7 +172,7 @@ ClientScope = Annotated[Scope, scope_dependency(Authenticated())]
 """For people and API keys. The service must require a permission of `scope.principal`."""
 
 SuperuserScope = Annotated[
-    Scope, scope_dependency(Authenticated(check_is_person, _check_is_superuser))
+    Scope, scope_dependency(Authenticated(check_is_person, check_is_superuser))
 ]
 """For superusers who are logged in."""
 
@@ -208,16 +197,8 @@ async def _token_of(request: HTTPConnection) -> str:
 
 async def _remember(request: HTTPConnection, principal: Principal) -> None:
     if principal.unrecorded_use:
-        resources = resources_of(request)
-        await _record_use(resources, request_info(request, resources.settings), principal)
+        # In a separate transaction, so that the use is recorded even if the request is rejected,
+        # and other requests with the same API key do not wait for this one.
+        async with open_request_scope(request, principal) as scope:
+            await ApiKeyService(scope).record_use()
     request.scope["state"]["principal"] = principal
-
-
-async def _record_use(resources: Resources, info: RequestInfo, principal: Principal) -> None:
-    """Record the use of an API key in a separate transaction.
-
-    The use is recorded even if the request is rejected, and other requests with the same key do not
-    wait for this one.
-    """
-    async with open_scope(resources, info, principal) as scope:
-        await ApiKeyService(scope).record_use()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Form, Request
+from fastapi import Depends, Form
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
@@ -13,7 +13,7 @@ from app.core.job_store.record import JobState
 from app.routes.deps.job_stream import JobStream, Stream, open_job_stream
 from app.routes.deps.request import Skip
 from app.routes.pages.route import page_router
-from app.routes.pages.scopes import AccountScope, open_page_scope, principal_of_page
+from app.routes.pages.scopes import AccountScope, page_scope
 from app.routes.pages.visit import Visit
 from app.schemas.report import SignupReportPublic, SignupReportRequest
 from app.schemas.role import Permission
@@ -42,15 +42,9 @@ class Bar:
     signups: int
 
 
-async def open_requesting_scope(request: Request) -> AsyncIterator[Scope]:
-    """Open the scope of a user who may request reports."""
-    principal = await principal_of_page(request)
-    principal.require(Permission.CREATE_REPORTS)
-    async with open_page_scope(request, principal) as scope:
-        yield scope
-
-
-RequestingScope = Annotated[Scope, Depends(open_requesting_scope, scope="function")]
+RequestingScope = Annotated[
+    Scope, page_scope(lambda principal: principal.require(Permission.CREATE_REPORTS))
+]
 
 
 @router.get("/account/reports")
