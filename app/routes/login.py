@@ -68,9 +68,7 @@ async def login_access_token(
     A user with a second factor gets 400 and, in `second_factor`, a token for the second step.
     """
     tokens = await LoginService(scope).log_in(form.username, form.password)
-    token = deliver_tokens(tokens, scope, response, delivery)
-    remember_device(request, scope, response, tokens)
-    return token
+    return deliver_tokens(tokens, request, response, scope, delivery)
 
 
 @router.post("/login/second-factor")
@@ -83,9 +81,7 @@ async def login_second_factor(
 ) -> Token:
     """Finish a login with a code of an authenticator app, a recovery code, or a passkey."""
     tokens = await MfaLoginService(scope).log_in(data)
-    token = deliver_tokens(tokens, scope, response, delivery)
-    remember_device(request, scope, response, tokens)
-    return token
+    return deliver_tokens(tokens, request, response, scope, delivery)
 
 
 @router.post("/login/second-factor/options")
@@ -112,14 +108,13 @@ async def login_passkey(
 ) -> Token:
     """Log in with a passkey alone, without an email and a second factor."""
     tokens = await PasskeyLoginService(scope).log_in(data)
-    token = deliver_tokens(tokens, scope, response, delivery)
-    remember_device(request, scope, response, tokens)
-    return token
+    return deliver_tokens(tokens, request, response, scope, delivery)
 
 
 @router.post("/login/refresh", dependencies=[SameOrigin])
 async def refresh_access_token(
     scope: AnonymousScope,
+    request: Request,
     response: Response,
     cookie: RefreshCookie = None,
     data: Annotated[RefreshRequest | None, Body(title="Body")] = None,
@@ -128,9 +123,10 @@ async def refresh_access_token(
     sessions = SessionService(scope)
     if data is not None and data.refresh_token is not None:
         tokens = await sessions.refresh(data.refresh_token.get_secret_value())
-        return deliver_tokens(tokens, scope, response, "body")
+        return deliver_tokens(tokens, request, response, scope, "body")
     if cookie is not None:
-        return deliver_tokens(await sessions.refresh(cookie), scope, response, "cookie")
+        tokens = await sessions.refresh(cookie)
+        return deliver_tokens(tokens, request, response, scope, "cookie")
     raise Unauthenticated
 
 
@@ -236,17 +232,17 @@ async def report_takeover(scope: AnonymousScope, data: ReportTakeover) -> Messag
     return Message(message=TAKEOVER_REPORTED)
 
 
-def remember_device(request: Request, scope: Scope, response: Response, tokens: Tokens) -> None:
-    """Set the cookie of a new device, unless a page of another site has sent the request."""
-    if tokens.device is not None and is_same_origin(request.headers, scope.settings):
-        set_device_cookie(response, tokens.device)
-
-
 def deliver_tokens(
-    tokens: Tokens, scope: Scope, response: Response, delivery: BodyOrCookie
+    tokens: Tokens, request: Request, response: Response, scope: Scope, delivery: BodyOrCookie
 ) -> Token:
+    """Return the tokens for the body, and set the cookies of a browser and of a new device.
+
+    A page of another site gets no cookie of a device.
+    """
     if delivery == "cookie":
         set_refresh_cookie(response, tokens.refresh_token, tokens.expires_at)
+    if tokens.device is not None and is_same_origin(request.headers, scope.settings):
+        set_device_cookie(response, tokens.device)
     return Token(
         access_token=tokens.access_token,
         expires_in=scope.settings.access_token_lifetime,
