@@ -57,8 +57,8 @@ class RecentProofRequired(Forbidden):
 class TooManyAttempts(AppError):
     """The limit of attempts is reached. `retry_after` is in seconds."""
 
-    def __init__(self, retry_after: int) -> None:
-        super().__init__("Too many attempts. Try again later.")
+    def __init__(self, retry_after: int, text: str = "Too many attempts. Try again later.") -> None:
+        super().__init__(text)
         self.retry_after = retry_after
 
 

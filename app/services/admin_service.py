@@ -16,7 +16,7 @@ from app.schemas.jobs import (
     SendTestEmail,
 )
 from app.schemas.user import UserCreate, UserUpdate
-from app.services.administrators import lock_accounts, lock_administrators
+from app.services.administrators import lock_account, lock_administrators
 from app.services.alerts import notify
 from app.services.audit import AuditTrail
 from app.services.auth.revocation import Event, end_credentials
@@ -70,8 +70,10 @@ class AdminService:
             )
             del changes["password"]
         keeps_superuser = data.is_superuser is not False and data.is_active is not False
-        unknown = UserNotFound("The user with this id does not exist in the system")
-        user = await self._lock(user_id, keeps_superuser=keeps_superuser, unknown=unknown)
+        try:
+            user = await lock_account(self.scope, user_id, keeps_superuser=keeps_superuser)
+        except UserNotFound:
+            raise UserNotFound("The user with this id does not exist in the system") from None
         old_email, was_superuser = user.email, user.is_superuser
         if data.email is not None and data.email != old_email:
             changes["email_verified_at"] = None
@@ -108,7 +110,7 @@ class AdminService:
         """
         if user_id == self.scope.actor_id:
             raise SuperuserCannotDeleteSelf
-        user = await self._lock(user_id, keeps_superuser=False)
+        user = await lock_account(self.scope, user_id, keeps_superuser=False)
         email = user.email
         await delete_account(self.scope, user, actor_id=self.scope.actor_id)
         self.uow.enqueue(SendAccountDeleted(email=email))
@@ -118,7 +120,7 @@ class AdminService:
 
         Raise UserNotFound or SecondFactorNotFound.
         """
-        user = await self._lock(user_id, keeps_superuser=True)
+        user = await lock_account(self.scope, user_id, keeps_superuser=True)
         await SecondFactorService(self.scope).remove(user)
 
     async def send_test_email(self, email: str) -> None:
@@ -132,14 +134,6 @@ class AdminService:
             )
         )
         self.uow.enqueue(SendTestEmail(email=email))
-
-    async def _lock(
-        self, user_id: UUID, *, keeps_superuser: bool, unknown: UserNotFound | None = None
-    ) -> User:
-        user = await lock_accounts(self.scope, user_id, keeps_superuser=keeps_superuser)
-        if user is None:
-            raise unknown or UserNotFound
-        return user
 
     async def _create(self, data: UserCreate) -> User:
         password_hash = await hash_new_password(

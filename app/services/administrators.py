@@ -9,6 +9,7 @@ from app.models import User
 from app.services.auth.actor import is_session_live
 from app.services.auth.principal import NotEnoughPrivileges
 from app.services.scope import Scope
+from app.services.user_service import UserNotFound
 
 
 class LastSuperuser(Conflict):
@@ -19,22 +20,25 @@ class LastSuperuser(Conflict):
         )
 
 
-async def lock_accounts(scope: Scope, user_id: UUID, *, keeps_superuser: bool) -> User | None:
+async def lock_account(scope: Scope, user_id: UUID, *, keeps_superuser: bool) -> User:
     """Lock an account and all superusers until the commit, and return the account.
 
     Raise NotEnoughPrivileges if the acting superuser was demoted, deactivated, logged out, or
-    deleted in the meantime. Raise LastSuperuser if the change would leave no active superuser.
+    deleted in the meantime. Raise LastSuperuser if the change would leave no active superuser, or
+    UserNotFound.
     """
     accounts = await _lock(scope, or_(User.is_superuser, User.id == user_id))
     if not keeps_superuser and _superusers(accounts) == {user_id}:
         raise LastSuperuser
-    return accounts.get(user_id)
+    if user_id not in accounts:
+        raise UserNotFound
+    return accounts[user_id]
 
 
 async def lock_administrators(scope: Scope) -> None:
     """Lock all superusers until the commit, for a change that affects no single account.
 
-    Raise NotEnoughPrivileges for the same reasons as `lock_accounts`.
+    Raise NotEnoughPrivileges for the same reasons as `lock_account`.
     """
     await _lock(scope, User.is_superuser.is_(True))
 

@@ -4,8 +4,7 @@ A single statement for a month of rows would exceed the statement timeout, and h
 then.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, delete, func, inspect, select, tuple_
@@ -24,12 +23,11 @@ from app.models import (
 )
 from app.models.base import Base
 from app.services.audit import AuditTrail
-from app.services.scope import Scope
+from app.services.scope import OpenScope, Scope
 
 BATCH = 1_000
 DEVICE_LIFETIME = timedelta(days=400)
 
-OpenScope = Callable[[], AbstractAsyncContextManager[Scope]]
 Expired = tuple[type[Base], ColumnElement[bool]]
 
 

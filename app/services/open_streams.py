@@ -38,8 +38,7 @@ class StreamsFull(Unavailable):
 
 class TooManyStreams(TooManyAttempts):
     def __init__(self) -> None:
-        super().__init__(retry_after=10)
-        self.args = ("You have too many streams open. Close one, then try again.",)
+        super().__init__(10, "You have too many streams open. Close one, then try again.")
 
 
 class StreamSlot:

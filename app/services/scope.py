@@ -1,5 +1,7 @@
 """The scope that services work in. A route, a job handler, or a command opens it."""
 
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -87,6 +89,10 @@ class Scope:
     @property
     def actor_id(self) -> UUID | None:
         return None if self.actor is None else self.actor.user_id
+
+
+OpenScope = Callable[[], AbstractAsyncContextManager[Scope]]
+"""Opens a scope for each batch of a long change."""
 
 
 def open_scope(

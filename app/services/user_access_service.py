@@ -24,7 +24,7 @@ from app.schemas.oidc import OwnIdentity
 from app.schemas.role import RolePublic
 from app.schemas.session import OwnSession
 from app.schemas.user_access import PasskeyOfUser, UserAccess, UserDetails
-from app.services.administrators import lock_accounts
+from app.services.administrators import lock_account
 from app.services.audit import AuditTrail
 from app.services.auth.api_key_service import ApiKeyNotFound
 from app.services.auth.revocation import Event, end_credentials
@@ -90,12 +90,12 @@ class UserAccessService:
 
     async def end_sessions(self, user_id: UUID) -> None:
         """Log a user out everywhere. Raise UserNotFound."""
-        await self._lock(user_id)
+        await lock_account(self.scope, user_id, keeps_superuser=True)
         await end_credentials(self.scope, user_id, Event.LOGOUT_EVERYWHERE)
 
     async def end_session(self, user_id: UUID, session_id: UUID) -> None:
         """End one session of a user. Raise UserNotFound or SessionNotFound."""
-        await self._lock(user_id)
+        await lock_account(self.scope, user_id, keeps_superuser=True)
         ended = await self.scope.uow.session.scalar(
             delete(UserSession)
             .where(UserSession.id == session_id, UserSession.user_id == user_id)
@@ -107,7 +107,7 @@ class UserAccessService:
 
     async def revoke_key(self, user_id: UUID, key_id: UUID) -> None:
         """Delete an API key of a user. Raise UserNotFound or ApiKeyNotFound."""
-        await self._lock(user_id)
+        await lock_account(self.scope, user_id, keeps_superuser=True)
         revoked = await self.scope.uow.session.scalar(
             delete(ApiKey).where(ApiKey.id == key_id, ApiKey.user_id == user_id).returning(ApiKey)
         )
@@ -119,11 +119,6 @@ class UserAccessService:
         return await self.scope.reader.page(
             page, statement, skip=0, limit=MAX_ROWS, user_id=user_id
         )
-
-    async def _lock(self, user_id: UUID) -> None:
-        """Raise NotEnoughPrivileges if the acting superuser was demoted in the meantime."""
-        if await lock_accounts(self.scope, user_id, keeps_superuser=True) is None:
-            raise UserNotFound
 
     def _record(self, event: str, user_id: UUID, **details: str) -> None:
         audit = AuditTrail(self.scope)

@@ -65,7 +65,3 @@ class EmailTokenService:
         if consumed is None:
             raise InvalidToken
         return consumed
-
-    async def revoke_all(self, user_id: UUID) -> None:
-        """Make every link that was sent to a user invalid."""
-        await self.uow.session.execute(delete(EmailToken).where(EmailToken.user_id == user_id))

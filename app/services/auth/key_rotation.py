@@ -1,7 +1,6 @@
 """Re-encryption of all secrets with the current SECRET_KEY, so that earlier keys can be removed."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -14,12 +13,10 @@ from app.core.security.encryption import DecryptionFailed, decrypt, encrypt
 from app.models import TotpFactor
 from app.models.base import Base
 from app.services.auth import totp_service
-from app.services.scope import Scope
+from app.services.scope import OpenScope, Scope
 
 BATCH = 500
 FIRST = UUID(int=0)
-
-OpenScope = Callable[[], AbstractAsyncContextManager[Scope]]
 
 
 @dataclass(frozen=True, slots=True)

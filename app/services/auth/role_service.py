@@ -9,15 +9,15 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from app.core.exceptions import Conflict, NotFound
-from app.models import Alert, Role, User, UserRole
+from app.models import Alert, Role, UserRole
 from app.schemas.common import Page
 from app.schemas.role import RoleCreate, RolePublic, RoleUpdate
-from app.services.administrators import lock_accounts, lock_administrators
+from app.services.administrators import lock_account, lock_administrators
 from app.services.alerts import notify
 from app.services.audit import AuditTrail
 from app.services.columns import select_as
 from app.services.scope import Scope
-from app.services.user_service import UserNotFound, UserService
+from app.services.user_service import UserService
 
 _ROLES = select_as(RolePublic, Role)
 _BY_ID = _ROLES.where(Role.id == bindparam("role_id"))
@@ -88,25 +88,20 @@ class RoleService:
 
     async def assign(self, user_id: UUID, role_id: UUID) -> None:
         """Assign a role to a user. Raise UserNotFound or RoleNotFound."""
-        user, role = await self._lock(user_id), await self.get(role_id)
+        user = await lock_account(self.scope, user_id, keeps_superuser=True)
+        role = await self.get(role_id)
         row = insert(UserRole).values(user_id=user.id, role_id=role.id).on_conflict_do_nothing()
         if await self.uow.session.scalar(row.returning(UserRole.role_id)) is not None:
             await notify(self.scope, user, Alert.NEW_ROLE, _details(role))
 
     async def unassign(self, user_id: UUID, role_id: UUID) -> None:
         """Remove a role from a user. Raise UserNotFound or RoleNotFound."""
-        user, role = await self._lock(user_id), await self.get(role_id)
+        user = await lock_account(self.scope, user_id, keeps_superuser=True)
+        role = await self.get(role_id)
         await self.uow.session.execute(
             delete(UserRole).where(UserRole.user_id == user.id, UserRole.role_id == role.id)
         )
         self._record("role.taken_away", user.id, role)
-
-    async def _lock(self, user_id: UUID) -> User:
-        """Lock a user. Raise NotEnoughPrivileges if the acting superuser was demoted."""
-        user = await lock_accounts(self.scope, user_id, keeps_superuser=True)
-        if user is None:
-            raise UserNotFound
-        return user
 
     async def _save(self, role: Role, event: str) -> Role:
         try:

@@ -1,7 +1,5 @@
 """Deletion of accounts: immediate by an administrator, after a grace period by the user."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -13,9 +11,7 @@ from app.services.alerts import notify
 from app.services.audit import AuditTrail
 from app.services.auth.account import Account
 from app.services.auth.revocation import Event, end_credentials
-from app.services.scope import Scope
-
-OpenScope = Callable[[], AbstractAsyncContextManager[Scope]]
+from app.services.scope import OpenScope, Scope
 
 # Superusers stay, because one may be the last.
 _DUE = (
