@@ -18,7 +18,7 @@ from app.core.config import Settings
 from app.core.exceptions import DatabaseReadOnly, DatabaseUnavailable
 from app.core.postgres.connector import DRIVER_URL, Connector
 from app.core.postgres.driver import Connections, fetch_from, fetch_in_transactions_of
-from app.core.postgres.failures import repeat_outdated_statements, report_passing_failures
+from app.core.postgres.failures import repeat_outdated_statements, report_transient_failures
 from app.core.postgres.liveness import replace_dead_connections
 from app.core.postgres.pooler import NOTHING_PREPARED, set_in_each_transaction
 from app.core.postgres.reader import Fetch, Reader
@@ -137,7 +137,7 @@ def create_engine(settings: Settings) -> AsyncEngine:
         connect_args={"async_creator_fn": connector, **(NOTHING_PREPARED if pooled else {})},
     )
     replace_dead_connections(engine)
-    report_passing_failures(engine)
+    report_transient_failures(engine)
     if settings.traces:
         trace_statements(engine)
     if pooled:

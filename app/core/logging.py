@@ -64,7 +64,7 @@ class Lines:
         self.name = name
 
     def write(self, line: str) -> None:
-        # As `logging` does: where a line cannot be written, that fails nothing else.
+        # As in `logging`, a line that cannot be written does not make anything else fail.
         with suppress(OSError, ValueError):
             sys.stderr.write(line + "\n")
 

@@ -95,11 +95,8 @@ def create_application(
         failures=FAILURES,
         examples=Examples(EXAMPLES),
         lifespan=lifespan,
-        telemetry={
-            "tracing": False,
-            "metrics": False,
-            "logs": False,
-        },  # those of this service show no values
+        # This service has its own telemetry, which shows no values of clients.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     include_routers(app)
     add_pages(app, settings, more=console.ROUTERS)

@@ -38,12 +38,12 @@ class Row(NamedTuple):
 
 
 class UnitOfWork:
-    """What services write through. They flush; they never commit.
+    """The transaction that services write through. They flush and never commit.
 
-    `async with` commits at the end, or rolls back when an exception leaves it. The transaction
-    connects at its first statement: a request that hashes a password before that holds no
-    connection meanwhile. Jobs become rows of the same transaction and are sent after its commit,
-    so that no network call happens inside it.
+    `async with` commits at the end, or rolls back after an exception. The transaction connects at
+    its first statement, so a request that hashes a password before that holds no connection. Jobs
+    become rows of the same transaction and are sent after its commit, so no network call happens
+    inside it.
     """
 
     def __init__(self, transaction: Transaction, queues: QueuePools) -> None:
@@ -174,13 +174,13 @@ class UnitOfWork:
     def commit_on_refusal(self) -> None:
         """Commit even when an AppError leaves, so that what led to the refusal is recorded.
 
-        Call it once nothing has been written that a refusal has to undo; what it may still have to
-        undo belongs inside `session.begin_nested()`. Any other exception rolls everything back.
+        Call it when nothing that was written so far must be undone. Later writes that a refusal
+        must undo belong inside `session.begin_nested()`. Any other exception rolls everything back.
         """
         self._commits_on_refusal = True
 
     def after_commit(self, call: Callable[[], Awaitable[None]]) -> None:
-        """Await a call once this transaction has committed; after a rollback, never."""
+        """Await a call after this transaction has committed. After a rollback, drop it."""
         self._calls_after_commit.append(call)
 
     async def __aenter__(self) -> Self:

@@ -1,9 +1,9 @@
 """Statements that the driver runs on a connection of SQLAlchemy's pool.
 
-Reads and units of work share one pool, its limits, and its checks of connections. Everything here
-that depends on the internals of SQLAlchemy is `Pool._invalidate`, which replaces all connections
-that are as old as a lost one before they are used, and what begins and commits a transaction
-without a statement of SQLAlchemy's own. No public call does either.
+Reads and units of work share one pool, its limits, and its checks of connections. Two parts depend
+on internals of SQLAlchemy, because no public call does the same: `Pool._invalidate`, which replaces
+all connections that are as old as a lost one, and the functions that begin and commit a transaction
+without a statement of SQLAlchemy's own.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
 from app.core.exceptions import DatabaseConnectionLost
-from app.core.postgres.failures import OUTDATED, READ_ONLY, passing_failure, sqlstate_of
+from app.core.postgres.failures import OUTDATED, READ_ONLY, sqlstate_of, transient_failure
 from app.core.postgres.liveness import driver_of, watch_of
 from app.core.postgres.reader import Fetch
 
@@ -39,23 +39,23 @@ LOST = {"08003", "08006", "57P01", "57P02"}
 def fetch_from(connections: "Connections") -> Fetch:
     """Fetch on any connection of the pool, without BEGIN and COMMIT.
 
-    At most as many reads are under way as the pool keeps connections; the others wait in line. In
-    the pool's own line, newcomers overtake those who wait.
+    At most as many reads run as the pool keeps connections. The others wait, first in, first out.
+    In the pool's own queue, a new read could overtake them.
     """
-    turns, patience = asyncio.Semaphore(connections.pool.size()), connections.pool.timeout()
+    permits, timeout = asyncio.Semaphore(connections.pool.size()), connections.pool.timeout()
 
     async def fetch(text: str, arguments: Sequence[object]) -> Sequence[asyncpg.Record]:
-        if turns.locked():
-            async with asyncio.timeout(patience):
-                await turns.acquire()
+        if permits.locked():
+            async with asyncio.timeout(timeout):
+                await permits.acquire()
         else:
-            await turns.acquire()
+            await permits.acquire()
         try:
-            return await fetch_in_turn(text, arguments)
+            return await fetch_now(text, arguments)
         finally:
-            turns.release()
+            permits.release()
 
-    async def fetch_in_turn(text: str, arguments: Sequence[object]) -> Sequence[asyncpg.Record]:
+    async def fetch_now(text: str, arguments: Sequence[object]) -> Sequence[asyncpg.Record]:
         proxied = await connections.acquire()
         try:
             running = driver_of(proxied).fetch(text, *arguments)
@@ -67,7 +67,7 @@ def fetch_from(connections: "Connections") -> Fetch:
 
 
 def fetch_in_transactions_of(engine: AsyncEngine) -> Fetch:
-    """Fetch in a transaction each: behind a pooler, only that keeps the timeouts."""
+    """Fetch in a transaction each, because only its timeouts hold behind a pooler."""
 
     async def fetch(text: str, arguments: Sequence[object]) -> Sequence[asyncpg.Record]:
         async with engine.begin() as connection:
@@ -147,15 +147,15 @@ class Connections:
         try:
             return await running
         except FAILURES as error:
-            self._leave_if_dead(proxied, error)
+            self._replace_if_dead(proxied, error)
             raise _failure_of(error, text, lost=not proxied.is_valid) from error
         except BaseException as error:
             # A canceled statement may still run: nothing else must wait for it.
             proxied.invalidate(error)
             raise
 
-    def _leave_if_dead(self, proxied: PoolProxiedConnection, error: Exception) -> None:
-        """Leave a connection that has ended, is silent, or cannot write, and all as old as it."""
+    def _replace_if_dead(self, proxied: PoolProxiedConnection, error: Exception) -> None:
+        """Replace a connection that has ended, is silent, or cannot write, and all as old as it."""
         if isinstance(error, TimeoutError):
             self._watch.distrust()
         elif sqlstate_of(error) != READ_ONLY and not has_lost(driver_of(proxied), error):
@@ -180,13 +180,13 @@ def _failure_of(error: Exception, text: str, *, lost: bool) -> Exception:
         return DatabaseConnectionLost(str(error))
     violated = isinstance(error, asyncpg.IntegrityConstraintViolationError)
     kind = IntegrityError if violated else DBAPIError
-    return passing_failure(error) or kind(text, None, error, hide_parameters=True)
+    return transient_failure(error) or kind(text, None, error, hide_parameters=True)
 
 
 async def _run_in_transaction(proxied: PoolProxiedConnection, run: Run[Result]) -> Result:
     """Begin the transaction with its first statement, as SQLAlchemy does.
 
-    That one is repeated where a table has changed since it was prepared: nothing has happened yet.
+    If a table has changed since that statement was prepared, repeat it: nothing has happened yet.
     """
     driver = driver_of(proxied)
     is_first = not driver.is_in_transaction()

@@ -15,14 +15,14 @@ from app.core.exceptions import DatabaseFull, DatabaseReadOnly, DatabaseUnavaila
 from app.core.postgres.connector import POOLER_CURE, POOLER_SYMPTOMS
 
 READ_ONLY = "25006"
-PASSING_CLASSES = ("08", "53", "57P")
+TRANSIENT_CLASSES = ("08", "53", "57P")
 """The classes of connection errors, insufficient resources, and operator intervention."""
 
 OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 """A table or type has changed since the statement was prepared."""
 
 
-def report_passing_failures(engine: AsyncEngine) -> None:
+def report_transient_failures(engine: AsyncEngine) -> None:
     """Raise DatabaseUnavailable for transient failures.
 
     If the server has become read-only or does not respond, all connections of the pool are
@@ -36,11 +36,11 @@ def report_passing_failures(engine: AsyncEngine) -> None:
             return  # the message of the connector is better
         if isinstance(error, TimeoutError) or sqlstate_of(error) == READ_ONLY:
             context.is_disconnect = context.invalidate_pool_on_disconnect = True
-        if failure := passing_failure(error):
+        if failure := transient_failure(error):
             raise failure from error
 
 
-def passing_failure(error: BaseException) -> DatabaseUnavailable | None:
+def transient_failure(error: BaseException) -> DatabaseUnavailable | None:
     """Return the exception for a transient failure, or None for any other failure.
 
     `error` is an exception of the driver or of SQLAlchemy.
@@ -56,7 +56,7 @@ def passing_failure(error: BaseException) -> DatabaseUnavailable | None:
             return DatabaseUnavailable(f"{cause}. {POOLER_CURE}")
         case driver_error if isinstance(driver_error, OUTDATED):
             return DatabaseUnavailable(f"a table has changed: {cause}")
-        case _ if sqlstate.startswith(PASSING_CLASSES):
+        case _ if sqlstate.startswith(TRANSIENT_CLASSES):
             return DatabaseUnavailable(cause)
         case _:
             return None

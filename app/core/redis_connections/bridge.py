@@ -195,7 +195,7 @@ def socket_timeout(pool: ConnectionPool) -> float:
 
 
 def health_check_interval(pool: ConnectionPool) -> float:
-    """Return the seconds after which a pool checks a connection that has rested.
+    """Return the idle seconds after which a pool checks a connection before it uses it.
 
     Assumption: they are in `connection_kwargs`.
     """

@@ -55,7 +55,7 @@ class MultiplexedConnection:
 
         async def once() -> list[Reply]:
             stream = self._stream
-            if stream is None or stream.lost or stream.has_rested:
+            if stream is None or stream.lost or stream.is_stale:
                 stream = await self._open_once()
             return await stream.send(packed, len(commands))
 
@@ -124,11 +124,11 @@ class PipelinedStream(asyncio.Protocol):
     """Matches the replies on a connection with the commands in the order of sending.
 
     A timeout closes the connection, because later replies could belong to other commands. A
-    connection that has rested for `max_rest` seconds may be dead, and is to be replaced.
+    connection that was idle for `max_idle` seconds is stale and must be replaced.
     """
 
-    def __init__(self, connection: Connection, timeout: float, max_rest: float) -> None:
-        self._connection, self._timeout, self._max_rest = connection, timeout, max_rest
+    def __init__(self, connection: Connection, timeout: float, max_idle: float) -> None:
+        self._connection, self._timeout, self._max_idle = connection, timeout, max_idle
         self._used_at = time.monotonic()
         self._transport = transport_of(connection)
         self._transport.set_protocol(self)
@@ -139,9 +139,9 @@ class PipelinedStream(asyncio.Protocol):
         self._awaited: deque[tuple[int, asyncio.Future[list[Reply]]]] = deque()
 
     @property
-    def has_rested(self) -> bool:
+    def is_stale(self) -> bool:
         """Return whether a router may have forgotten the connection."""
-        return not self._awaited and time.monotonic() - self._used_at > self._max_rest
+        return not self._awaited and time.monotonic() - self._used_at > self._max_idle
 
     async def send(self, packed: bytes, count: int) -> list[Reply]:
         """Send commands, and wait for all of their replies."""

@@ -37,8 +37,7 @@ class ProcessMetrics:
 
     @asynccontextmanager
     async def serving(self, engine: AsyncEngine) -> AsyncIterator[None]:
-        limit = self._settings.database_pool_size + self._settings.database_max_overflow
-        loop, pool = LoopLag(), PoolMetrics(engine, limit)
+        loop, pool = LoopLag(), PoolMetrics(engine, self._settings.max_database_connections)
         self.registry.register(loop)
         self.registry.register(pool)
         try:

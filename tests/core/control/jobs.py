@@ -20,7 +20,7 @@ from app.core.resources import Resources
 from app.core.worker.claims import Claim
 from app.core.worker.engine.heartbeat import Heartbeat, sending
 from app.core.worker.engine.worker import Worker
-from app.core.worker.engine.worker_info import Counters, worker_info
+from app.core.worker.engine.worker_info import Capabilities, Counters, worker_info
 from app.core.worker.settings import worker_settings
 from app.workers.context import JobContext
 from tests.support.service import already_open
@@ -72,7 +72,7 @@ async def describing_itself(resources: Resources, job_id: UUID) -> AsyncIterator
             keys=KEYS,
             worker_id="w",
             claims=lambda: [claim],
-            worker_info=lambda: worker_info([claim], counters, concurrency=5),
+            worker_info=lambda: worker_info([claim], counters, Capabilities(), concurrency=5),
             on_lost=list.clear,
             is_stuck=lambda: False,
         )

@@ -22,7 +22,7 @@ async def use_all(database: Database) -> None:
 
 @pytest.fixture
 def always_ask(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ask every connection before it is used, as if it had rested for long."""
+    """Ask every connection before it is used, as if it had been idle for long."""
     monkeypatch.setattr(liveness, "MAX_IDLE", -1)
 
 

@@ -209,7 +209,7 @@ async def test_behind_a_pooler_each_statement_has_the_timeouts_of_the_settings(
         assert (await database.reader.scalar(timeout), *written) == ("7s", "7s")
 
 
-async def test_a_connection_that_has_rested_is_asked_before_a_read_uses_it(
+async def test_a_connection_that_was_idle_is_asked_before_a_read_uses_it(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(liveness, "MAX_IDLE", -1)

@@ -92,7 +92,7 @@ async def test_no_command_fails_because_the_server_has_closed_the_connection(
     assert await own_id(connection) > before
 
 
-async def test_a_connection_that_has_rested_is_replaced_before_a_command_uses_it(
+async def test_a_connection_that_was_idle_is_replaced_before_a_command_uses_it(
     connection: MultiplexedConnection, settings: Settings
 ) -> None:
     """Without a reset, a router forgets idle connections, and a command on one would time out."""

@@ -19,7 +19,7 @@ from app.core.worker.engine.leases import LEASE, Leases, Reply
 from app.core.worker.engine.outage import Outage
 from app.core.worker.engine.running_jobs import RunningJobs
 from app.core.worker.engine.wakeup import Listener, Wakeup
-from app.core.worker.engine.worker_info import Counters, Serves, new_worker_id, worker_info
+from app.core.worker.engine.worker_info import Capabilities, Counters, new_worker_id, worker_info
 from app.core.worker.execution.postponements import Postponements
 from app.core.worker.settings import WorkerSettings
 
@@ -66,7 +66,7 @@ class Worker:
         self._stop_now = False
         self._cycle_started = time.monotonic()
         timeouts = [each.job.timeout for each in settings.definitions]
-        self._serves = Serves(settings.definitions, settings.crons)
+        self._capabilities = Capabilities(settings.definitions, settings.crons)
         self._stuck_after = max([MIN_STALL, *timeouts]) + LEASE
 
     async def run(self) -> None:
@@ -248,8 +248,8 @@ class Worker:
             return worker_info(
                 self._claims.all(),
                 self._counters,
+                self._capabilities,
                 concurrency=self._settings.max_jobs,
-                serves=self._serves,
             )
 
         def on_lost(claims: list[Claim]) -> None:

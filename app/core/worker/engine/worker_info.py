@@ -50,7 +50,7 @@ class Counters:
                 pass
 
 
-class Serves:
+class Capabilities:
     """The handlers of a worker, with their places in the code, and its crons."""
 
     def __init__(self, definitions: Iterable[Definition] = (), crons: Sequence[Cron] = ()) -> None:
@@ -80,10 +80,9 @@ class Serves:
 
 
 def worker_info(
-    claims: list[Claim], counters: Counters, *, concurrency: int, serves: Serves | None = None
+    claims: list[Claim], counters: Counters, capabilities: Capabilities, *, concurrency: int
 ) -> bytes:
     """Return a worker's info as JSON. Times are in Unix seconds, memory is in bytes."""
-    serves = serves or Serves()
     return pydantic_core.to_json(
         {
             "host": socket.gethostname(),
@@ -103,8 +102,8 @@ def worker_info(
             "succeeded": counters.succeeded,
             "failed": counters.failed,
             "retried": counters.retried,
-            "handlers": serves.handlers,
-            "crons": serves.crons(datetime.now(UTC)),
+            "handlers": capabilities.handlers,
+            "crons": capabilities.crons(datetime.now(UTC)),
         }
     )
 
