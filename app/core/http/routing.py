@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -62,7 +62,8 @@ class RouteIndex:
         self._router = router
         self._app = AsyncExitStackMiddleware(router.middleware_stack)
         self._routes = defaultdict[Key, list[FlatRoute]](list)
-        for route in takewhile(_can_be_indexed, router.routes):
+        requested = (each for each in router.routes if not isinstance(each, APIWebSocketRoute))
+        for route in takewhile(_can_be_indexed, requested):
             assert isinstance(route, FlatRoute)
             for method in route.methods or ():
                 self._routes[_key(method, route.path_format)].append(route)
@@ -107,9 +108,14 @@ def include_flat(app: FastAPI, router: Router, *, prefix: str = "") -> None:
     Raises TypeError if a route was not declared with Router.
     """
     for route in router.routes:
-        if not isinstance(route, Declaration):
+        if isinstance(route, APIWebSocketRoute):
+            app.add_api_websocket_route(
+                prefix + route.path, route.endpoint, route.name, dependencies=route.dependencies
+            )
+        elif isinstance(route, Declaration):
+            app.router.routes.append(route.build(prefix, app))
+        else:
             raise TypeError(f"{route}: declare it with app.core.http.routing.Router, not APIRouter")
-        app.router.routes.append(route.build(prefix, app))
 
 
 def _can_be_indexed(route: BaseRoute) -> bool:

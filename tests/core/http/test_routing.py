@@ -2,18 +2,21 @@ from threading import Lock
 from typing import Annotated, TypeVar
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, WebSocket
 from fastapi.exceptions import FastAPIError
+from fastapi.routing import APIWebSocketRoute
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 from starlette.routing import Match
 from starlette.types import Scope
+from websockets.asyncio.client import connect
 
 from app.core.config import Settings
 from app.core.http.lazy_route import LazyRoute, analyze_all
 from app.core.http.routing import FlatRoute, RouteIndex, Router, constant, include_flat
 from app.core.setup import create_application
 from tests.support.service import serve
+from tests.support.uvicorn_server import listening
 
 
 async def kind_of_thing() -> str:
@@ -74,6 +77,37 @@ async def test_a_path_is_compared_only_with_those_that_begin_alike() -> None:
         assert compared == ["/api/b/things/{number}"]
         assert (await client.post("/api/b/things/7")).status_code == 405
         assert (await client.get("/api/c/things/7")).status_code == 404
+
+
+async def test_a_router_may_have_a_websocket_among_its_routes() -> None:
+    app, router, compared = FastAPI(openapi_url=None), Router(prefix="/things"), list[Scope]()
+
+    class Noted(APIWebSocketRoute):
+        def matches(self, scope: Scope) -> tuple[Match, Scope]:
+            compared.append(scope)
+            return super().matches(scope)
+
+    @router.websocket("/live")
+    async def follow_things(websocket: WebSocket, kind: Kind) -> None:
+        await websocket.accept()
+        await websocket.send_text(kind)
+
+    @router.get("/live")
+    async def read_things() -> str:
+        return "read"
+
+    include_flat(app, router, prefix="/api")
+    for route in app.routes:
+        if isinstance(route, APIWebSocketRoute):
+            route.__class__ = Noted
+    app.router.middleware_stack = RouteIndex(app.router)
+    async with serve(app) as client:
+        assert (await client.get("/api/things/live")).json() == "read"
+    assert compared == []
+
+    app.dependency_overrides[kind_of_thing] = another_kind
+    async with listening(app) as port, connect(f"ws://127.0.0.1:{port}/api/things/live") as live:
+        assert await live.recv() == "another"
 
 
 async def test_tests_of_a_service_may_override_the_dependencies_of_a_route() -> None:
