@@ -1,5 +1,6 @@
 """A caught email. Its content comes from outside, so nothing in it may be trusted or raise."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -83,6 +84,7 @@ class CaughtEmail:
 
 
 def _decoded(value: str) -> str:
+    value = re.sub(r"\r?\n(?=[ \t])", "", value)  # a long header is folded into several lines
     try:
         decoded = str(make_header(decode_header(value)))
     except (HeaderParseError, LookupError, ValueError):

@@ -63,6 +63,12 @@ def test_an_email_that_was_sent_can_be_read(catcher: MailCatcher) -> None:
     assert catcher.messages() == [caught]
 
 
+def test_a_folded_header_is_one_line(catcher: MailCatcher) -> None:
+    send(catcher, email())
+    headers = dict(catcher.next().headers())
+    assert headers["Content-Type"].startswith('multipart/alternative; boundary="')
+
+
 async def test_an_async_test_waits_without_blocking(catcher: MailCatcher) -> None:
     send(catcher, email("Welcome"))
     assert (await catcher.anext()).subject == "Welcome"
