@@ -121,10 +121,27 @@ def run_all(checks: Sequence[Check], console: Console) -> bool:
     return all(outcome.passed for outcome in outcomes)
 
 
+FIXES = Check("fix", ["ruff check --fix-only --quiet", "ruff format --quiet"])
+
+
+class Arguments(argparse.Namespace):
+    """The parsed command line."""
+
+    fix: bool
+
+
 def main() -> int:
     """Return the exit code: 1 if a check fails."""
-    argparse.ArgumentParser(prog="bin/check", description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(prog="bin/check", description=__doc__)
+    parser.add_argument(
+        "--fix",
+        action="store_true",
+        help="first correct what ruff can correct",
+    )
+    arguments = parser.parse_args(namespace=Arguments())
     os.chdir(ROOT)
+    if arguments.fix and not run_all([FIXES], Console()):
+        return 1
     return 0 if run_all(all_checks(ROOT), Console()) else 1
 
 

@@ -52,9 +52,7 @@ def parse_fields(texts: Sequence[str], *, reserved: Collection[str]) -> list[Fie
     """Parse fields. Raise InvalidArgument, also for a name that `reserved` or pydantic uses."""
     fields: list[Field] = []
     for text in texts:
-        field = _parse_field(text)
-        if field.name in reserved or hasattr(BaseModel, field.name):
-            raise InvalidArgument(f"{field.name!r} cannot be a field: the name is already used.")
+        field = _parse_field(text, reserved)
         if field.name in {each.name for each in fields}:
             raise InvalidArgument(f"The field {field.name!r} is given twice.")
         fields.append(field)
@@ -73,11 +71,13 @@ def placeholders(fields: Sequence[Field]) -> str:
     return ", ".join([f"{field.name}=…" for field in first] + ["…"] * bool(rest))
 
 
-def _parse_field(text: str) -> Field:
+def _parse_field(text: str, reserved: Collection[str]) -> Field:
     name, colon, type_name = text.partition(":")
     optional, type_name = type_name.endswith("?"), type_name.removesuffix("?")
     if not colon or not type_name:
         raise InvalidArgument(f"{text!r} is not a field: write name:type, such as title:str.")
+    if name in reserved or hasattr(BaseModel, name):
+        raise InvalidArgument(f"{name!r} cannot be a field: the name is already used.")
     if name in HIDING:
         raise InvalidArgument(f"{name!r} cannot be a field: call it {HIDING[name]}, for example.")
     if type_name not in TYPES:

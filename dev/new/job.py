@@ -25,11 +25,11 @@ def add_job(tree: Tree, queue_name: str, job: str, field_texts: Sequence[str]) -
     tree.edit(HANDLERS, _handle, render("job/handler.py", **values))
     tree.create(f"tests/workers/test_{name.snake}.py", render("job/test.py", **values))
     arguments = placeholders(fields)
-    worker = f"app/core/worker/{queue.name}_settings.py"
+    call, worker = f"{name.pascal}({arguments})", f"app/core/worker/{queue.name}_settings.py"
     return [
         f"Write its handler: {name.snake} in {HANDLERS}.",
-        f"Enqueue it in a service: self.uow.enqueue({name.pascal}({arguments}))",
-        f"Or run it by the clock, in {worker}: crons=[cron({name.pascal}({arguments}), hour=4)]",
+        f"Enqueue it in a service: self.uow.enqueue({call})",
+        f"Or run it by the clock: cron({call}, hour=4) in the crons of {worker}",
     ]
 
 

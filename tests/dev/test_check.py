@@ -1,8 +1,11 @@
 """The output and the exit code of bin/check."""
 
 import io
+from pathlib import Path
 
-from dev.check import Check, Environment, all_checks, empty_database, no_server, run_all
+import pytest
+
+from dev.check import FIXES, Check, Environment, all_checks, empty_database, no_server, run_all
 from dev.console import Console
 from tests.dev.owner import ROOT
 
@@ -31,6 +34,16 @@ def test_checks_that_pass_say_so() -> None:
 def test_models_are_compared_with_a_database_that_is_thrown_away() -> None:
     looks = "__import__('os').environ['DATABASE_URL'].index('postgresql://')"
     assert run_all([python("database", looks, environment=empty_database)], Console(io.StringIO()))
+
+
+def test_what_ruff_can_correct_is_corrected_on_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    untidy = tmp_path / "untidy.py"
+    untidy.write_text("import os\nimport sys\nprint( sys )\n")
+    assert run_all([FIXES], Console(io.StringIO()))
+    assert untidy.read_text() == "import sys\n\nprint(sys)\n"
 
 
 def test_every_entry_point_is_checked() -> None:

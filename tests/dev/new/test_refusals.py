@@ -18,6 +18,7 @@ INVALID = {
         "'user' is reserved by PostgreSQL: choose another name."
     ),
     "resource note owner_id:uuid": "'owner_id' cannot be a field: the name is already used.",
+    "resource note id:uuid": "'id' cannot be a field: the name is already used.",
     "resource note metadata:str": "'metadata' cannot be a field: the name is already used.",
     "resource note": "The following arguments are required: FIELD. See bin/new resource --help.",
     "job base delete_old_reports": (
