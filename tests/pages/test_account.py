@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from sqlalchemy import text
 
 from app.core.resources import Resources
@@ -9,7 +10,7 @@ from app.core.worker.base_settings import WorkerSettings as BaseWorker
 from app.models import Passkey
 from app.services.auth.authentication import API_KEY_PREFIX
 from tests.pages.conftest import Inbox, log_in
-from tests.support.accounts import API, PASSWORD, Person, bearer, create_user
+from tests.support.accounts import API, PASSWORD, Person, allow, bearer, create_user
 from tests.support.authenticator import enroll_authenticator, read_secret
 from tests.support.page_browser import PageBrowser
 from tests.support.workers import RunWorker
@@ -169,10 +170,28 @@ async def test_a_user_logs_out_on_all_devices(visitor: PageBrowser, ada: Person)
     assert me.status_code == 401
 
 
-async def test_a_user_creates_and_revokes_an_api_key(user: PageBrowser) -> None:
+@pytest.mark.parametrize("path", ["/account/password", "/account/confirm"])
+async def test_a_password_manager_knows_whose_password_is_asked_for(
+    user: PageBrowser, ada: Person, path: str
+) -> None:
+    page = await user.open(path)
+    assert f'autocomplete="username" value="{ada.email}" hidden' in page.response.text
+
+
+async def test_a_user_without_permissions_has_no_use_for_a_key(user: PageBrowser) -> None:
+    page = await user.open("/account/api-keys/new")
+    assert "your account has none yet" in page.text
+    assert "Create key" not in page.text
+
+
+async def test_a_user_creates_and_revokes_an_api_key(
+    user: PageBrowser, ada: Person, resources: Resources
+) -> None:
+    await allow(resources, ada, "reports:read")
     page = await user.open("/account/api-keys")
     assert "You have no keys yet." in page.text
-    await user.follow("Create a key")
+    page = await user.follow("Create a key")
+    assert ("reports:read" in page.text, "jobs:manage" in page.text) == (True, False)
     none = await user.submit("Create key", name="nightly import")
     assert "Choose at least one." in none.text
 

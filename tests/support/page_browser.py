@@ -118,7 +118,7 @@ class Page(HTMLParser):
         form.descriptions[name] = attributes.get("aria-describedby", "")
 
 
-VOID = {"meta", "link", "input", "br", "img", "hr", "path"}
+VOID = {"meta", "link", "input", "br", "wbr", "img", "hr", "path"}
 
 
 class PageBrowser:

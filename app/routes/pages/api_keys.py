@@ -31,8 +31,9 @@ async def show_api_keys(visit: Visit, scope: AccountScope, skip: Skip = 0) -> Re
 
 
 @router.get("/account/api-keys/new")
-async def show_new_key(visit: Visit, _: ProvenScope) -> Response:
-    return visit.render("new_api_key.html", permissions=[*Permission], lifetimes=LIFETIMES)
+async def show_new_key(visit: Visit, scope: ProvenScope) -> Response:
+    permissions = [each for each in Permission if scope.principal.may(each)]
+    return visit.render("new_api_key.html", permissions=permissions, lifetimes=LIFETIMES)
 
 
 @router.post("/account/api-keys/new")

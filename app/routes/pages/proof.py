@@ -34,7 +34,7 @@ class ProofForm(BaseModel):
 async def show_proof(visit: Visit, scope: AccountScope, back_to: Next = "/account") -> Response:
     return visit.render(
         "confirm_identity.html",
-        methods=scope.principal.proof_methods,
+        principal=scope.principal,
         next=back_to,
         action=path_with_next("/account/confirm", back_to),
     )

@@ -6,7 +6,7 @@ from playwright.async_api import Browser, Page, Response, expect
 from tests.pages.browser.conftest import Site, open_tab
 from tests.pages.browser.login import log_in
 from tests.pages.browser.tour import EMAIL, menu_of, section, tour
-from tests.support.accounts import PASSWORD, Person
+from tests.support.accounts import PASSWORD, Person, allow
 from tests.support.reports import Report
 
 MAX_FIRST_LOAD = 200_000
@@ -67,7 +67,10 @@ async def test_an_error_takes_the_focus_to_its_field(page: Page) -> None:
     await expect(page.get_by_label("Email")).to_have_value(EMAIL)
 
 
-async def test_reload_and_the_back_button_repeat_nothing(page: Page, ada: Person) -> None:
+async def test_reload_and_the_back_button_repeat_nothing(
+    page: Page, site: Site, ada: Person
+) -> None:
+    await allow(site.resources, ada, "reports:read")
     await log_in(page, ada)
     await section(page, "API keys")
     await page.get_by_role("link", name="Create a key").click()

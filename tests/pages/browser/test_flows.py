@@ -116,7 +116,7 @@ async def test_a_new_user_logs_in_with_a_provider(page: Page) -> None:
 async def test_a_recovery_code_replaces_a_lost_phone(user: Page, ada: Person) -> None:
     await section(user, "Second factor")
     await follow(user, "Set up an app")
-    await user.get_by_text("You cannot scan it?").click()
+    await user.get_by_text("Unable to scan it?").click()
     app = read_secret(await user.locator(".secret .code").inner_text())
     await user.get_by_label("Code").fill(app.code())
     await follow(user, "Turn it on")

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, update
 from app.core.job_store.live import save_progress
 from app.core.queue import BASE
 from app.core.worker.base_settings import WorkerSettings as BaseWorker
-from app.models import Passkey, TotpFactor, User
+from app.models import Passkey, Role, TotpFactor, User, UserRole
 from tests.pages.browser.conftest import Site
 from tests.support.accounts import PASSWORD
 from tests.support.authenticator import read_secret
@@ -33,7 +33,7 @@ async def tour(page: Page, site: Site) -> AsyncIterator[str]:
         yield name
     async for name in _second_factor(page):
         yield name
-    async for name in _account(page):
+    async for name in _account(page, site):
         yield name
     async for name in _work(page, site):
         yield name
@@ -83,7 +83,7 @@ async def _second_factor(page: Page) -> AsyncIterator[str]:
     yield "second-factor-off"
     await follow(page, "Set up an app")
     yield "authenticator-app"
-    await page.get_by_text("You cannot scan it?").click()
+    await page.get_by_text("Unable to scan it?").click()
     app = read_secret(await page.locator(".secret .code").inner_text())
     await page.get_by_label("Code").fill(app.wrong_code)
     await follow(page, "Turn it on")
@@ -105,7 +105,7 @@ async def _second_factor(page: Page) -> AsyncIterator[str]:
     await follow(page, "Log in")
 
 
-async def _account(page: Page) -> AsyncIterator[str]:
+async def _account(page: Page, site: Site) -> AsyncIterator[str]:
     await page.goto("/account/name")
     yield "name"
     await page.goto("/account/email")
@@ -125,6 +125,9 @@ async def _account(page: Page) -> AsyncIterator[str]:
     await section(page, "API keys")
     yield "no-api-keys"
     await follow(page, "Create a key")
+    yield "no-api-key-without-permissions"
+    await _allow_reports(site)
+    await page.reload()
     yield "new-api-key"
     await page.get_by_label("Name").fill("nightly import")
     await follow(page, "Create key")
@@ -145,6 +148,15 @@ async def _account(page: Page) -> AsyncIterator[str]:
     yield "confirm-that-it-is-you"
     await page.goto("/account/delete")
     yield "delete-the-account"
+
+
+async def _allow_reports(site: Site) -> None:
+    async with site.resources.unit_of_work() as uow:
+        role = Role(name="reporter", permissions=["reports:read"])
+        uow.session.add(role)
+        await uow.session.flush()
+        for user_id in await uow.session.scalars(select(User.id)):
+            uow.session.add(UserRole(user_id=user_id, role_id=role.id))
 
 
 async def _work(page: Page, site: Site) -> AsyncIterator[str]:
