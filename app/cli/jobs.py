@@ -1,7 +1,7 @@
 """`jobs`: list, show, and cancel jobs, and list, retry, and discard dead letters."""
 
 import argparse
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from uuid import UUID
@@ -34,6 +34,7 @@ from app.core.control import (
 )
 from app.core.control.durations import format_duration
 from app.core.exceptions import NotFound
+from app.core.job_store.attempts import RecordedTry
 from app.core.job_store.record import JobRecord, JobState
 from app.services.dead_letter_service import Change, DeadLetterService
 from app.services.operations import JobOperations
@@ -110,14 +111,15 @@ async def list_dead(backends: Backends, arguments: DeadArguments) -> int:
 
 
 async def show(backends: Backends, arguments: JobArguments) -> int:
-    async with backends.sessions() as session:
-        job = await control.find_job(session, backends.queues, arguments.id)
-    dead_letter = None
+    details = await control.job_details(backends.sessions, backends.queues, arguments.id)
+    job, dead_letter = details.job, None
     if job.state is JobState.FAILED:
         with suppress(DeadLetterNotFound):  # it was discarded
             dead_letter = await control.get_dead_letter(backends.sessions, job.id)
     return print_result(
-        arguments, {"job": job, "dead_letter": dead_letter}, _describe(job, dead_letter)
+        arguments,
+        {"job": job, "tries": details.tries, "dead_letter": dead_letter},
+        _describe(job, dead_letter, details.tries),
     )
 
 
@@ -190,7 +192,9 @@ def _page(page: DeadLetterPage, offset: int) -> str:
     return f"{table(HEADERS, rows, right=['AGE'])}\n{offset + 1}-{last} of {page.count}"
 
 
-def _describe(job: JobRecord, dead_letter: DeadLetterDetails | None) -> str:
+def _describe(
+    job: JobRecord, dead_letter: DeadLetterDetails | None, tries: Sequence[RecordedTry]
+) -> str:
     facts: dict[str, object] = {
         "id": job.id,
         "kind": job.name,
@@ -204,7 +208,7 @@ def _describe(job: JobRecord, dead_letter: DeadLetterDetails | None) -> str:
         "started": _moment(job.started_at),
         "finished": _moment(job.finished_at),
         "result": None if job.result is None else to_json(job.result).decode(),
-        "error": job.error,
+        "error": job.error or _last_error(tries),
     }
     if dead_letter:
         facts |= {
@@ -218,6 +222,14 @@ def _describe(job: JobRecord, dead_letter: DeadLetterDetails | None) -> str:
     return "\n".join(
         [*lines, "", dead_letter.traceback] if dead_letter and dead_letter.traceback else lines
     )
+
+
+def _last_error(tries: Sequence[RecordedTry]) -> str | None:
+    """Describe the latest error of a job that is tried again. The log has its message."""
+    failed = [each for each in tries if each.error_class]
+    if not failed:
+        return None
+    return f"{failed[-1].error_class} in try {failed[-1].attempt}, {_moment(failed[-1].ended_at)}"
 
 
 def _moment(moment: datetime | None) -> str | None:

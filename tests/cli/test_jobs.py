@@ -1,11 +1,12 @@
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic_core import to_json
 
 from app.core import control
 from app.core.broker.keys import QueueKeys
 from app.core.job_store.record import JobState
-from app.core.queue import EMAIL
+from app.core.queue import BASE, EMAIL
 from app.core.resources import Resources
 from app.schemas.jobs import BuildSignupReport, SendWelcomeEmail
 from tests.cli.results import RunCommand
@@ -92,6 +93,21 @@ async def test_a_waiting_job_is_shown(resources: Resources, run_command: RunComm
     details = (await run_command("jobs", "show", str(job_id), "--json")).json
 
     assert (details["job"]["state"], details["dead_letter"]) == ("queued", None)
+
+
+async def test_a_job_that_is_tried_again_is_shown_with_its_last_error(
+    resources: Resources, run_command: RunCommand
+) -> None:
+    job_id = await enqueue(resources, BuildSignupReport())
+    for number, error in enumerate(("OSError", "TimeoutError"), start=1):
+        ended = 1_795_000_000_000 + number
+        failure = [job_id, "BuildSignupReport", number, "retried", ended, 0.1, None, error, None]
+        await resources.queues[BASE].zadd(QueueKeys(BASE).failures, {to_json(failure): number})
+
+    shown = (await run_command("jobs", "show", str(job_id))).output
+
+    assert "error      TimeoutError in try 2, 2026-11-18 " in shown
+    assert "OSError" not in shown
 
 
 @pytest.mark.parametrize("action", ["show", "retry", "discard", "cancel"])
