@@ -1,12 +1,13 @@
 """Several processes of one worker, as `python run_base_worker.py --processes N` starts them."""
 
 import os
+from datetime import UTC, datetime
 from signal import SIGKILL, SIGTERM
 
 import pytest
 
 from app.core.config import Settings
-from app.core.control.workers import count_live_workers
+from app.core.control.workers import WorkerRecord, count_live_workers, live_workers
 from app.core.job_store.record import JobState
 from app.core.queue import BASE, QueuePools
 from tests.core.worker.engine import slow_worker
@@ -53,6 +54,27 @@ async def test_a_worker_that_crashes_is_replaced(settings: Settings) -> None:
         assert await sleeping_pid(supervisor) not in {first, second}
         supervisor.signal(SIGTERM)
         assert await supervisor.wait_for_exit() == 0
+
+
+async def test_operators_see_when_a_worker_was_replaced(
+    settings: Settings, queues: QueuePools
+) -> None:
+    async with run_process(settings, *TWO_PROCESSES):
+        await wait_until(lambda: are_alive(queues, workers=2))
+        earlier = {worker.id: worker for worker in await live_workers(queues, BASE)}
+
+        async def replacements() -> list[WorkerRecord]:
+            return [each for each in await live_workers(queues, BASE) if each.id not in earlier]
+
+        async def is_replaced() -> bool:
+            return bool(await replacements())
+
+        killed, killed_at = next(iter(earlier.values())), datetime.now(UTC)
+        os.kill(killed.pid, SIGKILL)
+        await wait_until(is_replaced)
+        [replacement] = await replacements()
+
+    assert replacement.started > killed_at > killed.started
 
 
 async def test_the_workers_stop_when_their_supervisor_is_killed(

@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -20,7 +20,6 @@ from app.core.worker.cron.schedule import Cron
 from app.core.worker.execution.registry import Definition
 from app.core.worker.execution.rejected import read_name
 
-STARTED = time.time()
 STATM = Path("/proc/self/statm")
 
 
@@ -31,8 +30,9 @@ def new_worker_id() -> str:
 
 @dataclass(slots=True)
 class Counters:
-    """Jobs since the start of a worker. A deferred try counts as retried."""
+    """Jobs since the start of a worker, in Unix seconds. A deferred try counts as retried."""
 
+    since: float = field(default_factory=time.time)
     started: int = 0
     succeeded: int = 0
     failed: int = 0
@@ -88,7 +88,7 @@ def worker_info(
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "version": __version__,
-            "started": STARTED,
+            "started": counters.since,
             "rss": resident_bytes(),
             "concurrency": concurrency,
             "running": [
