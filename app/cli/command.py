@@ -1,25 +1,20 @@
-"""Common parts of all commands: the servers that they use, their output, and their errors."""
+"""Common parts of all commands: their registration, output, and errors."""
 
 import argparse
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from typing import TypeAlias, TypeVar
 
 import pydantic_core
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from app.core.config import Settings, load_settings
-from app.core.database import Database, Sessions, open_database
+from app.core.config import load_settings
 from app.core.exceptions import AppError, Unavailable
 from app.core.logging import configure_logging
-from app.core.postgres.reader import Reader
-from app.core.queue import QueuePools
-from app.core.redis import open_pools
+from app.core.resources import Resources, open_unmonitored_resources
 from app.schemas.common import Reason
 
 DONE, FAILED = 0, 1
@@ -38,25 +33,8 @@ class Arguments(argparse.Namespace):
     json: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Backends:
-    """The settings and the servers that commands use."""
-
-    settings: Settings
-    database: Database
-    queues: QueuePools
-
-    @property
-    def sessions(self) -> Sessions:
-        return self.database.sessions
-
-    @property
-    def reader(self) -> Reader:
-        return self.database.reader
-
-
 CommandArguments = TypeVar("CommandArguments", bound=Arguments)
-Command = Callable[[Backends, CommandArguments], Awaitable[int]]
+Command = Callable[[Resources, CommandArguments], Awaitable[int]]
 
 
 def add_command(
@@ -74,7 +52,7 @@ def add_command(
         default=argparse.SUPPRESS,
         help="print JSON, for programs",
     )
-    parser.set_defaults(run=_with_backends(command))
+    parser.set_defaults(run=_with_resources(command))
     return parser
 
 
@@ -124,13 +102,6 @@ def describe_error(error: AppError | SQLAlchemyError) -> str:
             return str(error)
 
 
-@asynccontextmanager
-async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
-    """Open the queues and the database. They connect at their first use."""
-    async with open_pools(settings) as queues, open_database(settings) as database:
-        yield Backends(settings, database, queues)
-
-
 def _reason(text: str) -> str:
     try:
         return REASON.validate_python(text)
@@ -138,14 +109,14 @@ def _reason(text: str) -> str:
         raise argparse.ArgumentTypeError("a reason is one line of 1 to 200 characters") from None
 
 
-def _with_backends(command: Command[CommandArguments]) -> Callable[[CommandArguments], int]:
+def _with_resources(command: Command[CommandArguments]) -> Callable[[CommandArguments], int]:
     def run(arguments: CommandArguments) -> int:
         settings = load_settings()
         configure_logging(settings)
 
         async def work() -> int:
-            async with open_backends(settings) as backends:
-                return await command(backends, arguments)
+            async with open_unmonitored_resources(settings) as resources:
+                return await command(resources, arguments)
 
         try:
             code = asyncio.run(work())

@@ -3,15 +3,15 @@
 from app.cli.command import (
     ActionArguments,
     Arguments,
-    Backends,
     Subparsers,
     add_action,
     add_command,
     print_result,
 )
-from app.cli.scope import open_scope
+from app.cli.scope import open_operator_scope
 from app.cli.tables import since, table
 from app.core import control
+from app.core.resources import Resources
 from app.services.cron_service import CronService
 
 HEADERS = ("CRON", "JOB", "QUEUE", "LAST", "NEXT", "SCHEDULE")
@@ -28,8 +28,8 @@ def register(commands: Subparsers) -> None:
     run_parser.add_argument("name")
 
 
-async def show(backends: Backends, arguments: Arguments) -> int:
-    crons = await control.list_crons(backends.sessions, backends.queues)
+async def show(resources: Resources, arguments: Arguments) -> int:
+    crons = await control.list_crons(resources.sessions, resources.queues)
     rows = [
         (
             cron.name,
@@ -45,7 +45,7 @@ async def show(backends: Backends, arguments: Arguments) -> int:
     return print_result(arguments, crons, text)
 
 
-async def run(backends: Backends, arguments: CronArguments) -> int:
-    async with open_scope(backends, reason=arguments.reason) as scope:
-        job_id = await CronService(scope, backends.sessions).run_now(arguments.name)
+async def run(resources: Resources, arguments: CronArguments) -> int:
+    async with open_operator_scope(resources, reason=arguments.reason) as scope:
+        job_id = await CronService(scope, resources.sessions).run_now(arguments.name)
     return print_result(arguments, {"id": job_id}, f"Enqueued: {arguments.name} as job {job_id}.")

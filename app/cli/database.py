@@ -2,9 +2,10 @@
 
 from sqlalchemy.exc import DBAPIError
 
-from app.cli.command import Arguments, Backends, Subparsers, add_command, print_error, print_result
+from app.cli.command import Arguments, Subparsers, add_command, print_error, print_result
 from app.core.postgres.failures import sqlstate_of
 from app.core.postgres.provisioning import create_roles
+from app.core.resources import Resources
 
 INSUFFICIENT_PRIVILEGE = "42501"
 
@@ -20,14 +21,14 @@ def register(commands: Subparsers) -> None:
     )
 
 
-async def set_up_roles(backends: Backends, arguments: Arguments) -> int:
+async def set_up_roles(resources: Resources, arguments: Arguments) -> int:
     """Create missing roles and correct their privileges. Run it before every migration.
 
     It creates roles with DATABASE_ADMIN_URL. Without that, it only grants privileges with
     DATABASE_OWNER_URL.
     """
     try:
-        owner, service = await create_roles(backends.settings)
+        owner, service = await create_roles(resources.settings)
     except DBAPIError as error:
         if sqlstate_of(error.orig) != INSUFFICIENT_PRIVILEGE:
             raise

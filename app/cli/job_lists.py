@@ -3,10 +3,11 @@
 import argparse
 from datetime import UTC, datetime
 
-from app.cli.command import Arguments, Backends, Subparsers, add_command, print_result
-from app.cli.tables import Cell, since, table
+from app.cli.command import Arguments, Subparsers, add_command, print_result
+from app.cli.tables import Cell, facts_table, since, table
 from app.core import control
 from app.core.control import FoundJob, JobClassDetails, JobFilter, JobView, Percentiles
+from app.core.resources import Resources
 
 JOBS = ("ID", "KIND", "QUEUE", "STATE", "TRIES", "AGE", "ERROR")
 GROUPS = ("QUEUE", "KIND", "ERROR", "COUNT", "LAST")
@@ -58,7 +59,7 @@ def register(actions: Subparsers) -> None:
     classes.add_argument("name", nargs="?", help="show the details of this job class")
 
 
-async def list_jobs(backends: Backends, arguments: ListArguments) -> int:
+async def list_jobs(resources: Resources, arguments: ListArguments) -> int:
     filters = JobFilter(
         state=arguments.state,
         queue=arguments.queue,
@@ -70,8 +71,8 @@ async def list_jobs(backends: Backends, arguments: ListArguments) -> int:
         arguments=control.arguments_of(arguments.argument),
     )
     page = await control.search_jobs(
-        backends.sessions,
-        backends.queues,
+        resources.sessions,
+        resources.queues,
         filters,
         cursor=arguments.cursor,
         limit=arguments.limit,
@@ -83,9 +84,9 @@ async def list_jobs(backends: Backends, arguments: ListArguments) -> int:
     return print_result(arguments, page, f"{text}{more}")
 
 
-async def list_groups(backends: Backends, arguments: GroupArguments) -> int:
+async def list_groups(resources: Resources, arguments: GroupArguments) -> int:
     groups = await control.group_dead_letters(
-        backends.sessions, queue=arguments.queue, name=arguments.kind
+        resources.sessions, queue=arguments.queue, name=arguments.kind
     )
     rows = [
         (each.queue, each.name, each.error_class, each.count, since(each.last_failed_at))
@@ -95,11 +96,11 @@ async def list_groups(backends: Backends, arguments: GroupArguments) -> int:
     return print_result(arguments, groups, text)
 
 
-async def list_classes(backends: Backends, arguments: ClassArguments) -> int:
+async def list_classes(resources: Resources, arguments: ClassArguments) -> int:
     if arguments.name is not None:
-        details = await control.job_class_details(backends.queues, arguments.name)
+        details = await control.job_class_details(resources.queues, arguments.name)
         return print_result(arguments, details, _details(details))
-    classes = await control.list_job_classes(backends.queues)
+    classes = await control.list_job_classes(resources.queues)
     rows = [
         (
             each.name,
@@ -123,7 +124,8 @@ def _job(job: FoundJob) -> tuple[Cell, ...]:
 
 def _details(details: JobClassDetails) -> str:
     day = details.last_day
-    facts: dict[str, object] = {
+    errors = dict.fromkeys(each.error_class or "" for each in details.recent_failures)
+    facts = {
         "kind": details.summary.name,
         "queue": details.summary.queue,
         "class": details.source,
@@ -132,17 +134,15 @@ def _details(details: JobClassDetails) -> str:
         "24 hours": f"{day.succeeded} succeeded, {day.failed} failed, {day.retried} retried",
         "pickup": _percentiles(day.pickup),
         "time": _percentiles(day.duration),
-        "last errors": ", ".join(
-            dict.fromkeys(each.error_class or "" for each in details.recent_failures)
-        ),
+        "last errors": ", ".join(errors) or None,
     }
-    width = max(map(len, facts))
-    return "\n".join(f"{name:{width}}  {fact}" for name, fact in facts.items() if fact)
+    return facts_table(facts)
 
 
 def _percentiles(found: Percentiles) -> str | None:
     shares = {"p50": found.p50, "p95": found.p95, "p99": found.p99}
-    return ", ".join(f"{name} {_seconds(s)}" for name, s in shares.items() if s is not None)
+    known = [f"{name} {_seconds(share)}" for name, share in shares.items() if share is not None]
+    return ", ".join(known) or None
 
 
 def _seconds(seconds: float | None) -> str | None:

@@ -13,15 +13,14 @@ from app.cli.command import (
     DONE,
     ActionArguments,
     Arguments,
-    Backends,
     Subparsers,
     add_action,
     add_command,
     print_error,
     print_result,
 )
-from app.cli.scope import open_scope
-from app.cli.tables import since, table
+from app.cli.scope import open_operator_scope
+from app.cli.tables import facts_table, since, table
 from app.core import control
 from app.core.control import (
     BulkAction,
@@ -36,6 +35,7 @@ from app.core.control.durations import format_duration
 from app.core.exceptions import NotFound
 from app.core.job_store.attempts import RecordedTry
 from app.core.job_store.record import JobRecord, JobState
+from app.core.resources import Resources
 from app.services.dead_letter_service import Change, DeadLetterService
 from app.services.operations import JobOperations
 
@@ -98,11 +98,11 @@ def register(commands: Subparsers) -> None:
         )
 
 
-async def list_dead(backends: Backends, arguments: DeadArguments) -> int:
+async def list_dead(resources: Resources, arguments: DeadArguments) -> int:
     name = arguments.queue
     page = await control.list_dead_letters(
-        backends.sessions,
-        queue=control.find_queue(backends.queues, name) if name else None,
+        resources.sessions,
+        queue=control.find_queue(resources.queues, name) if name else None,
         kind=arguments.kind,
         limit=arguments.limit,
         offset=arguments.offset,
@@ -110,12 +110,12 @@ async def list_dead(backends: Backends, arguments: DeadArguments) -> int:
     return print_result(arguments, page, _page(page, arguments.offset))
 
 
-async def show(backends: Backends, arguments: JobArguments) -> int:
-    details = await control.job_details(backends.sessions, backends.queues, arguments.id)
+async def show(resources: Resources, arguments: JobArguments) -> int:
+    details = await control.job_details(resources.sessions, resources.queues, arguments.id)
     job, dead_letter = details.job, None
     if job.state is JobState.FAILED:
         with suppress(DeadLetterNotFound):  # it was discarded
-            dead_letter = await control.get_dead_letter(backends.sessions, job.id)
+            dead_letter = await control.get_dead_letter(resources.sessions, job.id)
     return print_result(
         arguments,
         {"job": job, "tries": details.tries, "dead_letter": dead_letter},
@@ -123,13 +123,13 @@ async def show(backends: Backends, arguments: JobArguments) -> int:
     )
 
 
-async def retry(backends: Backends, arguments: ChosenArguments) -> int:
+async def retry(resources: Resources, arguments: ChosenArguments) -> int:
     if arguments.id:
-        async with operating(backends, arguments) as operations:
+        async with operating(resources, arguments) as operations:
             dead_letter = await operations.retry(arguments.id)
         value, text = {"retried": 1, "left": 0}, f"{dead_letter.name} {dead_letter.id}"
         return print_result(arguments, value, f"Retried: {text}.")
-    result = await _change_all(backends, arguments, "retry")
+    result = await _change_all(resources, arguments, "retry")
     value, kind = {"retried": result.done, "left": result.refused}, arguments.all
     print_result(arguments, value, f"Retried: {result.done} of {kind}.")
     if result.refused:
@@ -141,20 +141,20 @@ async def retry(backends: Backends, arguments: ChosenArguments) -> int:
     return DONE
 
 
-async def discard(backends: Backends, arguments: ChosenArguments) -> int:
+async def discard(resources: Resources, arguments: ChosenArguments) -> int:
     if arguments.id:
-        async with operating(backends, arguments) as operations:
+        async with operating(resources, arguments) as operations:
             dead_letter = await operations.discard(arguments.id)
         return print_result(
             arguments, {"discarded": 1}, f"Discarded: {dead_letter.name} {dead_letter.id}."
         )
-    result = await _change_all(backends, arguments, "discard")
+    result = await _change_all(resources, arguments, "discard")
     text = f"Discarded: {result.done} of {arguments.all}."
     return print_result(arguments, {"discarded": result.done}, text)
 
 
-async def cancel(backends: Backends, arguments: CancelArguments) -> int:
-    async with operating(backends, arguments) as operations:
+async def cancel(resources: Resources, arguments: CancelArguments) -> int:
+    async with operating(resources, arguments) as operations:
         job = await operations.cancel(arguments.id)
     outcome = "its worker stops it" if job.state is JobState.RUNNING else "it will not run"
     value = {"id": job.id, "was": job.state}
@@ -162,23 +162,27 @@ async def cancel(backends: Backends, arguments: CancelArguments) -> int:
 
 
 @asynccontextmanager
-async def operating(backends: Backends, arguments: ActionArguments) -> AsyncIterator[JobOperations]:
-    async with open_scope(backends, reason=arguments.reason) as scope:
-        yield JobOperations(scope, backends.sessions)
+async def operating(
+    resources: Resources, arguments: ActionArguments
+) -> AsyncIterator[JobOperations]:
+    async with open_operator_scope(resources, reason=arguments.reason) as scope:
+        yield JobOperations(scope, resources.sessions)
 
 
-async def _change_all(backends: Backends, arguments: ChosenArguments, change: Change) -> BulkResult:
+async def _change_all(
+    resources: Resources, arguments: ChosenArguments, change: Change
+) -> BulkResult:
     """Change all dead letters of a kind. The audit trail records it before it starts."""
-    kind = await _existing_kind(backends, arguments.all)
-    async with open_scope(backends, reason=arguments.reason) as scope:
+    kind = await _existing_kind(resources, arguments.all)
+    async with open_operator_scope(resources, reason=arguments.reason) as scope:
         DeadLetterService(scope).record_change(change, kind)
     filters = JobFilter(state=JobView.DEAD, name=kind)
     action = BulkAction(change)
-    return await control.change_dead_letters(backends.sessions, backends.queues, action, filters)
+    return await control.change_dead_letters(resources.sessions, resources.queues, action, filters)
 
 
-async def _existing_kind(backends: Backends, kind: str | None) -> str:
-    kinds = await control.count_dead_letters(backends.sessions)
+async def _existing_kind(resources: Resources, kind: str | None) -> str:
+    kinds = await control.count_dead_letters(resources.sessions)
     if kind is None or kind not in kinds:
         raise NoSuchKind(kind or "", kinds)
     return kind
@@ -217,11 +221,8 @@ def _describe(
             "request": dead_letter.request_id,
             "payload": to_json(dead_letter.payload).decode(),
         }
-    width = max(map(len, facts))
-    lines = [f"{name:{width}}  {fact}" for name, fact in facts.items() if fact is not None]
-    return "\n".join(
-        [*lines, "", dead_letter.traceback] if dead_letter and dead_letter.traceback else lines
-    )
+    traceback = dead_letter and dead_letter.traceback
+    return facts_table(facts) + (f"\n\n{traceback}" if traceback else "")
 
 
 def _last_error(tries: Sequence[RecordedTry]) -> str | None:

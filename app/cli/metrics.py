@@ -4,10 +4,11 @@ import asyncio
 import signal
 from contextlib import suppress
 
-from app.cli.command import DONE, Arguments, Backends, Subparsers, add_command, print_error
+from app.cli.command import DONE, Arguments, Subparsers, add_command, print_error
 from app.core import control
 from app.core.control import Overview
 from app.core.database import DATABASE_ERRORS
+from app.core.resources import Resources
 from app.schemas.health import Readiness
 from app.services.health_service import check_readiness
 
@@ -31,11 +32,11 @@ def register(commands: Subparsers) -> None:
     metrics.add_argument("--port", type=int, default=PORT, help=f"by default {PORT}")
 
 
-async def serve(backends: Backends, arguments: MetricsArguments) -> int:
+async def serve(resources: Resources, arguments: MetricsArguments) -> int:
     from app.cli.queue_gauges import QueueGauges  # noqa: PLC0415  no other command needs Prometheus
     from app.core.telemetry.metrics_server import listen, serving  # noqa: PLC0415
 
-    host = backends.settings.metrics_host
+    host = resources.settings.metrics_host
     listener = listen(host, arguments.port, ports=1)
     if listener is None:
         return print_error(
@@ -47,23 +48,25 @@ async def serve(backends: Backends, arguments: MetricsArguments) -> int:
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     with serving(gauges.registry, listener):
         while not stopping.is_set():
-            gauges.update(*await read_state(backends))
+            gauges.update(*await read_state(resources))
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), INTERVAL)
     return DONE
 
 
-async def read_state(backends: Backends) -> tuple[Readiness, Overview | None]:
+async def read_state(resources: Resources) -> tuple[Readiness, Overview | None]:
     """Return which servers answer in time, and the state of the queues."""
     return await asyncio.gather(
-        check_readiness(backends.database, backends.queues, backends.settings, shutting_down=False),
-        _overview(backends),
+        check_readiness(
+            resources.database, resources.queues, resources.settings, shutting_down=False
+        ),
+        _overview(resources),
     )
 
 
-async def _overview(backends: Backends) -> Overview | None:
+async def _overview(resources: Resources) -> Overview | None:
     try:
-        async with asyncio.timeout(backends.settings.health_timeout):
-            return await control.overview(backends.reader, backends.queues)
+        async with asyncio.timeout(resources.settings.health_timeout):
+            return await control.overview(resources.reader, resources.queues)
     except DATABASE_ERRORS:
         return None

@@ -10,18 +10,18 @@ from app.cli.command import (
     FAILED,
     ActionArguments,
     Arguments,
-    Backends,
     Subparsers,
     add_action,
     add_command,
     print_error,
     print_result,
 )
-from app.cli.scope import open_scope
+from app.cli.scope import open_operator_scope
 from app.cli.tables import Cell, table
 from app.core import control
 from app.core.control import Count, QueueLimits, QueueOverview, Throughput, UnknownQueue
 from app.core.control.durations import format_duration
+from app.core.resources import Resources
 from app.services.operations import QueueOperations
 
 HEADERS = (
@@ -74,8 +74,8 @@ def register(commands: Subparsers) -> None:
     )
 
 
-async def show(backends: Backends, arguments: Arguments) -> int:
-    overview = await control.overview(backends.reader, backends.queues)
+async def show(resources: Resources, arguments: Arguments) -> int:
+    overview = await control.overview(resources.reader, resources.queues)
     if overview.queues or overview.unknown:
         rows = [*map(_row, overview.queues), *map(_unknown_row, overview.unknown)]
         value = [*overview.queues, *overview.unknown]
@@ -91,51 +91,51 @@ async def show(backends: Backends, arguments: Arguments) -> int:
             f"The queue {missing.queue!r} is not in the code, and no worker runs its jobs. "
             "Deploy a release that has the queue, or cancel its jobs"
         )
-    for warning in await control.collect_server_warnings(backends.sessions, backends.queues):
+    for warning in await control.collect_server_warnings(resources.sessions, resources.queues):
         print_error(warning)
     for down in overview.unavailable:
         print_error(down.cause)
     return FAILED if overview.unavailable else DONE
 
 
-async def pause(backends: Backends, arguments: QueueArguments) -> int:
-    async with operating(backends, arguments) as operations:
+async def pause(resources: Resources, arguments: QueueArguments) -> int:
+    async with operating(resources, arguments) as operations:
         limits = await operations.pause(arguments.queue)
         text = f"{arguments.queue} is paused: no further job starts. Running jobs continue."
         return _print_limits(arguments, limits, text)
 
 
-async def resume(backends: Backends, arguments: QueueArguments) -> int:
-    async with operating(backends, arguments) as operations:
+async def resume(resources: Resources, arguments: QueueArguments) -> int:
+    async with operating(resources, arguments) as operations:
         limits = await operations.resume(arguments.queue)
         return _print_limits(arguments, limits, f"{arguments.queue} starts jobs again.")
 
 
-async def set_rate(backends: Backends, arguments: RateArguments) -> int:
+async def set_rate(resources: Resources, arguments: RateArguments) -> int:
     queue, rate = arguments.queue, arguments.rate
     text = f"at most {rate:g} jobs start per second" if rate else "no limit per second"
-    async with operating(backends, arguments) as operations:
+    async with operating(resources, arguments) as operations:
         limits = await operations.limit_rate(queue, rate)
         return _print_limits(arguments, limits, f"{queue}: {text}.")
 
 
-async def set_concurrency(backends: Backends, arguments: ConcurrencyArguments) -> int:
+async def set_concurrency(resources: Resources, arguments: ConcurrencyArguments) -> int:
     queue, jobs = arguments.queue, arguments.concurrency
     text = f"at most {jobs} jobs run at once" if jobs else "no limit except the workers' own"
-    async with operating(backends, arguments) as operations:
+    async with operating(resources, arguments) as operations:
         limits = await operations.limit_concurrency(queue, jobs)
         return _print_limits(arguments, limits, f"{queue}: {text}.")
 
 
 @asynccontextmanager
 async def operating(
-    backends: Backends, arguments: QueueArguments
+    resources: Resources, arguments: QueueArguments
 ) -> AsyncIterator[QueueOperations]:
     """Open operations on queues. Print the result inside the block.
 
     The queue is changed even if the audit event at the end of the block cannot be stored.
     """
-    async with open_scope(backends, reason=arguments.reason) as scope:
+    async with open_operator_scope(resources, reason=arguments.reason) as scope:
         yield QueueOperations(scope)
 
 

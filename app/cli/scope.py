@@ -2,36 +2,17 @@
 
 import os
 import pwd
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
-from app.cli.command import Backends
-from app.core.oidc.clients import open_oidc_clients
-from app.core.security.passwords import Passwords
-from app.core.security.throttle import open_throttle
-from app.core.unit_of_work import UnitOfWork
-from app.services.scope import RequestInfo, Scope
+from app.core.resources import Resources
+from app.services.scope import RequestInfo, Scope, open_scope
 
 
-@asynccontextmanager
-async def open_scope(backends: Backends, *, reason: str | None = None) -> AsyncIterator[Scope]:
-    async with (
-        open_throttle(backends.settings) as throttle,
-        open_oidc_clients(backends.settings) as oidc,
-        UnitOfWork(backends.database.transaction(), backends.queues) as uow,
-    ):
-        yield Scope(
-            settings=backends.settings,
-            uow=uow,
-            reader=backends.reader,
-            queues=backends.queues,
-            throttle=throttle,
-            passwords=Passwords(),
-            oidc=oidc,
-            request=RequestInfo("command line"),
-            reason=reason,
-            operator=operator(),
-        )
+def open_operator_scope(resources: Resources, *, reason: str | None = None) -> Scope:
+    """Return a scope that `async with` opens."""
+    scope = open_scope(resources, RequestInfo("command line"))
+    scope.operator, scope.reason = operator(), reason
+    return scope
 
 
 def operator() -> str:

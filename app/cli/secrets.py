@@ -2,8 +2,9 @@
 
 import sys
 
-from app.cli.command import FAILED, Arguments, Backends, Subparsers, add_command, print_result
-from app.cli.scope import open_scope
+from app.cli.command import FAILED, Arguments, Subparsers, add_command, print_result
+from app.cli.scope import open_operator_scope
+from app.core.resources import Resources
 from app.services.auth.key_rotation import Progress, last_use_of_earlier_key, reencrypt
 
 
@@ -18,17 +19,17 @@ def register(commands: Subparsers) -> None:
     )
 
 
-async def rotate(backends: Backends, arguments: Arguments) -> int:
+async def rotate(resources: Resources, arguments: Arguments) -> int:
     """Re-encrypt secrets, and print the progress and when the earlier keys can be removed."""
     totals: dict[str, Progress] = {}
-    async for progress in reencrypt(lambda: open_scope(backends)):
+    async for progress in reencrypt(lambda: open_operator_scope(resources)):
         totals[progress.title] = progress
         sys.stderr.write(
             f"{progress.title}: {progress.done} of {progress.total}, "
             f"{progress.renewed} re-encrypted\n"
         )
     unreadable = sum(progress.unreadable for progress in totals.values())
-    removable_at = last_use_of_earlier_key(backends.settings)
+    removable_at = last_use_of_earlier_key(resources.settings)
     report = {"progress": [*totals.values()], "removable_at": None if unreadable else removable_at}
     if unreadable:
         print_result(

@@ -1,7 +1,7 @@
 """Tables, durations, and sizes in a format for people."""
 
 import shutil
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -31,6 +31,12 @@ def table(
         )
         for line in lines
     )
+
+
+def facts_table(facts: Mapping[str, object]) -> str:
+    """Return one line per fact with a value: its name and the value."""
+    width = max(map(len, facts))
+    return "\n".join(f"{name:{width}}  {fact}" for name, fact in facts.items() if fact is not None)
 
 
 def since(moment: datetime) -> str | None:

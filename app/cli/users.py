@@ -6,9 +6,10 @@ from getpass import getpass
 
 from pydantic import SecretStr, ValidationError
 
-from app.cli.command import Arguments, Backends, Subparsers, add_command, print_error, print_result
-from app.cli.scope import open_scope
+from app.cli.command import Arguments, Subparsers, add_command, print_error, print_result
+from app.cli.scope import open_operator_scope
 from app.cli.tables import table
+from app.core.resources import Resources
 from app.models import User
 from app.schemas.user import UserCreate, UserPublic, UsersPublic, UserUpdate
 from app.services.admin_service import AdminService
@@ -57,7 +58,7 @@ def register(commands: Subparsers) -> None:
         add_command(group, name, command, help=text).add_argument("email")
 
 
-async def create_superuser(backends: Backends, arguments: NewUserArguments) -> int:
+async def create_superuser(resources: Resources, arguments: NewUserArguments) -> int:
     """Create a superuser with a confirmed email address."""
     try:
         data = UserCreate(
@@ -71,7 +72,7 @@ async def create_superuser(backends: Backends, arguments: NewUserArguments) -> i
     except PasswordsDiffer as error:
         return print_error(str(error))
     try:
-        async with open_scope(backends) as scope:
+        async with open_operator_scope(resources) as scope:
             user = await AdminService(scope).create_superuser(data)
             await scope.uow.session.refresh(user)
     except EmailTaken as error:
@@ -80,38 +81,38 @@ async def create_superuser(backends: Backends, arguments: NewUserArguments) -> i
     return _print_users(arguments, [UserPublic.model_validate(user)])
 
 
-async def list_users(backends: Backends, arguments: Arguments) -> int:
+async def list_users(resources: Resources, arguments: Arguments) -> int:
     """Print one line per user."""
-    async with open_scope(backends) as scope:
+    async with open_operator_scope(resources) as scope:
         users = await UserService(scope).list(skip=0, limit=MAX_LISTED)
     return _print_users(arguments, users.data)
 
 
-async def activate(backends: Backends, arguments: UserArguments) -> int:
-    return await _update(backends, arguments, UserUpdate(is_active=True))
+async def activate(resources: Resources, arguments: UserArguments) -> int:
+    return await _update(resources, arguments, UserUpdate(is_active=True))
 
 
-async def deactivate(backends: Backends, arguments: UserArguments) -> int:
-    return await _update(backends, arguments, UserUpdate(is_active=False))
+async def deactivate(resources: Resources, arguments: UserArguments) -> int:
+    return await _update(resources, arguments, UserUpdate(is_active=False))
 
 
-async def make_superuser(backends: Backends, arguments: UserArguments) -> int:
-    return await _update(backends, arguments, UserUpdate(is_superuser=True))
+async def make_superuser(resources: Resources, arguments: UserArguments) -> int:
+    return await _update(resources, arguments, UserUpdate(is_superuser=True))
 
 
-async def end_sessions(backends: Backends, arguments: UserArguments) -> int:
+async def end_sessions(resources: Resources, arguments: UserArguments) -> int:
     # No other command needs the libraries for tokens.
     from app.services.user_access_service import UserAccessService  # noqa: PLC0415
 
-    async with open_scope(backends) as scope:
+    async with open_operator_scope(resources) as scope:
         user = await _find(scope, arguments.email)
         await UserAccessService(scope).end_sessions(user.id)
     return _print_users(arguments, [UserPublic.model_validate(user)])
 
 
-async def remove_second_factor(backends: Backends, arguments: UserArguments) -> int:
+async def remove_second_factor(resources: Resources, arguments: UserArguments) -> int:
     """Remove the second factor of a user who has lost it, even of the only superuser."""
-    async with open_scope(backends) as scope:
+    async with open_operator_scope(resources) as scope:
         user = await _find(scope, arguments.email)
         await AdminService(scope).remove_second_factor(user.id)
     return _print_users(arguments, [UserPublic.model_validate(user)])
@@ -139,8 +140,8 @@ def _print_users(arguments: Arguments, users: Sequence[UserPublic]) -> int:
     return print_result(arguments, page, table(("EMAIL", "KIND", "STATE"), rows))
 
 
-async def _update(backends: Backends, arguments: UserArguments, data: UserUpdate) -> int:
-    async with open_scope(backends) as scope:
+async def _update(resources: Resources, arguments: UserArguments, data: UserUpdate) -> int:
+    async with open_operator_scope(resources) as scope:
         user = await _find(scope, arguments.email)
         await AdminService(scope).update(user.id, data)
     return _print_users(arguments, [UserPublic.model_validate(user)])

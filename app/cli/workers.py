@@ -1,9 +1,10 @@
 """`workers`: show the live workers and their jobs."""
 
-from app.cli.command import Arguments, Backends, Subparsers, add_command, print_result
+from app.cli.command import Arguments, Subparsers, add_command, print_result
 from app.cli.tables import mebibytes, since, table
 from app.core import control
 from app.core.control import WorkerRecord
+from app.core.resources import Resources
 
 WORKERS = (
     "QUEUE",
@@ -24,8 +25,8 @@ def register(commands: Subparsers) -> None:
     add_command(commands, "workers", show, help="show the live workers and their jobs")
 
 
-async def show(backends: Backends, arguments: Arguments) -> int:
-    workers = await control.all_live_workers(backends.queues)
+async def show(resources: Resources, arguments: Arguments) -> int:
+    workers = await control.all_live_workers(resources.queues)
     return print_result(arguments, workers, "\n\n".join(_tables(workers)))
 
 

@@ -1,4 +1,4 @@
-"""The resources that an API or worker process keeps open."""
+"""The resources that an API process, a worker, or a command keeps open."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -52,10 +52,19 @@ class Resources:
 
 @asynccontextmanager
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
-    """Open all resources. Close them in reverse order, also after an error."""
+    """Open the resources of a process that traces its work and reports its errors."""
     async with (
         tracing(settings),
         reporting_errors(settings),
+        open_unmonitored_resources(settings) as resources,
+    ):
+        yield resources
+
+
+@asynccontextmanager
+async def open_unmonitored_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Open all resources. Close them in reverse order, also after an error."""
+    async with (
         open_pools(settings) as queues,
         open_throttle(settings) as throttle,
         open_oidc_clients(settings) as oidc,
