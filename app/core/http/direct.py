@@ -41,19 +41,19 @@ class DirectEndpoint:
     """Handles the requests of a route. `fallback` is FastAPI's own application of the route."""
 
     def __init__(self, route: APIRoute, fallback: ASGIApp) -> None:
-        takes, opens = route.dependant, opens_scope(route)
+        dependant, opens = route.dependant, opens_scope(route)
         self._fallback = fallback
         self._provider = route.dependency_overrides_provider
         self._endpoint = route.endpoint
-        self._parameters = Parameters(takes)
+        self._parameters = Parameters(dependant)
         self._dependencies = [
             (each.name, _awaitable(each), Parameters(each))
-            for each in (takes.dependencies[:-1] if opens else takes.dependencies)
+            for each in (dependant.dependencies[:-1] if opens else dependant.dependencies)
         ]
-        self._scope_name = takes.dependencies[-1].name if opens else None
-        self._open = asynccontextmanager(_call(takes.dependencies[-1])) if opens else None
+        self._scope_name = dependant.dependencies[-1].name if opens else None
+        self._open = asynccontextmanager(_call(dependant.dependencies[-1])) if opens else None
         self._read_body = _body_reader(route)
-        self._response_name = takes.response_param_name
+        self._response_name = dependant.response_param_name
         self._field = route.response_field
         self._options = {name: getattr(route, f"response_model_{name}") for name in OPTIONS}
         self._status = route.status_code or 200
@@ -114,18 +114,18 @@ class DirectEndpoint:
 
 def is_direct(route: APIRoute) -> bool:
     """Return whether DirectEndpoint supports all features of a route."""
-    takes, opens = route.dependant, opens_scope(route)
+    dependant, opens = route.dependant, opens_scope(route)
     return (
         inspect.iscoroutinefunction(route.endpoint)
         and route.response_field is not None
         and isinstance(route.response_class, DefaultPlaceholder)
         and route.dependency_overrides_provider is not None
         and route.max_body_size is None
-        and not takes.background_tasks_param_name
-        and not takes.security_scopes_param_name
+        and not dependant.background_tasks_param_name
+        and not dependant.security_scopes_param_name
         and _has_plain_body(route)
-        and all(map(_is_plain, takes.dependencies[:-1] if opens else takes.dependencies))
-        and (not opens or _takes_only_the_request(takes.dependencies[-1]))
+        and all(map(_is_plain, dependant.dependencies[:-1] if opens else dependant.dependencies))
+        and (not opens or _takes_only_the_request(dependant.dependencies[-1]))
     )
 
 
@@ -139,11 +139,11 @@ def opens_scope(route: APIRoute) -> bool:
 
 def _has_plain_body(route: APIRoute) -> bool:
     """Return whether the body is one parameter of the endpoint, or a form with single values."""
-    takes = route.dependant
-    fields = [*takes.body_params, *(f for each in takes.dependencies for f in each.body_params)]
+    dependant = route.dependant
+    fields = [f for each in (dependant, *dependant.dependencies) for f in each.body_params]
     if _takes_form(route):
         return all(is_form(field) and is_scalar(field) for field in fields)
-    return not fields or (fields == takes.body_params and fields == [route.body_field])
+    return not fields or (fields == dependant.body_params and fields == [route.body_field])
 
 
 def _is_plain(dependency: Dependant) -> bool:

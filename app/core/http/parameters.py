@@ -28,8 +28,8 @@ SOURCES = {
 class Parameters:
     """Reads the parameters of a function from a request."""
 
-    def __init__(self, takes: Dependant) -> None:
-        kinds = [(getattr(takes, kind), place) for kind, place in SOURCES.items()]
+    def __init__(self, dependant: Dependant) -> None:
+        kinds = [(getattr(dependant, kind), place) for kind, place in SOURCES.items()]
         self._scalars = [
             ([Scalar(field, place) for field in fields], source)
             for fields, (place, source) in kinds
@@ -38,9 +38,9 @@ class Parameters:
         self._others = [
             (fields, source) for fields, (_, source) in kinds if not all(map(is_scalar, fields))
         ]
-        self._body = takes.body_params
-        self._form = [Scalar(field, "body") for field in takes.body_params if is_form(field)]
-        self._request_name = takes.request_param_name or takes.http_connection_param_name
+        self._body = dependant.body_params
+        self._form = [Scalar(field, "body") for field in dependant.body_params if is_form(field)]
+        self._request_name = dependant.request_param_name or dependant.http_connection_param_name
 
     def read(self, request: Request, body: object) -> tuple[Values, Errors]:
         """Return the arguments of a call, and the validation errors."""

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
+
+from app.core.urls.parts import decode, join_host, parse_hosts
 
 DRIVER = "postgresql+asyncpg"
 DEFAULT_PORT = 5432
@@ -94,15 +96,15 @@ class PostgresAddress:
         return cls(
             hosts=hosts,
             ports=ports,
-            user=parameters.pop("user", "") or _decode(match["user"]),
-            password=parameters.pop("password", "") or _decode(match["password"]),
-            database=parameters.pop("dbname", "") or _decode(match["database"]),
+            user=parameters.pop("user", "") or decode(match["user"]),
+            password=parameters.pop("password", "") or decode(match["password"]),
+            database=parameters.pop("dbname", "") or decode(match["database"]),
             parameters=parameters,
         )
 
     def __str__(self) -> str:
         """Return the servers, for messages to operators."""
-        return ", ".join(map(_join, self.hosts, self.ports))
+        return ", ".join(map(join_host, self.hosts, self.ports))
 
     @property
     def dsn_of_driver(self) -> str:
@@ -122,7 +124,7 @@ class PostgresAddress:
         )
         parameters = dict(self.parameters)
         if len(self.hosts) == 1 and not self.hosts[0].startswith("/"):
-            place = _join(self.hosts[0], self.ports[0]).removesuffix(f":{DEFAULT_PORT}")
+            place = join_host(self.hosts[0], self.ports[0]).removesuffix(f":{DEFAULT_PORT}")
         else:
             place = ""
             parameters |= {"host": ",".join(self.hosts), "port": ",".join(map(str, self.ports))}
@@ -167,21 +169,10 @@ def _problems(parameters: Mapping[str, str]) -> Iterator[str]:
 
 def _split_hosts(hosts: str, ports: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Split `a:1,b:2`, or the hosts and ports of `host=a,b&port=1,2`. Raises ValueError."""
-    places = [re.fullmatch(r"(\[[^]]*\]|[^:]*)(?::(\d+))?", each) for each in hosts.split(",")]
-    if any(place is None for place in places):
-        raise ValueError("has an invalid host or port")
-    found = [(unquote(place[1]).strip("[]") or "localhost", place[2]) for place in places if place]
+    found = parse_hosts(hosts)
     given = ports.split(",")
     if len(given) not in {1, len(found)} or not all(not p or p.isdecimal() for p in given):
         raise ValueError("port must have one number, or as many as there are hosts")
     given = given * len(found) if len(given) == 1 else given
     numbers = [int(own or p or DEFAULT_PORT) for (_, own), p in zip(found, given, strict=True)]
     return tuple(host for host, _ in found), tuple(numbers)
-
-
-def _join(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _decode(part: str | None) -> str | None:
-    return unquote(part) if part else None

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
+from app.core.urls.parts import decode, join_host, parse_hosts
+
 DEFAULT_PORT, DEFAULT_SENTINEL_PORT = 6379, 26379
 
 FORMS = (
@@ -98,8 +100,8 @@ class RedisAddress:
             path=path if scheme == "unix" else None,
             service=service,
             database=int(parameters.pop("db", number or 0)),
-            username=parameters.pop("username", None) or _decode(match["user"]),
-            password=parameters.pop("password", None) or _decode(match["password"]),
+            username=parameters.pop("username", None) or decode(match["user"]),
+            password=parameters.pop("password", None) or decode(match["password"]),
             parameters=parameters,
         )
 
@@ -118,7 +120,7 @@ class RedisAddress:
         if self.username or self.password:
             parts = (quote(part or "", safe="") for part in (self.username, self.password))
             login = ":".join(parts) + "@"
-        hosts = ",".join(f"{_bracketed(host)}:{port}" for host, port in self.hosts)
+        hosts = ",".join(join_host(host, port) for host, port in self.hosts)
         parameters = dict(self.parameters)
         if self.path is not None:
             path, parameters["db"] = quote(self.path), str(self.database)
@@ -193,24 +195,10 @@ def _split_hosts(scheme: str, hosts: str) -> tuple[tuple[str, int], ...]:
     if scheme == "unix":
         return ()
     default_port = DEFAULT_SENTINEL_PORT if scheme.endswith("+sentinel") else DEFAULT_PORT
-    places = [re.fullmatch(r"(\[[^]]*\]|[^:]*)(?::(\d+))?", each) for each in hosts.split(",")]
-    if any(place is None for place in places):
-        raise ValueError("has an invalid host or port")
-    if len(places) > 1 and not scheme.endswith("+sentinel"):
+    found = parse_hosts(hosts)
+    if len(found) > 1 and not scheme.endswith("+sentinel"):
         raise ValueError("may have several hosts only with redis+sentinel://")
-    return tuple(
-        (unquote(place[1]).strip("[]") or "localhost", int(place[2] or default_port))
-        for place in places
-        if place
-    )
-
-
-def _decode(part: str | None) -> str | None:
-    return unquote(part) if part else None
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+    return tuple((host, int(port or default_port)) for host, port in found)
 
 
 def _parse(
