@@ -33,8 +33,8 @@ from app.core.control import (
 )
 from app.core.control.durations import format_duration
 from app.core.exceptions import NotFound
-from app.core.job_store.attempts import RecordedTry
 from app.core.job_store.record import JobRecord, JobState
+from app.core.job_store.tries import RecordedTry
 from app.core.resources import Resources
 from app.services.dead_letter_service import Change, DeadLetterService
 from app.services.operations import JobOperations

@@ -77,7 +77,7 @@ from app.core.control.workers import (
     live_workers,
 )
 from app.core.job_store.activity import Activity, ActivitySummary, Histogram, Percentiles
-from app.core.job_store.attempts import RecordedTry
+from app.core.job_store.tries import RecordedTry
 
 __all__ = [
     "Activity",

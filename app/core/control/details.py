@@ -17,9 +17,9 @@ from app.core.control.queues import QueueUnavailable, execute, find_queue
 from app.core.control.search_queues import recorded_tries
 from app.core.database import Sessions
 from app.core.exceptions import NotFound
-from app.core.job_store.attempts import RecordedTry
 from app.core.job_store.outbox import outbox
 from app.core.job_store.record import JobRecord, JobState
+from app.core.job_store.tries import RecordedTry
 from app.core.queue import Queue, QueuePools, find_job_class
 from app.core.telemetry.traceparent import recorded_trace_id
 

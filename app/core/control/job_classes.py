@@ -19,7 +19,7 @@ from app.core.job_store.activity import (
     jobs_ended,
     parse_counts,
 )
-from app.core.job_store.attempts import RecordedTry, parse_try
+from app.core.job_store.tries import RecordedTry, parse_try
 from app.core.queue import Job, Queue, QueuePools, find_job_class
 from app.core.queue import job_classes as all_classes
 from app.core.telemetry.code_places import place_of_class

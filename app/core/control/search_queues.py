@@ -14,7 +14,7 @@ from app.core.broker.keys import QueueKeys
 from app.core.broker.message import StoredMessage, Unreadable, decode
 from app.core.control.found_jobs import FoundJob, JobFilter, JobView, Position
 from app.core.control.queues import execute, find_queue
-from app.core.job_store.attempts import RecordedTry, parse_try
+from app.core.job_store.tries import RecordedTry, parse_try
 from app.core.queue import Queue, QueuePools
 from app.core.redis_connections.multiplexed import Command
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from app.core.job_store.attempts import TryOutcome
+from app.core.job_store.tries import TryOutcome
 
 LIFETIME = 86_400 + 3_600
 """Seconds until the counts of a minute expire: a day and an hour."""

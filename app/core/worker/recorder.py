@@ -19,7 +19,7 @@ from app.core.broker.client import QueueRedis
 from app.core.broker.keys import activity_name
 from app.core.broker.scripts import Call, run_scripts
 from app.core.job_store.activity import BOUNDS, DURATION, LIFETIME, OUTCOMES, PICKUP
-from app.core.job_store.attempts import MAX_RECORDED
+from app.core.job_store.tries import MAX_RECORDED
 from app.core.redis_connections.multiplexed import Argument
 from app.core.telemetry.traceparent import recorded_trace_id
 from app.core.worker.execution.observers import Observers, TryReport

@@ -51,16 +51,16 @@ async def has_waiting(queues: QueuePools, *job_ids: UUID) -> bool:
     return await waiting(queues) == {*job_ids}
 
 
-async def walk(relay: Relay) -> int:
-    """Check until no more rows are due for a check, and return the number of checks.
+async def poll_all(relay: Relay) -> int:
+    """Poll until no more rows are due for a check, and return the number of polls.
 
-    The last check gets the rows that have just become due.
+    The last poll gets the rows that have just become due.
     """
-    looks = 2
+    polls = 2
     while await relay.poll():
-        looks += 1
+        polls += 1
     await relay.poll()
-    return looks
+    return polls
 
 
 async def enqueue(resources: Resources, *, delay: timedelta | None = None) -> UUID:
@@ -98,7 +98,7 @@ async def test_a_job_is_left_to_its_sender_for_some_seconds(
     await enqueue(resources)
     await queues[BASE].flushdb()
 
-    await walk(Relay(BASE, resources))
+    await poll_all(Relay(BASE, resources))
 
     assert await waiting(queues) == set()
 
@@ -108,7 +108,7 @@ async def test_a_relay_sends_the_jobs_of_its_queue_only(
 ) -> None:
     await leave_unsent_jobs(resources)
 
-    await walk(Relay(EMAIL, resources))
+    await poll_all(Relay(EMAIL, resources))
 
     assert not await queues[BASE].zcard(KEYS.queue)
     assert not await queues[EMAIL].zcard(QueueKeys(EMAIL).queue)
@@ -121,20 +121,20 @@ async def test_more_rows_than_one_page_are_sent(
     left = await leave_unsent_jobs(resources, jobs=35)
 
     # Because of transactions of other tests, some pages end early.
-    assert await walk(Relay(BASE, resources)) >= 6
+    assert await poll_all(Relay(BASE, resources)) >= 6
     assert await waiting(queues) == {*left}
 
 
-async def test_waiting_jobs_cost_no_write(resources: Resources) -> None:
+async def test_waiting_jobs_cause_no_write(resources: Resources) -> None:
     await leave_unsent_jobs(resources, jobs=3)
     await enqueue(resources, delay=timedelta(days=30))
     relay = Relay(BASE, resources)
-    await walk(relay)
+    await poll_all(relay)
     before = await versions(resources)
 
     for _ in range(3):
-        await walk(relay)
-    await walk(Relay(BASE, resources))
+        await poll_all(relay)
+    await poll_all(Relay(BASE, resources))
 
     assert await versions(resources) == before
 
@@ -151,11 +151,11 @@ async def test_a_job_that_is_due_much_later_waits_in_postgresql_and_comes_in_tim
 ) -> None:
     job_id = await enqueue(resources, delay=timedelta(days=30))
     relay = Relay(BASE, resources)
-    await walk(relay)
+    await poll_all(relay)
     assert await waiting(queues) == set()
 
     async def is_sent() -> bool:
-        await walk(relay)
+        await poll_all(relay)
         return await has_waiting(queues, job_id)
 
     await let_pass(resources, timedelta(days=30, seconds=-1) - outbox.HORIZON)
@@ -174,15 +174,15 @@ async def test_a_job_that_commits_late_is_sent_although_the_relay_has_passed_it(
     resources: Resources, queues: QueuePools
 ) -> None:
     relay = Relay(BASE, resources)
-    await walk(relay)
+    await poll_all(relay)
     async with uncommitted_job(resources) as (session, job_id):
-        await walk(relay)
+        await poll_all(relay)
         newer = await leave_unsent_jobs(resources)
-        await walk(relay)
+        await poll_all(relay)
         assert await waiting(queues) == {*newer}
         await session.commit()
 
-    await walk(relay)
+    await poll_all(relay)
 
     assert await waiting(queues) == {job_id, *newer}
 
@@ -192,23 +192,23 @@ async def test_another_relay_does_not_pass_a_job_that_commits_late_either(
     resources: Resources, queues: QueuePools
 ) -> None:
     first = Relay(BASE, resources)
-    await walk(first)
+    await poll_all(first)
     async with uncommitted_job(resources) as (session, job_id):
         await leave_unsent_jobs(resources)
-        await walk(first)
+        await poll_all(first)
         await session.commit()
 
-    await walk(Relay(BASE, resources))
+    await poll_all(Relay(BASE, resources))
 
     assert job_id in await waiting(queues)
 
 
 @pytest.mark.usefixtures("no_grace")
-async def test_a_job_that_commits_during_a_look_is_sent_at_the_next_one(
+async def test_a_job_that_commits_during_a_poll_is_sent_by_the_next_one(
     resources: Resources, queues: QueuePools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     relay = Relay(BASE, resources)
-    await walk(relay)
+    await poll_all(relay)
     async with uncommitted_job(resources) as (session, job_id):
 
         async def read_page_while_it_commits(
@@ -223,7 +223,7 @@ async def test_a_job_that_commits_during_a_look_is_sent_at_the_next_one(
             await relay.poll()
     assert await waiting(queues) == set()
 
-    await walk(relay)
+    await poll_all(relay)
 
     assert await waiting(queues) == {job_id}
 
@@ -249,10 +249,10 @@ async def test_an_emptied_redis_gets_all_jobs_again(
     job_ids = [await enqueue(resources) for _ in range(3)]
     await let_pass(resources, outbox.GRACE)
     relay = Relay(BASE, resources)
-    await walk(relay)
+    await poll_all(relay)
 
     await queues[BASE].flushdb()
-    await walk(relay)
+    await poll_all(relay)
 
     assert await waiting(queues) == {*job_ids}
 
@@ -264,10 +264,10 @@ async def test_a_redis_that_lost_its_last_seconds_gets_the_jobs_of_that_time_aga
     relay = Relay(BASE, resources)
     earlier, known = await send_earlier_jobs(relay, resources)
     lost = await leave_unsent_jobs(resources, jobs=2)
-    await walk(relay)
+    await poll_all(relay)
 
     await lose(queues, lost, earlier)
-    await walk(relay)
+    await poll_all(relay)
 
     assert await waiting(queues) == known | {*lost}
 
@@ -277,14 +277,14 @@ async def test_a_redis_that_lost_its_last_seconds_is_noticed_while_a_transaction
     resources: Resources, queues: QueuePools
 ) -> None:
     relay = Relay(BASE, resources)
-    await walk(relay)
+    await poll_all(relay)
     async with uncommitted_job(resources):
         earlier, known = await send_earlier_jobs(relay, resources)
         lost = await leave_unsent_jobs(resources, jobs=2)
-        await walk(relay)
+        await poll_all(relay)
 
         await lose(queues, lost, earlier)
-        await walk(relay)
+        await poll_all(relay)
 
         assert await waiting(queues) == known | {*lost}
 
@@ -292,7 +292,7 @@ async def test_a_redis_that_lost_its_last_seconds_is_noticed_while_a_transaction
 async def send_earlier_jobs(relay: Relay, resources: Resources) -> tuple[bytes | str, set[UUID]]:
     """Send some jobs with the relay. Return its bookmark in Redis and the ids of the jobs."""
     await leave_unsent_jobs(resources)
-    await walk(relay)
+    await poll_all(relay)
     bookmark = await resources.queues[BASE].get(KEYS.bookmark)
     assert bookmark
     return bookmark, await waiting(resources.queues)
@@ -321,38 +321,38 @@ async def test_a_new_relay_continues_at_the_bookmark_of_another_while_a_transact
 
     async def a_new_relay_reads_no_row() -> bool:
         """Return True eventually. Transactions of other tests may make a relay step back first."""
-        await walk(first)
+        await poll_all(first)
         pages.clear()
-        await walk(Relay(BASE, resources))
+        await poll_all(Relay(BASE, resources))
         return not any(page.rows for page in pages)
 
     monkeypatch.setattr(outbox_relay, "read_page", read_and_count)
     first = Relay(BASE, resources)
-    await walk(first)
+    await poll_all(first)
     async with uncommitted_job(resources):
-        await walk(first)
+        await poll_all(first)
         await leave_unsent_jobs(resources, jobs=35)
         await wait_until(a_new_relay_reads_no_row)
 
 
-async def test_a_single_lost_job_is_found_on_patrol(
+async def test_a_single_lost_job_is_found_by_the_scan_of_all_rows(
     resources: Resources, queues: QueuePools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = await leave_unsent_jobs(resources, jobs=3)
     relay = Relay(BASE, resources)
-    await walk(relay)
+    await poll_all(relay)
 
     async def stays_lost() -> bool:
         """Return True eventually. Transactions of other tests may make a relay step back."""
         await queues[BASE].delete(KEYS.job(left[0]))
         await queues[BASE].zrem(KEYS.queue, str(left[0]))
-        await walk(relay)
+        await poll_all(relay)
         return await waiting(queues) == {*left[1:]}
 
     await wait_until(stays_lost)
 
     monkeypatch.setattr(outbox_relay, "FULL_SCAN_INTERVAL", 0)
-    await walk(relay)
+    await poll_all(relay)
 
     assert await waiting(queues) == {*left}
 
@@ -364,7 +364,7 @@ async def test_a_relay_with_an_unreadable_bookmark_starts_from_the_beginning(
     left = await leave_unsent_jobs(resources)
     await queues[BASE].set(KEYS.bookmark, stored)
 
-    await walk(Relay(BASE, resources))
+    await poll_all(Relay(BASE, resources))
 
     assert await waiting(queues) == {*left}
 
@@ -373,10 +373,10 @@ async def test_several_relays_send_each_job_once(resources: Resources, queues: Q
     relays = [Relay(BASE, resources) for _ in range(3)]
     left = await leave_unsent_jobs(resources, jobs=3)
     for relay in relays:
-        await walk(relay)
+        await poll_all(relay)
     left += await leave_unsent_jobs(resources, jobs=3)
     for relay in relays:
-        await walk(relay)
+        await poll_all(relay)
 
     assert await waiting(queues) == {*left}
 
@@ -388,7 +388,7 @@ async def test_a_job_that_redis_did_not_accept_is_sent_later(
     with pytest.raises(RedisError):
         await Relay(BASE, unreachable).poll()
 
-    await walk(Relay(BASE, resources))
+    await poll_all(Relay(BASE, resources))
 
     assert await waiting(resources.queues) == {*left}
 

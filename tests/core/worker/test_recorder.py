@@ -10,7 +10,7 @@ from app.core import control
 from app.core.broker.client import QueueRedis
 from app.core.broker.keys import QueueKeys
 from app.core.job_store.activity import Activity, parse_counts
-from app.core.job_store.attempts import MAX_RECORDED, TryOutcome, parse_try
+from app.core.job_store.tries import MAX_RECORDED, TryOutcome, parse_try
 from app.core.queue import BASE, Job, QueuePools
 from app.core.redis_connections.multiplexed import Command
 from app.core.resources import Resources

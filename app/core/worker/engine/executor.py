@@ -9,7 +9,7 @@ import structlog
 from app.core.broker.errors import describe, error_message
 from app.core.broker.keys import QueueKeys
 from app.core.broker.message import JobResult, decode, error_value, now_ms
-from app.core.job_store.attempts import TryOutcome
+from app.core.job_store.tries import TryOutcome
 from app.core.queue import Queue
 from app.core.resources import Resources
 from app.core.worker.claims import Claim, Kind, Outcome

@@ -17,7 +17,7 @@ from app.core.broker.errors import describe, traceback_of
 from app.core.broker.message import Envelope, StoredMessage
 from app.core.broker.serializer import to_json
 from app.core.job_store import outbox
-from app.core.job_store.attempts import TryOutcome
+from app.core.job_store.tries import TryOutcome
 from app.core.queue import Job
 from app.core.resources import Resources
 from app.core.telemetry.errors import report_error

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from app.core.job_store.attempts import TryOutcome
+from app.core.job_store.tries import TryOutcome
 
 log = structlog.stdlib.get_logger("app.worker")
 

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from app.core.broker.errors import describe
 from app.core.broker.message import Envelope
+from app.core.job_store.live import UNREADABLE
 from app.core.queue import Queue
 from app.core.resources import Resources
 from app.core.telemetry.errors import report_error
@@ -17,9 +18,6 @@ from app.core.worker.claims import Claim
 from app.core.worker.execution.dead_letters import dead_letter
 
 log = structlog.stdlib.get_logger("app.worker")
-
-UNREADABLE = "<unreadable>"
-"""The name of a job whose payload does not contain one."""
 
 MAX_NAME = 255
 MAX_REQUEST_ID = 64
