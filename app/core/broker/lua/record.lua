@@ -17,14 +17,12 @@ for i = 1, counts do
   at = at + 3
 end
 
-local function remember(key, last)
-  while at < last do
-    redis.call('ZADD', key, ARGV[at], ARGV[at + 1])
-    at = at + 2
-  end
+local function remember(key, first, last)
+  if first > last then return end
+  redis.call('ZADD', key, unpack(ARGV, first, last))
   local extra = redis.call('ZCARD', key) - kept
   if extra > 0 then redis.call('ZREM', key, unpack(redis.call('ZRANGE', key, 0, extra - 1))) end
 end
-if ended > 0 then remember(finished, at + 2 * ended) end
-if at < #ARGV then remember(failures, #ARGV) end
+remember(finished, at, at + 2 * ended - 1)
+remember(failures, at + 2 * ended, #ARGV)
 return 0
