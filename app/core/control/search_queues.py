@@ -99,10 +99,8 @@ async def _scan_set(
         ("MGET", *(keys.retry(each.id) for each in positions)),
     )
     found = [
-        (position, _found(queue, filters.state, position, message, owner, attempt))
-        for position, payload, owner, attempt in zip(
-            positions, payloads, owners, tries, strict=True
-        )
+        (position, _found(queue, filters.state, position, message, owner, tried))
+        for position, payload, owner, tried in zip(positions, payloads, owners, tries, strict=True)
         if (after is None or position > after)
         and (message := _message(payload)) is not None
         and _matches(filters, message)
@@ -147,16 +145,17 @@ def _found(  # noqa: PLR0913, PLR0917  the data in Redis about a job
     position: Position,
     message: StoredMessage,
     owner: bytes | None,
-    attempt: bytes | None,
+    tries: bytes | None,
 ) -> FoundJob:
     started = (owner or b"").rpartition(b"/")[2]
     is_running = state is JobView.RUNNING
+    first = 1 if is_running else None  # Redis counts the first try only when the job is retried
     return FoundJob(
         id=position.id,
         queue=queue.name,
         name=message.name,
         state=state.value,
-        attempt=int(attempt) if attempt and attempt.isdigit() else None,
+        attempt=int(tries) if tries and tries.isdigit() else first,
         enqueued_at=_time(message.sent_ms),
         due_at=None if is_running else position.time,
         started_at=_time(int(started)) if is_running and started.isdigit() else None,

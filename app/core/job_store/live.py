@@ -163,7 +163,7 @@ def _record(queue: Queue, job_id: UUID, replies: Sequence[object]) -> JobRecord 
         queue=queue.name,
         name=job.name if job else UNREADABLE,
         state=state,
-        attempt=_whole_number(tries),
+        attempt=_attempt(state, tries),
         progress=progress,
         progress_message=message,
         enqueued_at=job.enqueued_at if job else due or datetime.now(UTC),
@@ -240,8 +240,10 @@ def _waiting_state(score: float) -> JobState:
     return JobState.SCHEDULED if score > time.time() * 1000 else JobState.QUEUED
 
 
-def _whole_number(text: object) -> int:
-    return int(text) if isinstance(text, bytes) and text.isdigit() else 0
+def _attempt(state: JobState, tries: object) -> int:
+    """Return the number of tries. Redis counts the first one only when the job is retried."""
+    first = 1 if state is JobState.RUNNING else 0
+    return max(first, int(tries)) if isinstance(tries, bytes) and tries.isdigit() else first
 
 
 def _started_at(owner: object) -> datetime | None:

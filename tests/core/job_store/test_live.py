@@ -78,7 +78,7 @@ async def test_a_job_with_unreadable_details_is_shown_without_them(queues: Queue
     record = await read(queues, job_id)
 
     assert record is not None
-    assert (record.state, record.attempt) == (JobState.RUNNING, 0)
+    assert (record.state, record.attempt) == (JobState.RUNNING, 1)
     assert (record.progress, record.started_at) == (None, None)
 
 

@@ -63,24 +63,29 @@ if #ids == 0 and budget > 0 then
 end
 -- Python decodes ids as text. An id that is not text is replaced by one that is.
 for i, id in ipairs(ids) do
-  if string.find(id, '[\128-\255]') then
+  if not string.find(id, '^[^\128-\255]*$') then
     ids[i] = 'bytes-' .. string.gsub(id, '.', function(byte) return string.format('%02x', string.byte(byte)) end)
     redis.call('ZREM', queue, id)
     redis.pcall('RENAME', job_prefix .. id, job_prefix .. ids[i])
   end
 end
 
-local picked, payload_of, found, counts, waited, skipped, drain = {}, {}, {}, {}, {}, false, ''
+-- The lines below run for each job, so numbers become text only once.
+local owner, expires, lifetime = token .. '/' .. now, tostring(now + lease), tostring(lease)
+local jobs, picked, leases, skipped, drain = {}, {}, {}, false, ''
 if #ids > 0 then
-  local owner_keys, payload_keys = {}, {}
+  local owner_keys, payload_keys, retry_keys = {}, {}, {}
   for i, id in ipairs(ids) do
-    owner_keys[i], payload_keys[i] = in_progress_prefix .. id, job_prefix .. id
+    owner_keys[i], payload_keys[i], retry_keys[i] = in_progress_prefix .. id, job_prefix .. id, retry_prefix .. id
   end
   local owners = redis.call('MGET', unpack(owner_keys))
   local payloads = redis.call('MGET', unpack(payload_keys))
   local lapsed = redis.call('ZMSCORE', running, unpack(ids))
-  local crashed = redis.call('HMGET', crashes, unpack(ids))
-  local minutes = redis.call('HMGET', priority, unpack(ids))
+  local retries = redis.call('MGET', unpack(retry_keys))
+  -- Usually, there are no such jobs in the whole queue.
+  local is_rare = redis.call('EXISTS', crashes, priority, retrying) > 0
+  local crashed = is_rare and redis.call('HMGET', crashes, unpack(ids)) or {}
+  local minutes = is_rare and redis.call('HMGET', priority, unpack(ids)) or {}
   for i, id in ipairs(ids) do
     local deaths = tonumber(crashed[i]) or 0
     local leased = owners[i] and lapsed[i] and tonumber(lapsed[i]) > now
@@ -104,37 +109,32 @@ if #ids > 0 then
       skipped = true
       if drain ~= '' then break end
     else
-      picked[#picked + 1], payload_of[id], found[id] = id, payloads[i], deaths
-      counts[id] = lapsed[i] and 0 or 1
+      -- `finish` counts the first try of a job that is retried. Most jobs have only one.
+      local tries = 1
+      if tonumber(retries[i]) then
+        tries = redis.pcall('INCRBY', retry_keys[i], lapsed[i] and 0 or 1)
+        if type(tries) ~= 'number' then
+          tries = 1
+          redis.call('SET', retry_keys[i], tries)
+        end
+      end
+      redis.call('SET', owner_keys[i], owner, 'PX', lifetime)
+      leases[#leases + 1], leases[#leases + 2] = expires, id
+      picked[#picked + 1] = id
+      local at = #jobs
+      jobs[at + 1], jobs[at + 2], jobs[at + 3], jobs[at + 4] = id, payloads[i], math.max(tries, 1), deaths
       -- The score of a job with a priority is earlier than its due time.
-      waited[id] = math.floor(math.min(math.max(0, now - dues[i] - (minutes[i] or 0) * MINUTE), now))
+      jobs[at + 5] = math.floor(math.min(math.max(0, now - dues[i] - (minutes[i] or 0) * MINUTE), now))
       if deaths == QUARANTINE_AFTER then
         drain = id
         break
       end
     end
   end
-end
-
-local jobs = {}
-if #picked > 0 then
-  local leases = {}
-  for i, id in ipairs(picked) do
-    leases[2 * i - 1], leases[2 * i] = now + lease, id
-    redis.call('SET', in_progress_prefix .. id, token .. '/' .. now, 'PX', lease)
-  end
-  redis.call('ZADD', queue, unpack(leases))
-  redis.call('ZADD', running, unpack(leases))
-  redis.call('ZREM', retrying, unpack(picked))
-  for _, id in ipairs(picked) do
-    local tries = redis.pcall('INCRBY', retry_prefix .. id, counts[id])
-    if type(tries) ~= 'number' then
-      tries = 1
-      redis.call('SET', retry_prefix .. id, tries)
-    end
-    local at = #jobs
-    jobs[at + 1], jobs[at + 2], jobs[at + 3], jobs[at + 4] = id, payload_of[id] or false, math.max(tries, 1), found[id]
-    jobs[at + 5] = waited[id]
+  if #picked > 0 then
+    redis.call('ZADD', queue, unpack(leases))
+    redis.call('ZADD', running, unpack(leases))
+    if is_rare then redis.call('ZREM', retrying, unpack(picked)) end
   end
 end
 -- pcall, because events are optional and the Redis user may lack the permission.

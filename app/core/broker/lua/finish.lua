@@ -16,13 +16,15 @@ for i = 1, #ARGV, 5 do owner_keys[#owner_keys + 1] = in_progress_prefix .. ARGV[
 local owners = redis.call('MGET', unpack(owner_keys))
 
 local refused, ended, freed, keys, counts = {}, {}, {}, {}, {}
+local last_token, prefix
 local released = false
 for i = 1, #ARGV, 5 do
   local id, token, outcome, number, result = unpack(ARGV, i, i + 4)
   local owner = owners[(i + 4) / 5]
   local mine
   if owner then
-    mine = string.sub(owner, 1, #token + 1) == token .. '/'
+    if token ~= last_token then last_token, prefix = token, token .. '/' end
+    mine = string.sub(owner, 1, #prefix) == prefix
   else
     mine = redis.call('ZSCORE', running, id)
   end
@@ -34,10 +36,12 @@ for i = 1, #ARGV, 5 do
     if outcome == 'retry' or outcome == 'release' then
       local due = now + tonumber(number)
       redis.call('ZADD', queue, 'XX', due, id)
+      local counted = tonumber(redis.pcall('GET', retry_prefix .. id))
       if outcome == 'release' then
-        redis.pcall('DECR', retry_prefix .. id)
+        if counted then redis.pcall('DECR', retry_prefix .. id) end
         released = released or tonumber(number) == 0
       else
+        if not counted then redis.call('SET', retry_prefix .. id, 1) end -- `claim` counts later tries
         keys[#keys + 1] = progress_prefix .. id
         redis.call('ZADD', retrying, due, id)
       end
@@ -59,10 +63,11 @@ if #freed > 0 then
 end
 if #ended > 0 then
   redis.call('ZREM', queue, unpack(ended))
-  redis.call('HDEL', crashes, unpack(ended))
-  redis.call('HDEL', postponed, unpack(ended))
-  redis.call('HDEL', priority, unpack(ended))
-  redis.call('ZREM', abort, unpack(ended))
+  -- Usually, there are no such jobs in the whole queue.
+  if redis.call('EXISTS', crashes, postponed, priority, abort) > 0 then
+    for _, hash in ipairs({crashes, postponed, priority}) do redis.call('HDEL', hash, unpack(ended)) end
+    redis.call('ZREM', abort, unpack(ended))
+  end
 end
 for outcome, count in pairs(counts) do
   local counter = counter_prefix .. outcome .. ':' .. math.floor(time[1] / 60)

@@ -194,6 +194,50 @@ async def test_a_retry_counts_a_try_and_a_release_does_not(
     assert (first.tries, second.tries, third.tries) == (1, 2, 2)
 
 
+async def test_a_job_that_runs_again_no_longer_waits_for_its_next_try(
+    queues: QueuePools, redis: QueueRedis, ours: Leases
+) -> None:
+    await queues.send(JOB)
+    [first] = await claim(ours)
+    await finish(ours, first, "retry", 0)
+    assert await redis.zcard(KEYS.retrying) == 1
+
+    await claim(ours)
+    assert await redis.zcard(KEYS.retrying) == 0
+
+
+async def test_only_a_job_that_is_retried_has_a_counter_of_its_tries(
+    queues: QueuePools, redis: QueueRedis, ours: Leases
+) -> None:
+    """Most jobs have one try, and a key for each would take a tenth of the time of Redis."""
+    job_id = await queues.send(JOB)
+    [first] = await claim(ours)
+    assert not await redis.exists(KEYS.retry(job_id))
+
+    await finish(ours, first, "release", 0)
+    [again] = await claim(ours)
+    assert not await redis.exists(KEYS.retry(job_id))
+
+    await finish(ours, again, "retry", 0)
+    assert await redis.get(KEYS.retry(job_id)) == b"1"
+
+
+async def test_a_crash_costs_no_try_if_an_earlier_release_has_counted_it(
+    queues: QueuePools, redis: QueueRedis, ours: Leases, theirs: Leases
+) -> None:
+    """Version 0.1.0 counts a try when it starts, and this version when it is over."""
+    job_id = await queues.send(JOB)
+    [lost] = await claim(ours)
+    await redis.incr(KEYS.retry(job_id))
+    await end_lease(redis, lost.job_id)
+
+    [again] = await claim(theirs)
+    await finish(theirs, again, "retry", 0)
+    [second] = await claim(theirs)
+
+    assert (again.tries, second.tries) == (1, 2)
+
+
 async def test_a_job_that_is_sent_twice_runs_once(queues: QueuePools, ours: Leases) -> None:
     envelope = to_message(JOB)
     await queues.post([envelope, envelope])
@@ -336,7 +380,11 @@ async def test_keys_of_a_wrong_type_do_not_stop_the_queue(
         await redis.delete(key)
         await redis.zadd(key, {"x": 1})
 
-    assert [(each.payload, each.tries) for each in await claim(ours)] == [(None, 1)]
+    [first] = await claim(ours)
+    assert (first.payload, first.tries) == (None, 1)
+
+    await finish(ours, first, "retry", 0)
+    assert [each.tries for each in await claim(ours)] == [2]
 
 
 async def test_a_clock_that_is_set_back_delays_no_job(
