@@ -54,6 +54,4 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --start-interval=1s --retries=3 \
     CMD ["python", "-c", "from http.client import HTTPConnection as Connection; api = Connection('127.0.0.1', 8000, timeout=3); api.request('GET', '/health/live'); raise SystemExit(api.getresponse().status != 200)"]
 
-# BoundedHttp limits headers. Only TRUSTED_PROXIES decides which proxies to trust. The application logs
-# its requests itself. If the startup fails, the process ends. Requests in flight have 20 s to finish.
-CMD ["uvicorn", "main:app", "--host", "0.0.0.0", "--port", "8000", "--http", "app.core.http.protocol:BoundedHttp", "--no-proxy-headers", "--lifespan", "on", "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "20"]
+CMD ["python", "run_api.py", "--host", "0.0.0.0"]

@@ -90,7 +90,7 @@ def test_no_worker_is_left_behind_without_its_queue() -> None:
     modules = (ROOT / "app/core/worker").glob("*_settings.py")
 
     assert {path.name.removesuffix("_settings.py") for path in modules} == names
-    assert {re.sub("run_|_worker", "", path.stem) for path in ROOT.glob("run_*.py")} == names
+    assert {re.sub("run_|_worker", "", path.stem) for path in ROOT.glob("run_*_worker.py")} == names
     services = [name for name in compose() if name.endswith("_worker")]
     assert {name.removesuffix("_worker") for name in services} == names
 

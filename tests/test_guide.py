@@ -107,7 +107,7 @@ async def test_the_guide_adds_a_resource_that_belongs_to_its_user(
 
     async with open_resources(settings_without_database) as resources:
         ada, bob = await create_user(resources), await create_user(resources, "bob")
-    serving = ("-m", "uvicorn", "main:app", "--port", "0", "--no-proxy-headers")
+    serving = ("run_api.py", "--port", "0")
     async with run_process(settings_without_database, *serving, cwd=project) as api:
         url = (await api.wait_for_line("running on")).split("running on ")[1].split()[0]
         async with httpx2.AsyncClient(

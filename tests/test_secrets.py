@@ -102,7 +102,7 @@ async def service(
 ) -> AsyncIterator[tuple[httpx2.AsyncClient, list[Process]]]:
     """Run the API and both workers, and end them as a deployment does."""
     port = free_port()
-    api = ("-m", "uvicorn", "main:app", "--no-proxy-headers", "--port", str(port))
+    api = ("run_api.py", "--port", str(port))
     async with AsyncExitStack() as stack:
         processes = [
             await stack.enter_async_context(run_process(settings, *arguments))

@@ -46,8 +46,7 @@ async def test_each_alert_fires_and_clears(deploy: Deploy, report: Report) -> No
     ports = {name: free_port() for name in ("api", "base_worker", "queues", "more_queues")}
     async with deploy() as deployment:
         await deployment.start(
-            *("-m", "uvicorn", "main:app", "--port", str(public)),
-            *("--http", "app.core.http.protocol:BoundedHttp"),
+            *("run_api.py", "--port", str(public)),
             settings=deployment.settings.model_copy(update=SCARCE),
             METRICS_PORT=str(ports["api"]),
         )

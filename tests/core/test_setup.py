@@ -131,7 +131,7 @@ async def test_in_production_sigterm_makes_the_service_unready_before_its_listen
     production = settings.model_copy(
         update={"environment": "production", "secret_key": STRONG_SECRET, "shutdown_delay": 1.0}
     )
-    command = ("-m", "uvicorn", "main:app", "--port", "0")
+    command = ("run_api.py", "--port", "0")
     async with (
         run_process(production, *command) as api,
         httpx2.AsyncClient(timeout=STALLED_AFTER) as client,
@@ -163,7 +163,7 @@ async def test_in_production_sigterm_makes_the_service_unready_before_its_listen
 @pytest.mark.parametrize("signals", [1, 2])
 async def test_the_service_ends_with_exit_code_0(settings: Settings, signals: int) -> None:
     prompt = settings.model_copy(update={"shutdown_delay": 0.0 if signals == 1 else 600.0})
-    async with run_process(prompt, "-m", "uvicorn", "main:app", "--port", "0") as api:
+    async with run_process(prompt, "run_api.py", "--port", "0") as api:
         await api.wait_for_line("running on")
         for number in range(signals):
             api.signal(SIGTERM)
@@ -175,7 +175,7 @@ async def test_the_service_ends_with_exit_code_0(settings: Settings, signals: in
 
 async def test_an_unsafe_production_ends_with_one_line(settings: Settings) -> None:
     unsafe = settings.model_copy(update={"environment": "production"})
-    async with run_process(unsafe, "-m", "uvicorn", "main:app") as api:
+    async with run_process(unsafe, "run_api.py") as api:
         assert await api.wait_for_exit() == 1
 
     [line] = api.output.splitlines()

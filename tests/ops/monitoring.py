@@ -45,7 +45,7 @@ async def exporting(resources: Resources) -> AsyncIterator[dict[str, int]]:
     public = free_port()
     await resources.queues.send(SendEmailVerification(email="stranger@example.com"))
     commands = {
-        "api": ["-m", "uvicorn", "main:app", "--port", str(public)],
+        "api": ["run_api.py", "--port", str(public)],
         "worker": ["run_email_worker.py"],
         "queues": ["-m", "app", "metrics", "--port", str(ports["queues"])],
     }

@@ -278,7 +278,7 @@ async def test_the_streams_of_a_user_and_of_a_process_are_limited(
 async def test_a_deploy_does_not_wait_for_open_streams(resources: Resources, ada: Person) -> None:
     job_id = await enqueue(resources, ada)
     port = free_port()
-    api = ("-m", "uvicorn", "main:app", "--no-proxy-headers", "--port", str(port))
+    api = ("run_api.py", "--port", str(port))
     settings = resources.settings.model_copy(update={"shutdown_delay": 0})
     async with run_process(settings, *api) as process:
         await process.wait_for_line("Uvicorn running on")

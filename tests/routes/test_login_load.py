@@ -29,7 +29,7 @@ async def test_thirty_logins_at_once_do_not_slow_down_other_requests(
     """Other work on the machine may spoil one measurement, but not all of them."""
     ada = await create_user(committing_resources, password_hash=await Passwords().hash(PASSWORD))
     bob = await create_user(committing_resources, "bob")
-    command = ("-m", "uvicorn", "main:app", "--port", "0", "--no-proxy-headers")
+    command = ("run_api.py", "--port", "0")
     async with run_process(committing_resources.settings, *command) as api:
         url = (await api.wait_for_line("running on")).split("running on ")[1].split()[0]
         async with (
@@ -67,7 +67,7 @@ async def test_a_hundred_wrong_logins_at_once_hardly_delay_a_right_one(
     """The flood tries many accounts from many addresses, so no limit of attempts stops it."""
     ada = await create_user(committing_resources, password_hash=await Passwords().hash(PASSWORD))
     settings = committing_resources.settings.model_copy(update=limits(account=UNLIMITED))
-    command = ("-m", "uvicorn", "main:app", "--port", "0", "--no-proxy-headers")
+    command = ("run_api.py", "--port", "0")
     async with run_process(settings, *command) as api:
         url = (await api.wait_for_line("running on")).split("running on ")[1].split()[0]
         limit = httpx2.Limits(max_connections=None)

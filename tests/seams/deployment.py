@@ -33,11 +33,7 @@ class Deployment:
     async def start_api(self, *options: str, port: int | None = None, cwd: Path = ROOT) -> Process:
         """Start the API, of this project or of a copy of it, and return when it answers."""
         port = port or self.port
-        process = await self.run(
-            *("-m", "uvicorn", "main:app", "--http", "app.core.http.protocol:BoundedHttp"),
-            *("--no-proxy-headers", "--host", "127.0.0.1", "--port", str(port), *options),
-            cwd=cwd,
-        )
+        process = await self.run("run_api.py", "--port", str(port), *options, cwd=cwd)
         async with asyncio.timeout(120), httpx2.AsyncClient() as client:
             while True:
                 with suppress(httpx2.TransportError):

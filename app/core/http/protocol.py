@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol with limits on the head of a request.
 
 uvicorn accepts a head of any size and waits for it forever, and its parser takes quadratic time for
-a long header. Start it with `--http app.core.http.protocol:BoundedHttp`.
+a long header.
 """
 
 import asyncio

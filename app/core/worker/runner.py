@@ -18,9 +18,9 @@ import structlog
 from app.core.broker.errors import describe
 from app.core.gc import tune_garbage_collection
 from app.core.logging import configure_logging
+from app.core.supervisor import add_processes_option, supervise
 from app.core.worker.engine.worker import Worker
 from app.core.worker.settings import WorkerSettings
-from app.core.worker.supervisor import supervise
 
 log = structlog.stdlib.get_logger("app.worker")
 
@@ -65,21 +65,8 @@ def _parse(worker_settings: WorkerSettings, arguments: Sequence[str] | None) -> 
     parser = argparse.ArgumentParser(
         description=f"Run the jobs of the queue {worker_settings.queue.name!r} until SIGTERM."
     )
-    parser.add_argument(
-        "--processes",
-        type=_positive,
-        default=1,
-        metavar="N",
-        help="the number of worker processes, under one supervisor (default: 1)",
-    )
+    add_processes_option(parser)
     return parser.parse_args(arguments)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than 1")
-    return number
 
 
 async def _serve(worker_settings: WorkerSettings) -> None:

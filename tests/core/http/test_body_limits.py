@@ -104,7 +104,7 @@ async def test_the_server_closes_the_connection_of_a_missing_or_endless_body(
     settings: Settings,
 ) -> None:
     impatient = settings.model_copy(update={"body_timeout": 2, "max_body_size": 1000})
-    async with run_process(impatient, "-m", "uvicorn", "main:app", "--port", "0") as api:
+    async with run_process(impatient, "run_api.py", "--port", "0") as api:
         line = await api.wait_for_line("running on")
         port = int(line.split("http://127.0.0.1:")[1].split()[0])
         huge, silent, endless = await asyncio.gather(

@@ -20,7 +20,7 @@ from tests.support.waiting import STALLED_AFTER
 async def url(settings: Settings) -> AsyncIterator[str]:
     """A production process behind a proxy that removes the prefix."""
     changes = {"environment": "production", "secret_key": STRONG_SECRET, "api_docs": True}
-    prefix = ("-m", "uvicorn", "main:app", "--port", "0", "--root-path", "/svc")
+    prefix = ("run_api.py", "--port", "0", "--root-path", "/svc")
     async with run_process(settings.model_copy(update=changes), *prefix) as api:
         yield re.search(r"http://\S+", await api.wait_for_line("running on"))[0]  # type: ignore[index]
 

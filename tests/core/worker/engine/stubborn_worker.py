@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from app.core.worker.supervisor import Supervisor
+from app.core.supervisor import Supervisor
 
 
 def be_deaf() -> None:

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from app.core.worker.supervisor import Supervisor
+from app.core.supervisor import Supervisor
 
 os.write(1, b"imported\n")  # in one piece: all processes share the output
 

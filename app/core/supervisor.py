@@ -1,5 +1,6 @@
-"""Runs several processes of one worker, and replaces each that ends."""
+"""Runs several copies of this process, and replaces each that ends."""
 
+import argparse
 import multiprocessing
 import os
 import select
@@ -12,7 +13,7 @@ from multiprocessing.context import ForkProcess
 
 import structlog
 
-log = structlog.stdlib.get_logger("app.worker")
+log = structlog.stdlib.get_logger(__name__)
 
 FIRST_DELAY, MAX_DELAY = 1.0, 30.0
 """Seconds until a process that has ended is replaced. The delay doubles after each early end."""
@@ -21,7 +22,7 @@ STABLE_AFTER = 60.0
 """Seconds after which the next replacement has the first delay again."""
 
 KILL_DELAY = 10.0
-"""Seconds after the grace period of jobs, until a process that has not ended is killed."""
+"""Seconds after the grace period, until a process that has not ended is killed."""
 
 STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 SIGNALS = {*STOP_SIGNALS, signal.SIGCHLD, signal.SIGALRM}
@@ -29,8 +30,21 @@ SIGNALS = {*STOP_SIGNALS, signal.SIGCHLD, signal.SIGALRM}
 _forking = multiprocessing.get_context("fork")
 
 
+def add_processes_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--processes",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="the number of processes, under one supervisor (default: 1)",
+    )
+
+
 def supervise(work: Callable[[], None], processes: int, grace_period: float) -> int:
-    """Call a function in several processes until a signal stops them. Return the exit code."""
+    """Call a function in several processes until a signal stops them. Return the exit code.
+
+    After a signal, each has `grace_period` seconds and a little more. Then it is killed.
+    """
     return Supervisor(work, processes, kill_after=grace_period + KILL_DELAY).run()
 
 
@@ -38,7 +52,7 @@ class Supervisor:
     """Keeps copies of this process running, which share the memory of its imports.
 
     A copy that has not ended `kill_after` seconds after a signal is killed, because its event loop
-    is blocked. Other workers run its jobs when their leases expire.
+    is blocked. If it is a worker, other workers run its jobs when their leases expire.
     """
 
     def __init__(self, work: Callable[[], None], processes: int, *, kill_after: float) -> None:
@@ -60,7 +74,7 @@ class Supervisor:
             self._notice_ended_processes()
         codes = [place.exit_code for place in self._places]
         log.info("supervisor.stopped", exit_codes=codes)
-        # The signal kills a process that was still starting, and has not run any job.
+        # The signal kills a process that was still starting, and has not worked yet.
         return int(any(-code not in {0, *STOP_SIGNALS} for code in codes))
 
     @property
@@ -80,15 +94,15 @@ class Supervisor:
         return max(0.0, min(moments) - time.monotonic())
 
     def _start(self) -> ForkProcess:
-        process = _forking.Process(target=self._be_worker)
+        process = _forking.Process(target=self._be_copy)
         # Until a copy has forgotten the handlers, it would report its signals to the supervisor.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         process.start()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        log.info("supervisor.process_started", worker_pid=process.pid)
+        log.info("supervisor.process_started", process_pid=process.pid)
         return process
 
-    def _be_worker(self) -> None:
+    def _be_copy(self) -> None:
         """Do the work of a copy."""
         os.setsid()  # Ctrl-C signals the whole group. In its own session, a copy gets it only once.
         os.close(self._own_end)
@@ -101,7 +115,7 @@ class Supervisor:
         os.kill(os.getpid(), signal.SIGTERM)
 
     def _react_to(self, number: signal.Signals) -> None:
-        """Forward a signal. After a second one, the workers no longer wait for their jobs."""
+        """Forward a signal. After a second one, the copies end without waiting for their work."""
         if number in STOP_SIGNALS:
             if not self._stopping:
                 signal.setitimer(signal.ITIMER_REAL, self._kill_after)
@@ -109,7 +123,7 @@ class Supervisor:
             self._send(number)
         elif number == signal.SIGALRM:
             for process in self._running:
-                log.error("supervisor.process_killed", worker_pid=process.pid)
+                log.error("supervisor.process_killed", process_pid=process.pid)
             self._send(signal.SIGKILL)
 
     def _send(self, number: signal.Signals) -> None:
@@ -167,3 +181,10 @@ def _forget_signals() -> None:
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
