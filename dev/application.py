@@ -3,9 +3,10 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from dev.apology import apologizing
 from dev.changes import changed_code, changed_entry_points
 from dev.console import Console
 from dev.readiness import until_ready
@@ -54,7 +55,8 @@ class Application:
         for path in sorted(self.root.glob("run_*_worker.py")):
             wanted[path.stem.removeprefix("run_").replace("_", " ")] = [path.name]
         for name in wanted.keys() - self.services.keys():
-            self.services[name] = self._service(name, *wanted[name])
+            service = self._service(name, *wanted[name])
+            self.services[name] = self._serving(service) if name == "api" else service
             group.create_task(self.services[name].keep_running())
 
     def _service(self, name: str, *arguments: str) -> Service:
@@ -63,7 +65,14 @@ class Application:
             arguments=arguments,
             environment={**self.variables, **NO_DELAYS},
             console=self.console,
-            inherits=[self.listener.fileno()] if name == "api" else [],
+        )
+
+    def _serving(self, api: Service) -> Service:
+        """Give the API its socket, which bin/dev answers on while the API does not run."""
+        return replace(
+            api,
+            inherits=[self.listener.fileno()],
+            while_down=lambda: apologizing(self.listener),
         )
 
     async def _announce(self) -> None:

@@ -5,8 +5,13 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import dataclass, field
 
 from dev.child import Lifeline
@@ -29,6 +34,7 @@ class Service:
     environment: Mapping[str, str]
     console: Console
     inherits: Sequence[int] = ()
+    while_down: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def keep_running(self) -> None:
@@ -43,8 +49,9 @@ class Service:
             if exit_code is not None:
                 again = f"It starts again in {pause:g} s, or when its code changes."
                 self.console.warn(f"{self.name} ended with exit code {exit_code}. {again}")
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self.changed.wait(), pause)
+                async with self.while_down():
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self.changed.wait(), pause)
                 pause = min(2 * pause, MAX_PAUSE)
 
     async def run(self) -> int:

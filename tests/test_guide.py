@@ -1,5 +1,7 @@
 """The guides in setup.md work to the letter."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
@@ -41,6 +43,19 @@ async def main():
         uow.enqueue(SendOrderShipped(user_id=sys.argv[1], order="66"))
 asyncio.run(main())
 """
+
+
+@asynccontextmanager
+async def serve_project(
+    settings: Settings, project: Path, resource: str
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """Serve a changed copy of the project, and yield a client of one of its resources."""
+    async with run_process(settings, "run_api.py", "--port", "0", cwd=project) as api:
+        url = (await api.wait_for_line("running on")).split("running on ")[1].split()[0]
+        async with httpx2.AsyncClient(
+            base_url=f"{url}/api/v1/{resource}", timeout=STALLED_AFTER
+        ) as client:
+            yield client
 
 
 @pytest.mark.checkout
@@ -107,21 +122,15 @@ async def test_the_guide_adds_a_resource_that_belongs_to_its_user(
 
     async with open_resources(settings_without_database) as resources:
         ada, bob = await create_user(resources), await create_user(resources, "bob")
-    serving = ("run_api.py", "--port", "0")
-    async with run_process(settings_without_database, *serving, cwd=project) as api:
-        url = (await api.wait_for_line("running on")).split("running on ")[1].split()[0]
-        async with httpx2.AsyncClient(
-            base_url=f"{url}/api/v1/notes", timeout=STALLED_AFTER
-        ) as client:
-            note = (await client.post("/", json={"text": "!"}, headers=ada.headers)).json()
-            counts = [
-                (await client.get("/", headers=person.headers)).json()["count"]
-                for person in (ada, bob)
-            ]
-            deletions = [
-                (await client.delete(f"/{note['id']}", headers=person.headers)).status_code
-                for person in (bob, ada, ada)
-            ]
+    async with serve_project(settings_without_database, project, "notes") as client:
+        note = (await client.post("/", json={"text": "!"}, headers=ada.headers)).json()
+        counts = [
+            (await client.get("/", headers=person.headers)).json()["count"] for person in (ada, bob)
+        ]
+        deletions = [
+            (await client.delete(f"/{note['id']}", headers=person.headers)).status_code
+            for person in (bob, ada, ada)
+        ]
     assert (counts, deletions) == ([1, 0], [403, 200, 404])
 
     access = ("-m", "pytest", "-n0", "-pno:cacheprovider", "tests/routes/test_access.py")
@@ -129,6 +138,33 @@ async def test_the_guide_adds_a_resource_that_belongs_to_its_user(
         settings_without_database, *access, "-k", "as_listed or need_no_login", cwd=project
     ) as rules:
         assert await rules.wait_for_exit() == 0, rules.output
+
+
+@pytest.mark.checkout
+async def test_the_guide_gives_items_a_state_that_filters_their_list(
+    settings_without_database: Settings, tmp_path: Path
+) -> None:
+    project = follow_guide("How to change a resource", tmp_path / "project")
+    async with run_process(settings_without_database, "-c", MIGRATE, cwd=project) as alembic:
+        assert await alembic.wait_for_exit() == 0, alembic.output
+
+    async with open_resources(settings_without_database) as resources:
+        ada = await create_user(resources)
+        root = await create_user(resources, "root", superuser=True)
+    async with serve_project(settings_without_database, project, "items") as client:
+        for state in ({}, {"state": "done"}):
+            body = {"title": "A book", **state}
+            created = await client.post("/", json=body, headers=ada.headers)
+            assert created.status_code == 201, created.text
+        for headers in (ada.headers, root.headers):
+            lists = [
+                (await client.get(f"/{query}", headers=headers)).json()
+                for query in ("", "?state=open", "?state=done")
+            ]
+            assert [page["count"] for page in lists] == [2, 1, 1]
+            assert [item["state"] for item in lists[2]["data"]] == ["done"]
+        unknown = await client.get("/?state=lost", headers=ada.headers)
+        assert unknown.status_code == 422
 
 
 @pytest.mark.checkout

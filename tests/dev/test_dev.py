@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -148,6 +149,21 @@ def test_a_worker_that_crashes_is_reported_and_started_again(
         for pause in ("0.5", "1"):
             dev_server.wait_for("base worker | no such queue")
             dev_server.wait_for(f"base worker ended with exit code 1. It starts again in {pause} s")
+
+
+def test_an_api_that_does_not_start_says_so_to_a_browser(small_checkout: Path, port: str) -> None:
+    (small_checkout / "main.py").write_text("exit('a typo')")
+    with run_bin_dev(small_checkout, PORT=port, **YOURS) as dev_server:
+        dev_server.wait_for("api | a typo")
+        with pytest.raises(HTTPError) as error:
+            get(f"http://localhost:{port}/")
+        assert error.value.code == 503
+        assert b"The API does not start." in error.value.read()
+
+        (small_checkout / "main.py").write_text(API)
+        dev_server.wait_for("because of main.py")
+        dev_server.wait_for("Ready.")
+        assert get(f"http://localhost:{port}/") == b"small"
 
 
 def test_new_code_restarts_everything_and_a_new_queue_gets_its_worker(
