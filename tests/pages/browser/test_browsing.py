@@ -116,3 +116,12 @@ async def test_the_first_page_is_light_and_quick(page: Page, report: Report) -> 
 
     assert loaded <= MAX_FIRST_LOAD
     assert min(paints) <= MAX_FIRST_PAINT
+
+
+async def test_the_documentation_of_the_api_follows_the_scheme_of_the_browser(page: Page) -> None:
+    await page.emulate_media(color_scheme="dark")
+    await page.goto("/docs")
+    await expect(page.locator(".swagger-ui .info .title")).to_be_visible()
+    await expect(page.locator("html")).to_have_css("color-scheme", "dark")
+    await page.emulate_media(color_scheme="light")
+    await expect(page.locator("html")).not_to_have_css("color-scheme", "dark")
