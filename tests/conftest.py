@@ -38,6 +38,7 @@ from dev.mail_catcher import MailCatcher
 from dev.postgres import postgres
 from dev.valkey import valkey
 from tests.support.database import fetch_in_turns
+from tests.support.emails import Mailbox
 from tests.support.fork_server import CAN_FORK, fork_server_of_service, fork_server_of_tests
 from tests.support.passwords import CHEAP_PASSWORDS
 from tests.support.redis import RedisDatabases
@@ -188,6 +189,11 @@ def mail_catcher(session_mail_catcher: MailCatcher) -> MailCatcher:
         while session_mail_catcher.next(timeout=0):
             pass
     return session_mail_catcher
+
+
+@pytest.fixture
+def mailbox(run_worker: RunWorker, mail_catcher: MailCatcher) -> Mailbox:
+    return Mailbox(run_worker, mail_catcher)
 
 
 @pytest.fixture(scope="session")

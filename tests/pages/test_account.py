@@ -9,9 +9,10 @@ from app.core.resources import Resources
 from app.core.worker.base_settings import WorkerSettings as BaseWorker
 from app.models import Passkey
 from app.services.auth.authentication import API_KEY_PREFIX
-from tests.pages.conftest import Inbox, log_in
+from tests.pages.conftest import log_in
 from tests.support.accounts import API, PASSWORD, Person, allow, bearer, create_user
 from tests.support.authenticator import enroll_authenticator, read_secret
+from tests.support.emails import Mailbox
 from tests.support.page_browser import PageBrowser
 from tests.support.workers import RunWorker
 
@@ -28,12 +29,12 @@ async def test_a_user_changes_the_name(user: PageBrowser) -> None:
 
 
 async def test_a_user_changes_the_address_with_the_link_that_is_sent_there(
-    user: PageBrowser, inbox: Inbox
+    user: PageBrowser, mailbox: Mailbox
 ) -> None:
     await user.follow("Change your email")
     page = await user.submit("Send the link", email="countess@example.com")
     assert "Will change to countess@example.com" in page.text
-    await user.open(await inbox.link("verify-email"))
+    await user.open(await mailbox.link_to("verify-email", "countess@example.com"))
     page = await user.submit("Confirm my address")
     assert (page.path, page.alert) == ("/account", "Your email address is confirmed.")
     assert "countess@example.com confirmed" in " ".join(page.text.split())
@@ -52,14 +53,14 @@ async def test_a_user_changes_the_password_and_logs_in_with_it(
 
 
 async def test_a_forgotten_password_is_recovered_with_the_link_of_an_email(
-    visitor: PageBrowser, inbox: Inbox, ada: Person
+    visitor: PageBrowser, mailbox: Mailbox, ada: Person
 ) -> None:
     await visitor.open("/login")
     await visitor.follow("Forgot your password?")
     sent = await visitor.submit("Send the link", email=ada.email)
     assert sent.title == "Check your email"
 
-    link = await inbox.link("reset-password")
+    link = await mailbox.link_to("reset-password")
     await visitor.open(link)
     weak = await visitor.submit("Set password", new_password="password1")
     assert weak.error("new_password") == "Password is too common."
@@ -71,25 +72,25 @@ async def test_a_forgotten_password_is_recovered_with_the_link_of_an_email(
 
 
 async def test_an_invited_user_chooses_a_password(
-    visitor: PageBrowser, inbox: Inbox, resources: Resources
+    visitor: PageBrowser, mailbox: Mailbox, resources: Resources
 ) -> None:
     root = await create_user(resources, "root", superuser=True)
     bob = {"email": "bob@example.com", "password": PASSWORD}
     await visitor.client.post(f"{API}/users/", json=bob, headers=root.headers)
 
-    await visitor.open(await inbox.link("reset-password"))
+    await visitor.open(await mailbox.link_to("reset-password", bob["email"]))
     await visitor.submit("Set password", new_password=NEW)
     page = await visitor.submit("Log in", email="bob@example.com", password=NEW)
     assert page.path == "/account"
 
 
 async def test_opening_the_page_of_a_link_does_not_use_the_link_up(
-    visitor: PageBrowser, inbox: Inbox
+    visitor: PageBrowser, mailbox: Mailbox
 ) -> None:
     """Some mail servers open the links in emails to check them."""
     await visitor.open("/signup")
     await visitor.submit("Create account", email="ada@example.com", password=PASSWORD)
-    link = await inbox.link("verify-email")
+    link = await mailbox.link_to("verify-email")
     for _ in range(2):
         assert (await visitor.open(link)).title == "Confirm your address"
 
@@ -98,13 +99,13 @@ async def test_opening_the_page_of_a_link_does_not_use_the_link_up(
 
 
 async def test_the_link_that_confirms_an_address_is_sent_again(
-    visitor: PageBrowser, inbox: Inbox, resources: Resources
+    visitor: PageBrowser, mailbox: Mailbox, resources: Resources
 ) -> None:
     bob = await create_user(resources, "bob", confirmed=False)
     await visitor.open("/verify-email/again")
     assert (await visitor.submit("Send the link", email=bob.email)).status == 200
 
-    await visitor.open(await inbox.link("verify-email"))
+    await visitor.open(await mailbox.link_to("verify-email", bob.email))
     assert (await visitor.submit("Confirm my address")).path == "/login"
 
 
@@ -239,7 +240,7 @@ async def test_a_change_of_address_is_withdrawn(user: PageBrowser, ada: Person) 
 
 
 async def test_the_owner_takes_the_account_back_with_the_link_of_an_alert(
-    user: PageBrowser, inbox: Inbox, ada: Person
+    user: PageBrowser, mailbox: Mailbox, ada: Person
 ) -> None:
     """In this test, an attacker in a stolen session requests another address."""
     await user.open("/account/email")
@@ -247,10 +248,10 @@ async def test_the_owner_takes_the_account_back_with_the_link_of_an_alert(
 
     stolen = dict(user.client.cookies)
     user.client.cookies.clear()
-    await user.open(await inbox.link("report-takeover"))
+    await user.open(await mailbox.link_to("report-takeover"))
     page = await user.submit("This wasn’t me")  # noqa: RUF001  as it is printed
     assert page.title == "Your account is safe"
-    await user.open(await inbox.link("reset-password"))
+    await user.open(await mailbox.link_to("reset-password"))
     await user.submit("Set password", new_password=NEW)
     await log_in(user, ada, NEW)
     assert "eve@example.com" not in user.page.text
@@ -261,7 +262,7 @@ async def test_the_owner_takes_the_account_back_with_the_link_of_an_alert(
 
 
 async def test_a_user_asks_for_a_copy_of_the_data_and_gets_its_link_by_email(
-    user: PageBrowser, run_worker: RunWorker, inbox: Inbox
+    user: PageBrowser, run_worker: RunWorker, mailbox: Mailbox
 ) -> None:
     await user.open("/account")
     await user.follow("Your data")
@@ -273,7 +274,7 @@ async def test_a_user_asks_for_a_copy_of_the_data_and_gets_its_link_by_email(
     page = await user.open("/account/export")
     assert "ready" in page.text
     assert "Create a new copy" in page.text
-    copy = await user.client.get(await inbox.link("api/v1/personal-data"))
+    copy = await user.client.get(await mailbox.link_to("api/v1/personal-data"))
     assert "ada@example.com" in copy.text
 
 
@@ -320,12 +321,12 @@ async def test_a_visit_extends_the_session_and_its_cookie(
 
 
 async def test_the_owner_removes_what_an_attacker_added_while_choosing_a_new_password(
-    visitor: PageBrowser, resources: Resources, inbox: Inbox, ada: Person
+    visitor: PageBrowser, resources: Resources, mailbox: Mailbox, ada: Person
 ) -> None:
     await enroll_authenticator(resources, ada)
     await visitor.open("/recover-password")
     await visitor.submit("Send the link", email=ada.email)
-    page = await visitor.open(await inbox.link("reset-password"))
+    page = await visitor.open(await mailbox.link_to("reset-password"))
     assert "Authenticator app, " in page.text
     await visitor.submit("Set password", new_password=NEW, remove_recent="true")
 

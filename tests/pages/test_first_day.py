@@ -1,12 +1,12 @@
 """From the sign-up to the account, as on the first day."""
 
-from tests.pages.conftest import Inbox
 from tests.support.accounts import PASSWORD
+from tests.support.emails import Mailbox
 from tests.support.page_browser import PageBrowser
 
 
 async def test_a_new_user_signs_up_confirms_the_address_logs_in_and_logs_out(
-    visitor: PageBrowser, inbox: Inbox
+    visitor: PageBrowser, mailbox: Mailbox
 ) -> None:
     await visitor.open("/")
     await visitor.follow("Sign up")
@@ -15,7 +15,7 @@ async def test_a_new_user_signs_up_confirms_the_address_logs_in_and_logs_out(
     )
     assert (signed_up.status, signed_up.title) == (200, "Check your email")
 
-    await visitor.open(await inbox.link("verify-email"))
+    await visitor.open(await mailbox.link_to("verify-email"))
     confirmed = await visitor.submit("Confirm my address")
     assert confirmed.path == "/login"
     assert "Your email address is confirmed." in confirmed.text

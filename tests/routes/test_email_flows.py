@@ -11,12 +11,9 @@ from sqlalchemy import func, select, text, update
 
 from app.core.resources import Resources
 from app.core.worker.base_settings import WorkerSettings as BaseWorker
-from app.core.worker.email_settings import WorkerSettings as EmailWorker
 from app.models import ApiKey, EmailToken, MfaChallenge, User, UserSession
 from app.schemas.jobs import DeleteExpired
 from app.services.auth.mfa_challenges import MfaChallengeService
-from dev.caught_email import CaughtEmail
-from dev.mail_catcher import MailCatcher
 from tests.support.accounts import (
     ADA,
     API,
@@ -31,6 +28,7 @@ from tests.support.accounts import (
 from tests.support.api_keys import create_api_key
 from tests.support.authenticator import enroll_authenticator, read_secret
 from tests.support.browser import error_code, open_browser
+from tests.support.emails import LINK, Mailbox
 from tests.support.oidc_provider import TestProvider
 from tests.support.passwords import hash_password
 from tests.support.service import serve, with_settings
@@ -39,46 +37,12 @@ from tests.support.workers import RunWorker
 NEW = "a fresh battery"
 FACTOR = f"{API}/users/me/second-factor"
 VERIFY, RESET = f"{API}/verify-email/", f"{API}/reset-password/"
-LINK = re.compile(r"https://service\.example\.com/([\w-]+)\?token=([\w-]{43})\s")
 
 
 @pytest.fixture
 def resources(committing_resources: Resources) -> Resources:
     """Resources whose commits the worker and its outbox relay can see."""
     return committing_resources
-
-
-class Post:
-    """A mailbox that first sends the waiting emails."""
-
-    def __init__(self, run_worker: RunWorker, mail_catcher: MailCatcher) -> None:
-        self._run_worker = run_worker
-        self._catcher = mail_catcher
-
-    async def next(self) -> CaughtEmail:
-        await self._run_worker(EmailWorker)
-        return await self._catcher.anext()
-
-    async def token(self, page: str, to: str = ADA["email"]) -> str:
-        """Return the token of the link in the next email, which leads to one of our pages."""
-        email = await self.next()
-        assert email.to == [to]
-        assert email.text is not None
-        assert email.html is not None
-        [(found, token)] = LINK.findall(email.text)
-        assert found == page
-        assert f"https://service.example.com/{page}?token={token}" in email.html
-        return str(token)
-
-    async def is_empty(self) -> bool:
-        before = len(self._catcher.messages())
-        await self._run_worker(EmailWorker)
-        return len(self._catcher.messages()) == before
-
-
-@pytest.fixture
-def post(run_worker: RunWorker, mail_catcher: MailCatcher) -> Post:
-    return Post(run_worker, mail_catcher)
 
 
 @pytest.fixture
@@ -105,10 +69,10 @@ async def reset(client: httpx2.AsyncClient, token: str, password: str = NEW) -> 
     return await client.post(RESET, json={"token": token, "new_password": password})
 
 
-async def test_from_sign_up_to_a_changed_password(resources: Resources, post: Post) -> None:
+async def test_from_sign_up_to_a_changed_password(resources: Resources, mailbox: Mailbox) -> None:
     async with verified_only(resources) as client:
         assert (await client.post(SIGNUP, json=ADA)).status_code == 201
-        token = await post.token("verify-email")
+        token = await mailbox.token_for("verify-email")
         early = await log_in(client)
         assert early.status_code == 400
         assert early.json()["detail"].startswith("Email not verified")
@@ -125,13 +89,13 @@ async def test_from_sign_up_to_a_changed_password(resources: Resources, post: Po
             me = await client.get(f"{API}/users/me", headers=bearer(session))
             assert me.status_code == 401
 
-        assert (await post.next()).subject == "Your password was changed"
+        assert await mailbox.subjects() == ["Your password was changed"]
         assert (await log_in(client, password=NEW)).status_code == 200
 
 
-async def test_a_link_works_once(client: httpx2.AsyncClient, post: Post) -> None:
+async def test_a_link_works_once(client: httpx2.AsyncClient, mailbox: Mailbox) -> None:
     await client.post(SIGNUP, json=ADA)
-    token = await post.token("verify-email")
+    token = await mailbox.token_for("verify-email")
 
     answers = [await verify(client, token) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 400]
@@ -139,12 +103,12 @@ async def test_a_link_works_once(client: httpx2.AsyncClient, post: Post) -> None
 
 
 async def test_an_expired_link_does_not_work(
-    client: httpx2.AsyncClient, resources: Resources, post: Post, newcomer: Person
+    client: httpx2.AsyncClient, resources: Resources, mailbox: Mailbox, newcomer: Person
 ) -> None:
     await client.post(f"{API}/verify-email/{newcomer.email}")
-    verification = await post.token("verify-email")
+    verification = await mailbox.token_for("verify-email")
     await client.post(f"{API}/password-recovery/{newcomer.email}")
-    recovery = await post.token("reset-password")
+    recovery = await mailbox.token_for("reset-password")
     async with open_anonymous_scope(resources) as scope:
         await scope.uow.session.execute(update(EmailToken).values(expires_at=func.now()))
 
@@ -153,12 +117,12 @@ async def test_an_expired_link_does_not_work(
 
 
 async def test_a_link_works_only_for_its_purpose(
-    client: httpx2.AsyncClient, post: Post, newcomer: Person
+    client: httpx2.AsyncClient, mailbox: Mailbox, newcomer: Person
 ) -> None:
     await client.post(f"{API}/verify-email/{newcomer.email}")
-    verification = await post.token("verify-email")
+    verification = await mailbox.token_for("verify-email")
     await client.post(f"{API}/password-recovery/{newcomer.email}")
-    recovery = await post.token("reset-password")
+    recovery = await mailbox.token_for("reset-password")
 
     assert (await reset(client, verification)).status_code == 400
     assert (await verify(client, recovery)).status_code == 400
@@ -168,18 +132,18 @@ async def test_a_link_works_only_for_its_purpose(
 
 
 async def test_a_new_link_replaces_the_one_before(
-    client: httpx2.AsyncClient, post: Post, newcomer: Person
+    client: httpx2.AsyncClient, mailbox: Mailbox, newcomer: Person
 ) -> None:
     tokens = []
     for _ in range(2):
         await client.post(f"{API}/verify-email/{newcomer.email}")
-        tokens.append(await post.token("verify-email"))
+        tokens.append(await mailbox.token_for("verify-email"))
 
     assert [(await verify(client, token)).status_code for token in tokens] == [400, 200]
 
 
 async def test_a_forgotten_password_is_reset_by_email_and_all_sessions_end(
-    client: httpx2.AsyncClient, post: Post, ada: Person
+    client: httpx2.AsyncClient, mailbox: Mailbox, ada: Person
 ) -> None:
     for _ in range(10):
         await log_in(client, password="wrong horse")
@@ -187,7 +151,7 @@ async def test_a_forgotten_password_is_reset_by_email_and_all_sessions_end(
     assert asked.json() == {
         "message": "If that email is registered, we sent a password recovery link"
     }
-    token = await post.token("reset-password")
+    token = await mailbox.token_for("reset-password")
     weak = await reset(client, token, "password1")
     assert (weak.status_code, weak.json()["errors"][0]["loc"]) == (422, ["body", "new_password"])
 
@@ -200,24 +164,24 @@ async def test_a_forgotten_password_is_reset_by_email_and_all_sessions_end(
 
 
 async def test_an_unknown_email_gets_the_same_answer_and_no_email(
-    client: httpx2.AsyncClient, post: Post, newcomer: Person
+    client: httpx2.AsyncClient, mailbox: Mailbox, newcomer: Person
 ) -> None:
     for path in ("password-recovery", "verify-email"):
         known = await client.post(f"{API}/{path}/{newcomer.email}")
-        await post.next()
+        await mailbox.receive()
         unknown = await client.post(f"{API}/{path}/nobody@example.com")
         assert (unknown.status_code, unknown.json()) == (known.status_code, known.json())
-        assert await post.is_empty()
+        assert await mailbox.receive() == []
 
 
 async def test_a_new_user_is_invited_and_chooses_a_password(
-    client: httpx2.AsyncClient, resources: Resources, post: Post
+    client: httpx2.AsyncClient, resources: Resources, mailbox: Mailbox
 ) -> None:
     root = await create_user(resources, "root", superuser=True)
     created = await client.post(f"{API}/users/", json=ADA, headers=root.headers)
     assert created.status_code == 201
 
-    email = await post.next()
+    [email] = await mailbox.receive()
     assert email.text is not None
     assert PASSWORD not in email.text
     [(_, token)] = LINK.findall(email.text)
@@ -227,18 +191,16 @@ async def test_a_new_user_is_invited_and_chooses_a_password(
 
 
 async def test_a_new_email_counts_once_it_is_confirmed_and_the_old_one_is_notified(
-    client: httpx2.AsyncClient, post: Post, mail_catcher: MailCatcher, ada: Person
+    client: httpx2.AsyncClient, mailbox: Mailbox, ada: Person
 ) -> None:
     data = {"email": "countess@example.com", "current_password": PASSWORD}
     answer = await client.patch(f"{API}/users/me", json=data, headers=ada.headers)
     assert (answer.status_code, answer.json()["email"]) == (200, ada.email)
 
-    told = {email.to[0]: email for email in (await post.next(), await mail_catcher.anext())}
+    told = {email.to[0]: email for email in await mailbox.receive()}
     assert told[ada.email].subject == "A change of your email was requested"
     assert (await log_in(client, "countess@example.com")).status_code == 400
-    text_of_new = told["countess@example.com"].text
-    assert text_of_new is not None
-    [(_, token)] = LINK.findall(text_of_new)
+    [(_, token)] = LINK.findall(told["countess@example.com"].text or "")
     [(page, _)] = LINK.findall(told[ada.email].text or "")
     assert page == "report-takeover"
 
@@ -249,45 +211,39 @@ async def test_a_new_email_counts_once_it_is_confirmed_and_the_old_one_is_notifi
 
 @pytest.mark.parametrize("who", ["the user", "a superuser"])
 async def test_links_to_the_old_email_stop_working_after_the_change(
-    client: httpx2.AsyncClient, resources: Resources, post: Post, ada: Person, who: str
+    client: httpx2.AsyncClient, resources: Resources, mailbox: Mailbox, ada: Person, who: str
 ) -> None:
     await client.post(f"{API}/password-recovery/{ada.email}")
-    recovery = await post.token("reset-password")
+    recovery = await mailbox.token_for("reset-password")
     if who == "the user":
         data = {"email": "countess@example.com", "current_password": PASSWORD}
         await client.patch(f"{API}/users/me", json=data, headers=ada.headers)
-        received = [await post.next(), await post.next()]
-        links = [link for email in received for link in LINK.findall(email.text or "")]
-        [token] = [token for page, token in links if page == "verify-email"]
     else:
         root = await create_user(resources, "root", superuser=True)
         body = {"email": "countess@example.com"}
         await client.patch(f"{API}/users/{ada.id}", json=body, headers=root.headers)
-        emails = {email.to[0]: email for email in (await post.next(), await post.next())}
-        [(_, token)] = LINK.findall(emails["countess@example.com"].text or "")
+    token = await mailbox.token_for("verify-email", "countess@example.com")
 
     assert (await verify(client, token)).status_code == 200
     assert (await reset(client, recovery)).status_code == 400
 
 
 async def test_a_wrong_password_changes_no_email(
-    client: httpx2.AsyncClient, post: Post, ada: Person
+    client: httpx2.AsyncClient, mailbox: Mailbox, ada: Person
 ) -> None:
     data = {"email": "countess@example.com", "current_password": "wrong horse"}
     answer = await client.patch(f"{API}/users/me", json=data, headers=ada.headers)
 
     assert (answer.status_code, answer.json()["detail"]) == (400, "Incorrect password")
-    assert await post.is_empty()
+    assert await mailbox.receive() == []
 
 
 async def test_an_email_that_another_user_has_taken_since_is_a_conflict(
-    client: httpx2.AsyncClient, resources: Resources, post: Post, ada: Person
+    client: httpx2.AsyncClient, resources: Resources, mailbox: Mailbox, ada: Person
 ) -> None:
     data = {"email": "bob@example.com", "current_password": PASSWORD}
     await client.patch(f"{API}/users/me", json=data, headers=ada.headers)
-    received = [await post.next(), await post.next()]
-    links = [link for email in received for link in LINK.findall(email.text or "")]
-    [token] = [token for page, token in links if page == "verify-email"]
+    token = await mailbox.token_for("verify-email", "bob@example.com")
     await create_user(resources, "bob")
 
     answer = await verify(client, token)
@@ -307,11 +263,11 @@ async def test_a_name_is_changed_without_a_password(
 
 
 async def test_signing_up_with_a_taken_email_reveals_nothing_and_notifies_its_owner(
-    resources: Resources, post: Post, ada: Person
+    resources: Resources, mailbox: Mailbox, ada: Person
 ) -> None:
     async with verified_only(resources) as client:
         taken = await client.post(SIGNUP, json=ADA)
-        assert (await post.next()).subject == "You have an account"
+        assert await mailbox.subjects() == ["You have an account"]
         free = await client.post(SIGNUP, json=ADA | {"email": "bob@example.com"})
 
     assert taken.status_code == free.status_code == 201
@@ -337,7 +293,7 @@ async def test_a_superuser_previews_the_email_that_recovers_a_password(
 
 
 async def test_a_superuser_sends_a_test_email(
-    client: httpx2.AsyncClient, resources: Resources, post: Post
+    client: httpx2.AsyncClient, resources: Resources, mailbox: Mailbox
 ) -> None:
     root = await create_user(resources, "root", superuser=True)
     answer = await client.post(
@@ -345,20 +301,20 @@ async def test_a_superuser_sends_a_test_email(
     )
 
     assert (answer.status_code, answer.json()) == (201, {"message": "Test email sent"})
-    assert (await post.next()).subject == "Test email"
+    assert await mailbox.subjects() == ["Test email"]
 
 
 async def test_links_lead_to_the_public_url_whatever_the_host_header_says(
-    client: httpx2.AsyncClient, post: Post, ada: Person
+    client: httpx2.AsyncClient, mailbox: Mailbox, ada: Person
 ) -> None:
     await client.post(f"{API}/password-recovery/{ada.email}", headers={"Host": "evil.example.com"})
 
-    email = await post.next()
+    [email] = await mailbox.receive()
     assert "evil" not in f"{email.text}{email.html}"
 
 
 async def test_a_deleted_user_gets_no_email_but_the_one_about_the_deletion(
-    client: httpx2.AsyncClient, post: Post, resources: Resources, ada: Person
+    client: httpx2.AsyncClient, mailbox: Mailbox, resources: Resources, ada: Person
 ) -> None:
     root = await create_user(resources, "root", superuser=True)
     data = {"email": "countess@example.com", "current_password": PASSWORD}
@@ -366,18 +322,18 @@ async def test_a_deleted_user_gets_no_email_but_the_one_about_the_deletion(
     await client.post(f"{API}/password-recovery/{ada.email}")
     await client.delete(f"{API}/users/{ada.id}", headers=root.headers)
 
-    assert (await post.next()).subject == "Your account was deleted"
-    assert await post.is_empty()
+    assert await mailbox.subjects() == ["Your account was deleted"]
+    assert await mailbox.receive() == []
 
 
 async def test_the_owner_is_notified_of_every_change_of_the_second_factor(
-    client: httpx2.AsyncClient, post: Post, ada: Person
+    client: httpx2.AsyncClient, mailbox: Mailbox, ada: Person
 ) -> None:
     proof = {"current_password": PASSWORD}
     begun = await client.post(FACTOR, json=proof, headers=ada.headers)
     code = {"code": read_secret(begun.json()["secret"]).code()}
     confirmed = await client.post(f"{FACTOR}/confirm", json=code, headers=ada.headers)
-    email = await post.next()
+    [email] = await mailbox.receive()
     assert (email.to, email.subject) == ([ada.email], "Your second factor was set up")
     assert email.text is not None
     assert "Your second factor was set up." in email.text
@@ -386,19 +342,19 @@ async def test_the_owner_is_notified_of_every_change_of_the_second_factor(
     token = (await log_in(client)).json()["second_factor"]["token"]
     [used, *_] = confirmed.json()["recovery_codes"]
     await client.post(f"{API}/login/second-factor", json={"token": token, "code": used})
-    assert (await post.next()).subject == "A recovery code was used"
+    assert await mailbox.subjects() == ["A recovery code was used"]
     await client.post(f"{FACTOR}/recovery-codes", json=proof, headers=ada.headers)
-    assert (await post.next()).subject == "Your recovery codes were replaced"
+    assert await mailbox.subjects() == ["Your recovery codes were replaced"]
     await client.post(f"{FACTOR}/disable", json=proof, headers=ada.headers)
-    assert (await post.next()).subject == "Your second factor was removed"
+    assert await mailbox.subjects() == ["Your second factor was removed"]
 
 
 async def test_a_password_reset_by_email_does_not_replace_the_second_factor(
-    client: httpx2.AsyncClient, resources: Resources, post: Post, ada: Person
+    client: httpx2.AsyncClient, resources: Resources, mailbox: Mailbox, ada: Person
 ) -> None:
     await enroll_authenticator(resources, ada)
     await client.post(f"{API}/password-recovery/{ada.email}")
-    await reset(client, await post.token("reset-password"))
+    await reset(client, await mailbox.token_for("reset-password"))
 
     assert (await log_in(client, password=NEW)).json()["detail"] == "Second factor required"
 
@@ -406,13 +362,13 @@ async def test_a_password_reset_by_email_does_not_replace_the_second_factor(
 async def test_expired_sessions_and_links_are_deleted_every_night(
     client: httpx2.AsyncClient,
     resources: Resources,
-    post: Post,
+    mailbox: Mailbox,
     newcomer: Person,
     run_worker: RunWorker,
 ) -> None:
     bob = await create_user(resources, "bob")
     await client.post(f"{API}/verify-email/{newcomer.email}")
-    await post.token("verify-email")
+    await mailbox.token_for("verify-email")
     async with open_anonymous_scope(resources) as scope:
         await scope.uow.session.execute(update(EmailToken).values(expires_at=func.now()))
         await MfaChallengeService(scope).issue(newcomer.id)
@@ -433,7 +389,7 @@ async def test_expired_sessions_and_links_are_deleted_every_night(
 async def test_no_secret_is_stored_in_plain_text(
     client: httpx2.AsyncClient,
     resources: Resources,
-    post: Post,
+    mailbox: Mailbox,
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -443,7 +399,7 @@ async def test_no_secret_is_stored_in_plain_text(
     planted = [f"{word}-{uuid4().hex[:12]}" for word in ("first", "second", "third", "wrong")]
     first, second, third, wrong = planted
     await client.post(SIGNUP, json=ADA | {"password": first})
-    planted.append(await post.token("verify-email"))
+    planted.append(await mailbox.token_for("verify-email"))
     await verify(client, planted[-1])
     await log_in(client, password=wrong)
     tokens = (await log_in(client, password=first)).json()
@@ -455,9 +411,9 @@ async def test_no_secret_is_stored_in_plain_text(
     headers = bearer(refreshed.json()["access_token"])
     body = {"current_password": first, "new_password": second}
     await client.patch(f"{API}/users/me/password", json=body, headers=headers)
-    await post.next()
+    await mailbox.receive()
     await client.post(f"{API}/password-recovery/{ADA['email']}")
-    planted.append(await post.token("reset-password"))
+    planted.append(await mailbox.token_for("reset-password"))
     await client.post(RESET, json={"token": planted[-1], "new_password": "short"})
     await reset(client, planted[-1], third)
     await client.post(RESET, json={"token": wrong, "new_password": [third]})
@@ -516,7 +472,7 @@ async def everything_in_redis(resources: Resources) -> str:
 
 
 async def test_the_owner_is_notified_of_a_linked_identity(
-    resources: Resources, post: Post, acme: TestProvider
+    resources: Resources, mailbox: Mailbox, acme: TestProvider
 ) -> None:
     await create_user(resources)
     async with resources.unit_of_work() as uow:
@@ -524,7 +480,7 @@ async def test_the_owner_is_notified_of_a_linked_identity(
     async with open_browser(resources, acme=acme) as browser:
         assert error_code(await browser.log_in()) is None
 
-    email = await post.next()
+    [email] = await mailbox.receive()
     assert (email.to, email.subject) == ([ADA["email"]], "Your account has a new login method")
     assert "log in to your account with acme" in (email.text or "")
     assert "https://service.example.com/report-takeover?token=" in (email.text or "")

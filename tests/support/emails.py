@@ -5,9 +5,10 @@ import re
 from app.core.worker.email_settings import WorkerSettings as EmailWorker
 from dev.caught_email import CaughtEmail
 from dev.mail_catcher import MailCatcher
+from tests.support.accounts import ADA
 from tests.support.workers import RunWorker
 
-LINK = re.compile(r"https://service\.example\.com/([\w-]+)\?token=([\w-]{43})\s")
+LINK = re.compile(r"https://service\.example\.com/([\w/-]+)\?token=([\w-]+)\s")
 
 
 class Mailbox:
@@ -24,13 +25,20 @@ class Mailbox:
         waiting = len(self._catcher.messages()) - before
         return [await self._catcher.anext() for _ in range(waiting)]
 
-    async def link_to(self, page: str, to: str) -> str:
-        """Return the token of the one new link that leads to a page, and went to an address."""
-        found = [
-            token
+    async def subjects(self) -> list[str]:
+        return [email.subject for email in await self.receive()]
+
+    async def link_to(self, page: str, to: str = ADA["email"]) -> str:
+        """Return the one new link that leads to a page, and went to an address."""
+        [(email, link)] = [
+            (email, match[0].strip())
             for email in await self.receive()
-            for linked, token in LINK.findall(email.text or "")
-            if linked == page and email.to == [to]
+            for match in LINK.finditer(email.text or "")
+            if match[1] == page and email.to == [to]
         ]
-        assert len(found) == 1, found
-        return str(found[0])
+        assert link in (email.html or "")
+        return link
+
+    async def token_for(self, page: str, to: str = ADA["email"]) -> str:
+        """Return the token of the one new link that leads to a page, and went to an address."""
+        return (await self.link_to(page, to)).partition("?token=")[2]

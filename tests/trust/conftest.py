@@ -1,11 +1,8 @@
 import pytest
 
 from app.core.resources import Resources
-from dev.mail_catcher import MailCatcher
 from tests.support.accounts import PASSWORD, Person, create_user
-from tests.support.emails import Mailbox
 from tests.support.passwords import hash_password
-from tests.support.workers import RunWorker
 
 
 @pytest.fixture
@@ -25,8 +22,3 @@ async def root(resources: Resources) -> Person:
     """A superuser with a password, who is logged in."""
     password_hash = await hash_password(PASSWORD)
     return await create_user(resources, "root", superuser=True, password_hash=password_hash)
-
-
-@pytest.fixture
-def mailbox(run_worker: RunWorker, mail_catcher: MailCatcher) -> Mailbox:
-    return Mailbox(run_worker, mail_catcher)

@@ -37,7 +37,7 @@ async def test_a_withdrawn_change_of_address_has_no_working_link(
     client: httpx2.AsyncClient, resources: Resources, mailbox: Mailbox, ada: Person
 ) -> None:
     await request_email_change(client, ada.headers)
-    token = await mailbox.link_to("verify-email", ATTACKERS)
+    token = await mailbox.token_for("verify-email", ATTACKERS)
     assert (await client.delete(PENDING, headers=ada.headers)).status_code == 200
 
     assert (await verify(client, token)).status_code == 400
@@ -62,7 +62,7 @@ async def test_a_newer_change_of_address_makes_the_earlier_link_invalid(
     client: httpx2.AsyncClient, resources: Resources, mailbox: Mailbox, ada: Person
 ) -> None:
     await request_email_change(client, ada.headers, "first@example.net")
-    first = await mailbox.link_to("verify-email", "first@example.net")
+    first = await mailbox.token_for("verify-email", "first@example.net")
     await request_email_change(client, ada.headers, "second@example.net")
 
     assert (await verify(client, first)).status_code == 400
