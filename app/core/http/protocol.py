@@ -10,6 +10,7 @@ from typing import ClassVar, cast
 
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from app.core.http.paths import is_health_check
 
@@ -65,6 +66,17 @@ class BoundedHttp(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._end_head()
         super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Close a connection whose head the websocket library refuses, such as one with a body.
+
+        uvicorn would neither send the refusal nor close the connection, and fail at its shutdown.
+        """
+        super().handle_websocket_upgrade()
+        websocket = self.transport.get_protocol()
+        if isinstance(websocket, WebSocketsSansIOProtocol) and not websocket.handshake_initiated:
+            self.transport.writelines(websocket.conn.data_to_send())
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_head()

@@ -105,6 +105,26 @@ async def test_a_connection_without_a_complete_request_head_is_closed(beginning:
         assert await everything(reader) == b""
 
 
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"Content-Length: 4\r\n\r\nbody",
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"X-A: 1\r\n" * 200 + b"\r\n",
+        b"X-A: " + b"x" * 9000 + b"\r\n\r\n",
+    ],
+    ids=["a body", "chunks", "many headers", "a long header"],
+)
+async def test_a_refused_websocket_is_closed(rest: bytes) -> None:
+    """An open one would be open forever, and no shutdown would be clean."""
+    state = ServerState()
+    async with connected(BoundedHttp, state=state) as (reader, writer):
+        writer.write(GET + b"Connection: upgrade\r\nUpgrade: websocket\r\n" + rest)
+        await everything(reader)
+
+        assert state.connections == set()
+
+
 async def test_the_second_request_of_a_connection_has_the_same_limits() -> None:
     async with connected(QuickHeads) as (reader, writer):
         writer.write(GET + b"\r\n")
