@@ -6,9 +6,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from sqlalchemy import update
 
 from app.core.config import Settings
 from app.core.resources import Resources, open_resources
+from app.models import User
 from app.schemas.job import JobStatus
 from dev.mail_catcher import MailCatcher
 from tests.support.accounts import create_user
@@ -97,6 +99,8 @@ async def test_the_guide_adds_an_email_that_its_user_gets(
 ) -> None:
     project = follow_guide("How to add an email", tmp_path / "project")
     ada = await create_user(committing_resources)
+    async with committing_resources.unit_of_work() as uow:
+        await uow.session.execute(update(User).values(full_name=None))
 
     async with (
         run_process(committing_resources.settings, "run_email_worker.py", cwd=project) as worker,
@@ -107,7 +111,7 @@ async def test_the_guide_adds_an_email_that_its_user_gets(
         await worker.wait_for_line("job.succeeded")
         email = await mail_catcher.anext()
         assert (email.to, email.subject) == ([ada.email], "Your order was shipped")
-        assert "Your order 66 is on its way." in (email.text or "")
+        assert (email.text or "").splitlines()[:3] == ["Hello,", "", "Your order 66 is on its way."]
         assert "https://service.example.com/orders/66" in (email.html or "")
         assert await shop.wait_for_exit() == 0, shop.output
 
