@@ -10,19 +10,12 @@ from app.schemas.common import Page
 from app.schemas.oidc import OwnIdentity
 from app.schemas.role import RolePublic
 from app.schemas.session import OwnSession
+from app.schemas.user import UserPublic
 
 
-class UserDetails(BaseModel):
+class UserDetails(UserPublic):
     """A user, with details that only the user and superusers may see."""
 
-    model_config = ConfigDict(from_attributes=True)
-
-    id: UUID
-    email: str
-    full_name: str | None
-    is_active: bool
-    is_superuser: bool
-    created_at: datetime
     email_verified_at: datetime | None
     new_email: str | None
     deletion_due_at: datetime | None

@@ -91,34 +91,8 @@ class IdentityService:
         EmailNotVerifiedByProvider, AccountNotVerified, AccountNotLinked, IdentityNeedsPassword, or
         InactiveUser. If two requests race, the second raises IdentityTaken or EmailTaken.
         """
-        identity = await self._find(verified)
-        user = await self._lock(User.id == identity.user_id) if identity is not None else None
-        # Read the identity again: a password reset may have committed before the lock.
-        if user is not None and (identity := await self._find(verified)) is not None:
-            if not user.is_active:
-                raise InactiveUser
-            if identity.needs_password and not self._may_open_by_email(user, verified):
-                raise IdentityNeedsPassword(verified.provider)
-            identity.needs_password = False
-            identity.last_used_at = datetime.now(UTC)
-            return user
-        if verified.email is None:
-            raise EmailNotVerifiedByProvider(verified.provider)
-        user = await self._lock(User.normalized_email == normalized_email(verified.email))
-        if user is None:
-            user = await self._create_user(verified, verified.email)
-            await self._add(user, verified, verified.email)
-            self._record(user.id, "identity.linked", verified.provider)
-            return user
-        if not user.is_active:
-            raise InactiveUser
-        if user.email_verified_at is None:
-            raise AccountNotVerified
-        if not self._may_open_by_email(user, verified):
-            raise AccountNotLinked(verified.provider)
-        await self._add(user, verified, verified.email)
-        await self._notify(user, verified)
-        return user
+        user = await self._find_user(verified)
+        return await self._link_or_create_user(verified) if user is None else user
 
     async def may_create_user(self, verified: VerifiedIdentity) -> bool:
         """Return whether an identity is unknown, so that its login may create an account."""
@@ -141,7 +115,7 @@ class IdentityService:
             raise EmailNotVerifiedByProvider(verified.provider)
         if user.email_verified_at is None:
             raise EmailNotConfirmed
-        identity = await self._find(verified)
+        identity = await self._find_identity(verified)
         if identity is None:
             await self._add(user, verified, verified.email)
             await self._notify(user, verified)
@@ -175,7 +149,45 @@ class IdentityService:
         trusted = is_trusted_provider(self.scope.settings, verified.provider)
         return trusted and user.normalized_email == normalized_email(verified.email)
 
-    async def _find(self, verified: VerifiedIdentity) -> Identity | None:
+    async def _find_user(self, verified: VerifiedIdentity) -> User | None:
+        """Return the user of a known identity."""
+        identity = await self._find_identity(verified)
+        if identity is None:
+            return None
+        user = await self._lock(User.id == identity.user_id)
+        # Read the identity again: a password reset may have committed before the lock.
+        identity = await self._find_identity(verified)
+        if user is None or identity is None:
+            return None
+        if not user.is_active:
+            raise InactiveUser
+        if identity.needs_password and not self._may_open_by_email(user, verified):
+            raise IdentityNeedsPassword(verified.provider)
+        identity.needs_password = False
+        identity.last_used_at = datetime.now(UTC)
+        return user
+
+    async def _link_or_create_user(self, verified: VerifiedIdentity) -> User:
+        """Link an identity to the account with its email, or to a new account."""
+        if verified.email is None:
+            raise EmailNotVerifiedByProvider(verified.provider)
+        user = await self._lock(User.normalized_email == normalized_email(verified.email))
+        if user is None:
+            user = await self._create_user(verified, verified.email)
+            await self._add(user, verified, verified.email)
+            self._record(user.id, "identity.linked", verified.provider)
+            return user
+        if not user.is_active:
+            raise InactiveUser
+        if user.email_verified_at is None:
+            raise AccountNotVerified
+        if not self._may_open_by_email(user, verified):
+            raise AccountNotLinked(verified.provider)
+        await self._add(user, verified, verified.email)
+        await self._notify(user, verified)
+        return user
+
+    async def _find_identity(self, verified: VerifiedIdentity) -> Identity | None:
         query = select(Identity).where(
             Identity.provider == verified.provider, Identity.subject == verified.subject
         )
