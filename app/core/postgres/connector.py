@@ -88,7 +88,8 @@ class Connector:
             asyncpg.InterfaceError,
             asyncpg.InternalClientError,
         ) as error:
-            raise DatabaseUnavailable(f"PostgreSQL at {address} {_describe(error)}") from error
+            described = _describe(error, _variable_of(settings))
+            raise DatabaseUnavailable(f"PostgreSQL at {address} {described}") from error
         self._keep_alive(connection)
         return connection
 
@@ -120,15 +121,24 @@ class Connector:
                 link.setsockopt(getattr(socket, level), getattr(socket, option), value)
 
 
-def _describe(error: Exception) -> str:
+def _variable_of(settings: Settings) -> str:
+    """Return the variable with the URL, which another role's commands put into `database_url`."""
+    others = {
+        settings.database_owner_url: "DATABASE_OWNER_URL",
+        settings.database_admin_url: "DATABASE_ADMIN_URL",
+    }
+    return others.get(settings.database_url, "DATABASE_URL")
+
+
+def _describe(error: Exception, variable: str) -> str:
     reason = str(error) or type(error).__name__
     match error:
         case ssl.SSLError() | ssl.CertificateError():
-            return f"has no valid certificate ({reason}). Set sslrootcert in DATABASE_URL"
+            return f"has no valid certificate ({reason}). Set sslrootcert in {variable}"
         case asyncpg.InvalidAuthorizationSpecificationError():
-            return f"rejects the login ({reason}). Correct DATABASE_URL"
+            return f"rejects the login ({reason}). Correct {variable}"
         case asyncpg.CannotConnectNowError() | OSError():
-            cure = "Start it (bin/dev starts one for you) or correct DATABASE_URL"
+            cure = f"Start it (bin/dev starts one for you) or correct {variable}"
             return f"does not answer ({reason}). {cure}"
         case _ if isinstance(error, POOLER_SYMPTOMS):
             return f"rejects the connection ({reason}). {POOLER_CURE}"

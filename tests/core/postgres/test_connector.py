@@ -78,3 +78,17 @@ async def test_a_server_without_connections_left_is_named_with_the_cure(
     assert "DATABASE_POOL_SIZE" in failure.value.cause
     await superuser.execute("DROP ROLE crowded")
     await superuser.close()
+
+
+@pytest.mark.parametrize("role", ["", "owner", "admin"])
+async def test_a_failed_login_names_the_variable_of_its_role(settings: Settings, role: str) -> None:
+    wrong = make_url(settings.database_url).set(password="wrong")
+    url = wrong.render_as_string(hide_password=False)
+    changed = {"database_url": url} | ({f"database_{role}_url": url} if role else {})
+    rejected = settings.model_copy(update=changed)
+
+    with pytest.raises(DatabaseUnavailable) as failure:
+        await Connector(rejected, command_timeout=STALLED_AFTER)()
+
+    variable = f"DATABASE_{role.upper()}_URL" if role else "DATABASE_URL"
+    assert failure.value.cause.endswith(f"Correct {variable}")
