@@ -4,6 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
 
+from sqlalchemy import make_url
+
+from app.core.config import Settings
+from app.core.database import Database, open_database
+
 
 class Network:
     """A network that forwards data until it forgets its connections, as a router does.
@@ -62,3 +67,16 @@ async def network_to(
     finally:
         server.close()
         await network.aclose()
+
+
+@asynccontextmanager
+async def database_behind_network(
+    settings: Settings, **changes: object
+) -> AsyncIterator[tuple[Database, Network]]:
+    """Open the database through a network, with changed settings."""
+    url = make_url(settings.database_url)
+    async with network_to(url.host or "", url.port or 0) as (network, port):
+        behind = url.set(port=port).render_as_string(hide_password=False)
+        changed = settings.model_copy(update={"database_url": behind, **changes})
+        async with open_database(changed) as database:
+            yield database, network

@@ -2,12 +2,12 @@ import time
 from contextlib import AsyncExitStack
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
 from app.core.config import Settings
-from app.core.database import Database, open_database
+from app.core.database import Database
 from app.core.postgres import liveness
-from tests.support.network import network_to
+from tests.support.network import database_behind_network
 
 POOL = 5
 
@@ -31,21 +31,13 @@ def always_ask(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_the_pool_waits_for_one_dead_connection_and_not_for_each(
     settings: Settings,
 ) -> None:
-    url = make_url(settings.database_url)
-    async with network_to(url.host or "", url.port or 0) as (network, port):
-        behind = settings.model_copy(
-            update={
-                "database_url": url.set(port=port).render_as_string(hide_password=False),
-                "database_pool_size": POOL,
-            }
-        )
-        async with open_database(behind) as database:
-            await use_all(database)
-            network.forget_connections()
+    async with database_behind_network(settings, database_pool_size=POOL) as (database, network):
+        await use_all(database)
+        network.forget_connections()
 
-            began = time.monotonic()
-            await use_all(database)
-            took = time.monotonic() - began
+        began = time.monotonic()
+        await use_all(database)
+        took = time.monotonic() - began
 
     assert liveness.CHECK_TIMEOUT <= took < 2 * liveness.CHECK_TIMEOUT + 2
 
@@ -53,19 +45,12 @@ async def test_the_pool_waits_for_one_dead_connection_and_not_for_each(
 async def test_a_statement_that_is_never_answered_makes_the_pool_replace_its_connections(
     settings: Settings,
 ) -> None:
-    url = make_url(settings.database_url)
-    async with network_to(url.host or "", url.port or 0) as (network, port):
-        behind = settings.model_copy(
-            update={
-                "database_url": url.set(port=port).render_as_string(hide_password=False),
-                "database_pool_size": POOL,
-                "database_command_timeout": 2,
-            }
-        )
-        async with open_database(behind) as database:
-            await use_all(database)
-            network.forget_connections()
-            with pytest.raises(TimeoutError):
-                await database.ping()
+    async with database_behind_network(
+        settings, database_pool_size=POOL, database_command_timeout=2
+    ) as (database, network):
+        await use_all(database)
+        network.forget_connections()
+        with pytest.raises(TimeoutError):
+            await database.ping()
 
-            await use_all(database)
+        await use_all(database)

@@ -17,7 +17,6 @@ from sqlalchemy import (
     column,
     func,
     literal,
-    make_url,
     select,
     table,
     text,
@@ -31,7 +30,7 @@ from app.core.exceptions import DatabaseUnavailable
 from app.core.postgres import liveness
 from app.core.postgres.statements import compiled
 from app.models import Role
-from tests.support.network import network_to
+from tests.support.network import database_behind_network
 
 OWN_PROCESS = func.pg_backend_pid()
 END_CONNECTION = func.pg_terminate_backend(OWN_PROCESS)
@@ -180,21 +179,13 @@ SLEEPING = (
 async def test_a_read_that_is_never_answered_makes_the_pool_replace_its_connections(
     settings: Settings,
 ) -> None:
-    url = make_url(settings.database_url)
-    async with network_to(url.host or "", url.port or 0) as (network, port):
-        behind = settings.model_copy(
-            update={
-                "database_url": url.set(port=port).render_as_string(hide_password=False),
-                "database_command_timeout": 2,
-            }
-        )
-        async with open_database(behind) as database:
-            await asyncio.gather(*(database.reader.first(select(OWN_PROCESS)) for _ in range(3)))
-            network.forget_connections()
-            with pytest.raises(TimeoutError):
-                await database.reader.first(select(OWN_PROCESS))
-
+    async with database_behind_network(settings, database_command_timeout=2) as (database, network):
+        await asyncio.gather(*(database.reader.first(select(OWN_PROCESS)) for _ in range(3)))
+        network.forget_connections()
+        with pytest.raises(TimeoutError):
             await database.reader.first(select(OWN_PROCESS))
+
+        await database.reader.first(select(OWN_PROCESS))
 
 
 async def test_behind_a_pooler_each_statement_has_the_timeouts_of_the_settings(
@@ -213,15 +204,10 @@ async def test_a_connection_that_was_idle_is_asked_before_a_read_uses_it(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(liveness, "MAX_IDLE", -1)
-    url = make_url(settings.database_url)
-    async with network_to(url.host or "", url.port or 0) as (network, port):
-        behind = settings.model_copy(
-            update={"database_url": url.set(port=port).render_as_string(hide_password=False)}
-        )
-        async with open_database(behind) as database:
-            first = await database.reader.scalar(select(OWN_PROCESS))
-            assert await database.reader.scalar(select(OWN_PROCESS)) == first
+    async with database_behind_network(settings) as (database, network):
+        first = await database.reader.scalar(select(OWN_PROCESS))
+        assert await database.reader.scalar(select(OWN_PROCESS)) == first
 
-            network.forget_connections()
-            async with asyncio.timeout(2 * liveness.CHECK_TIMEOUT + 2):
-                assert await database.reader.scalar(select(OWN_PROCESS)) != first
+        network.forget_connections()
+        async with asyncio.timeout(2 * liveness.CHECK_TIMEOUT + 2):
+            assert await database.reader.scalar(select(OWN_PROCESS)) != first
