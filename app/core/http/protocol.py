@@ -30,8 +30,12 @@ class BoundedHttp(HttpToolsProtocol):
     head_timeout: ClassVar[float] = 10
     """In seconds, from the connection or from the first byte of a further request."""
 
+    write_timeout: ClassVar[float] = 60
+    """Seconds in which a client must read something of a large response."""
+
     _head_size = 0
     _head_timer: asyncio.TimerHandle | None = None
+    _write_timer: asyncio.TimerHandle | None = None
     _rejected_at = -math.inf
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -78,8 +82,17 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.writelines(websocket.conn.data_to_send())
             self.transport.close()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_writing()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._end_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_head()
+        self._end_writing()
         super().connection_lost(exc)
 
     def _is_overloaded(self) -> bool:
@@ -125,6 +138,19 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _start_head_timer(self) -> None:
         self._head_timer = self.loop.call_later(self.head_timeout, self.transport.close)
+
+    def _watch_writing(self, before: float = math.inf) -> None:
+        """Drop a client that has read nothing since the last call."""
+        left = self.transport.get_write_buffer_size()
+        if left < before:
+            self._write_timer = self.loop.call_later(self.write_timeout, self._watch_writing, left)
+        else:
+            self.transport.abort()
+
+    def _end_writing(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
 
     def _end_head(self) -> None:
         self._head_size = 0

@@ -13,9 +13,11 @@ from app.core.http.admission import Admission
 from app.core.http.concurrency import ConcurrencyLimiter
 from app.core.http.protocol import BoundedHttp
 from app.core.http.shutdown import Shutdown
-from tests.support.waiting import STALLED_AFTER, stall_limit
+from tests.support.waiting import STALLED_AFTER, stall_limit, wait_until
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
+LARGE = 40_000_000
+GET_LARGE = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
 
 
@@ -28,9 +30,14 @@ class QuickHeads(SmallHeads):
     head_timeout = 0.1
 
 
+class QuickResponses(SmallHeads):
+    write_timeout = 0.2
+
+
 async def measure(scope: Scope, receive: Receive, send: Send) -> None:
     size = len(await Request(scope, receive).body())
-    await PlainTextResponse(f"<{size}>")(scope, receive, send)
+    text = "x" * LARGE if scope["path"] == "/large" else f"<{size}>"
+    await PlainTextResponse(text)(scope, receive, send)
 
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -144,6 +151,27 @@ async def test_many_requests_and_a_large_body_work_on_one_connection() -> None:
             writer.write(b"1f4\r\n" + b"x" * 500 + b"\r\n")
         writer.write(b"0\r\n\r\n")
         assert (await answer(reader)).endswith(b"<4500>")
+
+
+async def test_a_client_that_does_not_read_its_response_is_dropped() -> None:
+    state = ServerState()
+
+    async def is_dropped() -> bool:
+        return not state.connections
+
+    async with connected(QuickResponses, state=state) as (reader, writer):
+        writer.write(GET_LARGE)
+        assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+        await wait_until(is_dropped)
+
+
+async def test_a_client_that_reads_slowly_gets_the_whole_response() -> None:
+    async with connected(QuickResponses) as (reader, writer):
+        writer.write(GET_LARGE)
+        await reader.readuntil(b"\r\n\r\n")
+        for _ in range(20):
+            await asyncio.sleep(QuickResponses.write_timeout / 4)
+            await reader.readexactly(LARGE // 20)
 
 
 def overloaded() -> dict[str, object]:
