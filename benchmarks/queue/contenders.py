@@ -26,6 +26,7 @@ class Contender(Protocol):
     """A worker program, started by `arguments`.
 
     Its jobs are under `key` in the database of `queue`. A token under `wake_key` wakes a worker.
+    The program runs a number of `processes`.
     """
 
     @property
@@ -36,6 +37,8 @@ class Contender(Protocol):
     def key(self) -> str: ...
     @property
     def wake_key(self) -> str | None: ...
+    @property
+    def processes(self) -> int: ...
     @property
     def arguments(self) -> tuple[str, ...]: ...
 
@@ -54,6 +57,8 @@ class Ours:
     durable: bool = False
     """Whether the jobs that `stored` returns have rows in the outbox."""
 
+    processes: int = 1
+
     @property
     def key(self) -> str:
         return QueueKeys(self.queue).queue
@@ -64,7 +69,7 @@ class Ours:
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        return "ours", self.queue.name
+        return "ours", self.queue.name, "--processes", str(self.processes)
 
     def stored(self, task: Task) -> bytes:
         job = self.jobs[task.name](**task.arguments)
@@ -84,6 +89,7 @@ class Stock:
     queue = stock.STOCK
     key = default_queue_name
     wake_key = None
+    processes = 1
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -107,6 +113,7 @@ class Raw:
     queue = RAW_QUEUE
     key = QueueKeys(RAW_QUEUE).queue
     wake_key = None
+    processes = 1
     arguments = ("raw",)
 
     def stored(self, task: Task) -> bytes:
@@ -125,7 +132,7 @@ OURS = Ours(
     {"report": ours.Report, "increment": ours.Increment, "nap": ours.Nap},
 )
 OURS_DURABLE = replace(OURS, durable=True)
-OURS_BASE = Ours("ours", BASE, {"increment": ours.IncrementOnBase})
+OURS_BASE = Ours("ours", BASE, {"increment": ours.IncrementOnBase, "compute": ours.ComputeOnBase})
 OURS_EMAIL = Ours("ours", EMAIL, {"report": ours.ReportFromEmail})
 DEFAULT = Stock("arq", ("defaults",))
 TUNED = Stock("tuned", ("tuned",))

@@ -1,4 +1,4 @@
-"""Our worker and our jobs: `python -m benchmarks.queue.ours SETTINGS QUEUE`."""
+"""Our worker and our jobs: `python -m benchmarks.queue.ours SETTINGS QUEUE [OPTION ...]`."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -39,6 +39,12 @@ class IncrementOnBase(Job, queue=BASE):
     every: int
 
 
+class ComputeOnBase(Job, queue=BASE):
+    first: int
+    last: int
+    every: int
+
+
 class Nap(Job, queue=WIDE):
     seconds: float
     last: int
@@ -60,13 +66,17 @@ async def increment_on_base(ctx: JobContext, job: IncrementOnBase) -> None:
     await tasks.increment(ctx.resources.queues[BASE], job.first, job.last, job.every)
 
 
+async def compute_on_base(ctx: JobContext, job: ComputeOnBase) -> None:
+    await tasks.compute(ctx.resources.queues[BASE], job.first, job.last, job.every)
+
+
 async def nap(ctx: JobContext, job: Nap) -> None:
     await tasks.nap(ctx.resources.queues[WIDE], job.seconds, job.last)
 
 
 HANDLERS: dict[Queue, Handlers] = {
     WIDE: [report, increment, nap],
-    BASE: [increment_on_base],
+    BASE: [increment_on_base, compute_on_base],
     EMAIL: [report_from_email],
 }
 
@@ -83,7 +93,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             await pools[WIDE].aclose(close_connection_pool=True)
 
 
-def main(path: str, name: str) -> None:
+def main(path: str, name: str, *options: str) -> None:
     queue = next(queue for queue in HANDLERS if queue.name == name)
 
     @asynccontextmanager
@@ -99,7 +109,7 @@ def main(path: str, name: str) -> None:
             settings=load(Path(path)),
             open_resources=open_and_report,
         ),
-        arguments=(),
+        arguments=options,
     )
 
 

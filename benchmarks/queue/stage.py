@@ -103,7 +103,7 @@ async def stage(ground: Ground, contender: Contender, workers: int = 1) -> Async
                 for _ in range(workers)
             ]
             stage = Stage(contender, redis, children, ground.log)
-            await stage.reports(workers)
+            await stage.reports(workers * contender.processes)
             yield stage
 
 

@@ -61,6 +61,12 @@ async def increment(redis: Redis, first: int, last: int, every: int) -> None:
         await _push(redis, Report.now())
 
 
+async def compute(redis: Redis, first: int, last: int, every: int) -> None:
+    """Use the processor for about 2 ms, and do one INCR, which reports like `increment`."""
+    sum(number * number for number in range(40_000))
+    await increment(redis, first, last, every)
+
+
 async def nap(redis: Redis, seconds: float, last: int) -> None:
     """Sleep. Report the first start and the last end in this process."""
     if next(_started) == 0:

@@ -1,10 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.core.config import Settings
 from benchmarks.queue.__main__ import measure
-from benchmarks.queue.contenders import TUNED
+from benchmarks.queue.contenders import OURS_BASE, TUNED
 from benchmarks.queue.figures import Figure, at_most, table, times_at_least
 from benchmarks.queue.ground import laid
 from benchmarks.queue.measures.throughput import drain
@@ -31,11 +32,13 @@ async def test_our_worker_and_stock_arq_are_measured(apart: Settings, tmp_path: 
     figures: list[Figure] = []
     await measure(ground, ["sending", "memory"], SMALLEST, figures)
     sent, _, memory, _ = figures
-    arq = await drain(ground, TUNED, jobs=2, workers=1)
+    arq = await drain(ground, TUNED, jobs=2)
+    supervised = await drain(ground, replace(OURS_BASE, processes=2), jobs=2, name="compute")
 
     assert sent.medians["ours"] > 0
     assert memory.medians["ours"] > 0
     assert arq.rate > 0
+    assert supervised.rate > 0
 
 
 def test_a_figure_shows_whether_it_meets_its_target() -> None:

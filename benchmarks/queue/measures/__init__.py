@@ -12,6 +12,7 @@ from benchmarks.queue.measures.memory import memory
 from benchmarks.queue.measures.naps import naps
 from benchmarks.queue.measures.outbox import outbox
 from benchmarks.queue.measures.pickup import pickup, pickup_after_rest
+from benchmarks.queue.measures.processes import processes
 from benchmarks.queue.measures.sending import sending
 from benchmarks.queue.measures.throughput import throughput
 from benchmarks.queue.rounds import Scale
@@ -24,6 +25,7 @@ MEASURES: dict[str, Measure] = {
         pickup,
         pickup_after_rest,
         throughput,
+        processes,
         naps,
         commands,
         idle,

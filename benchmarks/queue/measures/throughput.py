@@ -48,19 +48,21 @@ def turns(ground: Ground, scale: Scale, workers: int) -> dict[str, Callable[[], 
     }
 
 
-async def drain(ground: Ground, contender: Contender, jobs: int, workers: int) -> Pace:
+async def drain(
+    ground: Ground, contender: Contender, jobs: int, workers: int = 1, *, name: str = "increment"
+) -> Pace:
     async with stage(ground, contender, workers) as its:
-        await increments(its, WARM_UP)
+        await increments(its, WARM_UP, name)
         await its.empty()
-        pace = await increments(its, jobs)
+        pace = await increments(its, jobs, name)
         await its.empty()
         return pace
 
 
-async def increments(its: Stage, jobs: int) -> Pace:
+async def increments(its: Stage, jobs: int, name: str = "increment") -> Pace:
     done = int(await its.redis.get(COUNTER) or 0)
     first, last = done + 1, done + jobs
-    await its.fill(Task("increment", {"first": first, "last": last, "every": 0}), jobs)
+    await its.fill(Task(name, {"first": first, "last": last, "every": 0}), jobs)
     began, ended = await its.reports(2)
     return Pace(
         rate=(jobs - 1) / (ended.moment - began.moment),
