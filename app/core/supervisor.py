@@ -30,6 +30,10 @@ SIGNALS = {*STOP_SIGNALS, signal.SIGCHLD, signal.SIGALRM}
 _forking = multiprocessing.get_context("fork")
 
 
+def _do_nothing() -> None:
+    pass
+
+
 def add_processes_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--processes",
@@ -40,12 +44,20 @@ def add_processes_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def supervise(work: Callable[[], None], processes: int, grace_period: float) -> int:
+def supervise(
+    work: Callable[[], None],
+    processes: int,
+    grace_period: float,
+    *,
+    on_stop: Callable[[], object] = _do_nothing,
+) -> int:
     """Call a function in several processes until a signal stops them. Return the exit code.
 
-    After a signal, each has `grace_period` seconds and a little more. Then it is killed.
+    After a signal, `on_stop` is called in this process, and each of the others has `grace_period`
+    seconds and a little more. Then it is killed.
     """
-    return Supervisor(work, processes, kill_after=grace_period + KILL_DELAY).run()
+    kill_after = grace_period + KILL_DELAY
+    return Supervisor(work, processes, kill_after=kill_after, on_stop=on_stop).run()
 
 
 class Supervisor:
@@ -55,8 +67,16 @@ class Supervisor:
     is blocked. If it is a worker, other workers run its jobs when their leases expire.
     """
 
-    def __init__(self, work: Callable[[], None], processes: int, *, kill_after: float) -> None:
+    def __init__(
+        self,
+        work: Callable[[], None],
+        processes: int,
+        *,
+        kill_after: float,
+        on_stop: Callable[[], object] = _do_nothing,
+    ) -> None:
         self._work = work
+        self._on_stop = on_stop
         self._places = [_Place() for _ in range(processes)]
         self._kill_after = kill_after
         self._stopping = False
@@ -119,6 +139,7 @@ class Supervisor:
         if number in STOP_SIGNALS:
             if not self._stopping:
                 signal.setitimer(signal.ITIMER_REAL, self._kill_after)
+                self._on_stop()
             self._stopping = True
             self._send(number)
         elif number == signal.SIGALRM:

@@ -40,9 +40,11 @@ def run(app: FastAPI, arguments: Sequence[str] | None = None) -> None:
         timeout_graceful_shutdown=GRACE_PERIOD,
     )
     if options.processes > 1:
-        serve = partial(_serve, config, [config.bind_socket()])
+        listener = config.bind_socket()
+        serve = partial(_serve, config, [listener])
         longest = load_settings().shutdown_delay + GRACE_PERIOD
-        sys.exit(supervise(serve, options.processes, longest))
+        # An open copy of the listener would take connections that no process accepts anymore.
+        sys.exit(supervise(serve, options.processes, longest, on_stop=listener.close))
     _serve(config)
 
 
