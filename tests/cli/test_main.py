@@ -5,7 +5,7 @@ import os
 import sys
 
 from app.core import control
-from app.core.queue import EMAIL
+from app.core.queue import EMAIL, QUEUES
 from app.core.resources import Resources
 from tests.cli.results import RunCommand
 from tests.support.processes import environment, run_process
@@ -21,7 +21,8 @@ async def test_a_command_is_a_process_with_an_exit_code(resources: Resources) ->
         assert (await known.wait_for_exit(), await unknown.wait_for_exit()) == (0, 1)
 
     assert known.output == "email is paused: no further job starts. Running jobs continue.\n"
-    assert unknown.output == "There is no queue 'post'. The queues are: base, email\n"
+    names = ", ".join(queue.name for queue in QUEUES)
+    assert unknown.output == f"There is no queue 'post'. The queues are: {names}\n"
     assert (await control.queue_limits(resources.queues, EMAIL)).paused
 
 

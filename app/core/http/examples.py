@@ -16,6 +16,16 @@ BY_FORMAT: Mapping[str, JsonValue] = {
 }
 BY_TYPE: Mapping[str, JsonValue] = {"boolean": True, "number": 0.5, "null": None}
 
+PYTHON_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    "array": list,
+    "boolean": bool,
+    "integer": int,
+    "null": type(None),
+    "number": (int, float),
+    "object": dict,
+    "string": str,
+}
+
 Schema = Mapping[str, Any]
 
 
@@ -45,7 +55,7 @@ class Examples:
                 return self._values[key]
         if examples := schema.get("examples"):
             return _first(examples)
-        if name in self._values and "properties" not in schema:
+        if name in self._values and _fits(self._values[name], schema, schemas):
             return self._values[name]
         return self._by_type(schema, owner, name, schemas)
 
@@ -62,6 +72,23 @@ class Examples:
                 return [self._of(items, owner, name.removesuffix("s"), schemas)]
             case _:
                 return _scalar(schema, name)
+
+
+def _fits(value: JsonValue, schema: Schema, schemas: Schema) -> bool:
+    """Return whether a value can be that of a field which only has the same name as another one."""
+    match schema:
+        case {"$ref": reference}:
+            return _fits(value, schemas[reference.rpartition("/")[2]], schemas)
+        case {"anyOf": alternatives}:
+            return any(_fits(value, each, schemas) for each in alternatives)
+        case {"enum": values}:
+            return value in values
+        case {"properties": _}:
+            return False
+        case {"type": kind}:
+            return isinstance(value, PYTHON_TYPES[kind])
+        case _:
+            return True
 
 
 def _scalar(schema: Schema, name: str) -> JsonValue:

@@ -14,7 +14,7 @@ COMMANDS = (
     "job media DrawAvatar user_id:uuid size:int label:str? at:datetime? price:decimal",
     "email order_shipped order:str price:decimal due:date?",
     "job base DeleteOldReports days:int",
-    "resource order_item label:text? size:int at:datetime price:decimal day:date ratio:float",
+    "resource order_item total:text? state:int at:datetime price:decimal day:date ratio:float",
     "email ping",
     "resource person age:int? --plural people",
     "queue far_away --redis-db 9 --concurrency 1",
@@ -27,7 +27,14 @@ FIRST_OF_EACH_KIND = {
 commands are still there at the end, because no command repairs the files of an earlier one."""
 
 OTHER_ORDER = tuple(command for command in reversed(COMMANDS) if " media " not in command)
-TESTS = ("tests/docs", "tests/routes", "tests/services", "tests/workers")
+TESTS = (
+    "tests/docs",
+    "tests/routes",
+    "tests/services",
+    "tests/workers",
+    "tests/cli",
+    "tests/trust",
+)
 """Folders, because naming a file would run all its tests, including this one."""
 
 

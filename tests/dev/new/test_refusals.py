@@ -1,11 +1,14 @@
 """A command that cannot work changes nothing and gives the reason in one sentence."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from app.core.queue import QUEUES
 from tests.dev.new.support import last_writes, run, snapshot
 
+KNOWN = ", ".join(queue.name for queue in QUEUES)
 INVALID = {
     "resource Note a:str": "'Note' is not the name of a resource in snake_case, such as note.",
     "resource notes a:str": "'notes' looks like a plural: use the singular, or add --plural.",
@@ -27,7 +30,7 @@ INVALID = {
     "job base HTTPCheck": "Spell HTTPCheck as HttpCheck: its function is http_check.",
     "job base Import": "'import' cannot be the class of a job: it is a Python keyword.",
     "job base Print": "'print' cannot be the class of a job: it would hide a Python built-in.",
-    "job nope Ping": "There is no queue 'nope'. Choose one of base, email, or add it first.",
+    "job nope Ping": f"There is no queue 'nope'. Choose one of {KNOWN}, or add it first.",
     "job base Ping days": "'days' is not a field: write name:type, such as title:str.",
     "job base Ping days:": "'days:' is not a field: write name:type, such as title:str.",
     "job base Ping days:integer": (
@@ -120,7 +123,8 @@ def test_a_file_without_the_expected_place_is_named(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     queues = project / "app/core/queue.py"
-    queues.write_text(queues.read_text().replace("QUEUES = (BASE, EMAIL)", "QUEUES = tuple(ALL)"))
+    declared = re.compile(r"^QUEUES = \(.*?\)$", re.MULTILINE | re.DOTALL)
+    queues.write_text(declared.sub("QUEUES = tuple(ALL)", queues.read_text()))
     before = snapshot(project)
 
     assert run(project, "queue media") == 1
