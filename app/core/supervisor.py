@@ -80,6 +80,8 @@ class Supervisor:
         self._places = [_Place() for _ in range(processes)]
         self._kill_after = kill_after
         self._stopping = False
+        self._exit_codes: list[int] = []
+        """Those of the processes that have ended since the signal."""
         self._lifeline, self._own_end = os.pipe()
 
     def run(self) -> int:
@@ -92,10 +94,9 @@ class Supervisor:
                 for number in signals.recv(1_000):
                     self._react_to(signal.Signals(number))
             self._notice_ended_processes()
-        codes = [place.exit_code for place in self._places]
-        log.info("supervisor.stopped", exit_codes=codes)
+        log.info("supervisor.stopped", exit_codes=self._exit_codes)
         # The signal kills a process that was still starting, and has not worked yet.
-        return int(any(-code not in {0, *STOP_SIGNALS} for code in codes))
+        return int(any(-code not in {0, *STOP_SIGNALS} for code in self._exit_codes))
 
     @property
     def _running(self) -> Sequence[ForkProcess]:
@@ -154,12 +155,14 @@ class Supervisor:
 
     def _notice_ended_processes(self) -> None:
         for place in self._places:
-            if place.process and place.process.exitcode is not None:
-                delay = place.clear(place.process.exitcode)
-                if not self._stopping:
-                    log.error(
-                        "supervisor.process_ended", exit_code=place.exit_code, restart_in=delay
-                    )
+            code = place.process.exitcode if place.process else None
+            if code is None:
+                continue
+            delay = place.clear()
+            if self._stopping:
+                self._exit_codes.append(code)
+            else:
+                log.error("supervisor.process_ended", exit_code=code, restart_in=delay)
 
 
 class _Place:
@@ -167,8 +170,6 @@ class _Place:
 
     def __init__(self) -> None:
         self.process: ForkProcess | None = None
-        self.exit_code = 0
-        """That of the last process that has ended."""
         self.start_at = 0.0
         self._started_at = 0.0
         self._next_delay = FIRST_DELAY
@@ -177,9 +178,9 @@ class _Place:
         self.process = process
         self._started_at = time.monotonic()
 
-    def clear(self, exit_code: int) -> float:
+    def clear(self) -> float:
         """Remove a process that has ended. Return the seconds until the next must start."""
-        self.process, self.exit_code = None, exit_code
+        self.process = None
         is_stable = time.monotonic() - self._started_at > STABLE_AFTER
         delay = FIRST_DELAY if is_stable else self._next_delay
         self.start_at = time.monotonic() + delay

@@ -77,6 +77,17 @@ async def test_operators_see_when_a_worker_was_replaced(
     assert replacement.started > killed_at > killed.started
 
 
+async def test_a_crash_is_not_a_failure_of_a_later_stop(settings: Settings) -> None:
+    async with run_process(settings, *SLEEPERS) as supervisor:
+        first, _ = await sleeping_pid(supervisor), await sleeping_pid(supervisor)
+        os.kill(first, SIGKILL)
+        await supervisor.wait_for_line("supervisor.process_ended")
+
+        supervisor.signal(SIGTERM)  # before the replacement starts, a second later
+
+        assert await supervisor.wait_for_exit() == 0
+
+
 async def test_the_workers_stop_when_their_supervisor_is_killed(
     settings: Settings, queues: QueuePools
 ) -> None:
