@@ -37,6 +37,8 @@ class QuickResponses(SmallHeads):
 async def measure(scope: Scope, receive: Receive, send: Send) -> None:
     size = len(await Request(scope, receive).body())
     text = "x" * LARGE if scope["path"] == "/large" else f"<{size}>"
+    if cookies := Request(scope).cookies:
+        text = f"<{', '.join(cookies)}>"
     await PlainTextResponse(text)(scope, receive, send)
 
 
@@ -130,6 +132,14 @@ async def test_a_refused_websocket_is_closed(rest: bytes) -> None:
         await everything(reader)
 
         assert state.connections == set()
+
+
+async def test_a_cookie_that_would_take_seconds_to_read_is_ignored() -> None:
+    costly = b'Cookie: evil="' + rb"\"" * 450 + b'"\r\n'
+    async with connected() as (reader, writer):
+        for head in GET, GET + costly:
+            writer.write(head + b"Cookie: good=1\r\n\r\n")
+            assert (await answer(reader)).endswith(b"<good>")
 
 
 async def test_the_second_request_of_a_connection_has_the_same_limits() -> None:
