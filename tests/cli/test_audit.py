@@ -100,7 +100,7 @@ async def test_a_cron_that_is_run_by_hand_is_recorded(
 async def test_a_failed_command_leaves_no_event(
     resources: Resources, run_command: RunCommand
 ) -> None:
-    assert (await run_command("queues", "pause", "media")).code == 1
+    assert (await run_command("queues", "pause", "retired")).code == 1
     assert (await run_command("jobs", "cancel", str(UUID(int=1)))).code == 1
     assert await events_of(resources) == []
 

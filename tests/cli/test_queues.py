@@ -37,12 +37,16 @@ async def test_a_queue_that_is_not_in_the_code_is_shown_with_a_warning(
 
     shown = await run_command("queues", COLUMNS="100")
     assert shown.code == 0
-    assert shown.output.splitlines()[-1].split()[0] == "media"
+    assert shown.output.splitlines()[-1].split()[0] == "retired"
     assert shown.output.endswith("not in the code\n")
-    assert shown.errors.startswith("The queue 'media' is not in the code")
+    assert shown.errors.startswith("The queue 'retired' is not in the code")
 
-    *_, media = (await run_command("queues", "--json")).json
-    assert (media["queue"], media["outbox"]["value"], media["dead"]["value"]) == ("media", 1, 0)
+    *_, retired = (await run_command("queues", "--json")).json
+    assert (retired["queue"], retired["outbox"]["value"], retired["dead"]["value"]) == (
+        "retired",
+        1,
+        0,
+    )
 
 
 async def test_jobs_that_wait_for_a_worker_of_another_release_are_reported(

@@ -87,7 +87,7 @@ async def enqueue(resources: Resources, job: Job, *, key: str | None = None) -> 
 
 async def enqueue_on_unknown_queue(resources: Resources) -> UUID:
     """Store a job of a queue that an earlier release had."""
-    message = replace(to_message(Paint(), durable=True), queue="media")
+    message = replace(to_message(Paint(), durable=True), queue="retired")
     async with resources.sessions.begin() as session:
         await outbox.store(session, [message])
     return message.id

@@ -303,7 +303,7 @@ async def test_a_job_of_a_queue_that_is_not_in_the_code_can_be_shown_and_cancele
 ) -> None:
     job_id = await enqueue_on_unknown_queue(resources)
 
-    assert (await job_of(resources, job_id)).queue == "media"
+    assert (await job_of(resources, job_id)).queue == "retired"
     assert await cancel(resources, job_id) is JobState.QUEUED
     assert await rows(resources) == 0
 

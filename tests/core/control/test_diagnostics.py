@@ -54,10 +54,10 @@ async def test_a_replica_in_place_of_the_primary_is_named(
 
 async def test_a_queue_that_is_not_in_the_code_is_named(resources: Resources) -> None:
     async with resources.unit_of_work() as uow:
-        row = {"id": uuid4(), "queue": "media", "name": "Render", "payload": {}}
+        row = {"id": uuid4(), "queue": "retired", "name": "Render", "payload": {}}
         await uow.session.execute(insert(outbox).values(row))
 
-    assert "The queue 'media' has jobs but is not in the code" in await warnings(
+    assert "The queue 'retired' has jobs but is not in the code" in await warnings(
         resources, resources.queues
     )
 

@@ -200,7 +200,7 @@ async def test_jobs_of_a_queue_that_is_not_in_the_code_are_counted(resources: Re
     await enqueue(resources, Paint())
     await enqueue_on_unknown_queue(resources)
 
-    [media] = (await control.overview(resources.reader, resources.queues)).unknown
+    [retired] = (await control.overview(resources.reader, resources.queues)).unknown
 
-    assert (media.queue, media.dead, media.outbox) == ("media", Count(0), Count(1))
-    assert media.oldest_outbox_age == pytest.approx(0, abs=5)
+    assert (retired.queue, retired.dead, retired.outbox) == ("retired", Count(0), Count(1))
+    assert retired.oldest_outbox_age == pytest.approx(0, abs=5)
