@@ -1,6 +1,7 @@
 """The containers have limits, only the passwords that they need, and images that can be pinned."""
 
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,18 @@ def test_every_image_from_a_registry_can_be_pinned() -> None:
     images = {str(service["image"]) for service in SERVICES.values()} - {"fastapi-boilerplate"}
 
     assert [image for image in images if not DEFAULT_IMAGE.fullmatch(image)] == []
+
+
+def test_the_image_contains_every_program_that_a_container_runs() -> None:
+    command = re.search(r"^CMD (.*)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert command is not None
+    commands = [command[1], *(str(service.get("command")) for service in SERVICES.values())]
+    programs = {name for each in commands for name in re.findall(r"\w+\.py", each)}
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    copied = [line[1:] for line in lines if line.startswith("!")]
+
+    assert "run_api.py" in programs
+    assert [name for name in programs if not any(fnmatch(name, each) for each in copied)] == []
 
 
 @pytest.mark.parametrize("name", SERVICES)
