@@ -105,7 +105,14 @@ class Supervisor:
     def _start_missing_processes(self) -> None:
         for place in self._places:
             if not self._stopping and not place.process and place.start_at <= time.monotonic():
-                place.fill(self._start())
+                self._fill(place)
+
+    def _fill(self, place: "_Place") -> None:
+        try:
+            place.fill(self._start)
+        except OSError as error:  # such as no memory, or too many processes
+            delay = place.clear()
+            log.error("supervisor.process_not_started", error=str(error), restart_in=delay)  # noqa: TRY400
 
     def _time_to_next_start(self) -> float | None:
         """Return the seconds, or None if no process is missing."""
@@ -118,8 +125,10 @@ class Supervisor:
         process = _forking.Process(target=self._be_copy)
         # Until a copy has forgotten the handlers, it would report its signals to the supervisor.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        process.start()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         log.info("supervisor.process_started", process_pid=process.pid)
         return process
 
@@ -174,12 +183,12 @@ class _Place:
         self._started_at = 0.0
         self._next_delay = FIRST_DELAY
 
-    def fill(self, process: ForkProcess) -> None:
-        self.process = process
+    def fill(self, start: Callable[[], ForkProcess]) -> None:
         self._started_at = time.monotonic()
+        self.process = start()
 
     def clear(self) -> float:
-        """Remove a process that has ended. Return the seconds until the next must start."""
+        """Remove the process, if any. Return the seconds until the next must start."""
         self.process = None
         is_stable = time.monotonic() - self._started_at > STABLE_AFTER
         delay = FIRST_DELAY if is_stable else self._next_delay

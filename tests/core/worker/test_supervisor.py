@@ -2,7 +2,7 @@
 
 import os
 from datetime import UTC, datetime
-from signal import SIGKILL, SIGTERM
+from signal import SIGKILL, SIGTERM, SIGUSR1
 
 import pytest
 
@@ -53,6 +53,20 @@ async def test_a_worker_that_crashes_is_replaced(settings: Settings) -> None:
         await supervisor.wait_for_line("supervisor.process_ended")
         assert await sleeping_pid(supervisor) not in {first, second}
         supervisor.signal(SIGTERM)
+        assert await supervisor.wait_for_exit() == 0
+
+
+async def test_a_process_that_the_system_does_not_start_is_started_later(
+    settings: Settings,
+) -> None:
+    command = ("-m", "tests.core.worker.engine.starved_supervisor")
+    async with run_process(settings, *command) as supervisor:
+        await supervisor.wait_for_line("supervisor.process_not_started")
+        supervisor.signal(SIGUSR1)
+        await supervisor.wait_for_line("supervisor.process_started")
+
+        supervisor.signal(SIGTERM)
+
         assert await supervisor.wait_for_exit() == 0
 
 
