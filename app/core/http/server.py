@@ -4,6 +4,7 @@ import argparse
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 import uvicorn
@@ -59,6 +60,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _serve(config: uvicorn.Config, sockets: list[socket.socket] | None = None) -> None:
     server = uvicorn.Server(config)
-    server.run(sockets)
+    with suppress(KeyboardInterrupt):  # uvicorn raises it after a clean shutdown by SIGINT
+        server.run(sockets)
     if not server.started:
         sys.exit(STARTUP_FAILED)

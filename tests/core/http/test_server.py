@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from signal import SIGKILL, SIGTERM
+from signal import SIGINT, SIGKILL, SIGTERM
 
 import httpx2
 import pytest
@@ -102,6 +102,20 @@ async def test_an_address_that_is_taken_ends_the_process_with_the_reason(
             async with run_process(settings, *arguments) as second:
                 assert await second.wait_for_exit() > 0
                 assert "address already in use" in second.output.lower()
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+async def test_ctrl_c_ends_the_api_without_an_error(settings: Settings, processes: str) -> None:
+    prompt = settings.model_copy(update={"shutdown_delay": 0.0})
+    command = ("run_api.py", "--processes", processes, "--port", str(free_port()))
+    async with run_process(prompt, *command) as api:
+        for _ in range(int(processes)):
+            await api.wait_for_line("startup complete")
+
+        api.signal(SIGINT)
+
+        assert await api.wait_for_exit() == 0
+    assert "Traceback" not in api.output
 
 
 async def test_responses_do_not_name_the_server(settings: Settings) -> None:
