@@ -61,6 +61,10 @@ class BoundedHttp(HttpToolsProtocol):
         elif self._head_size and self._head_timer is None:
             self._start_head_timer()
 
+    def on_message_begin(self) -> None:
+        self._head_size = self._head_size or 1  # the end of another request has reset it
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
         self._end_head()
         self._drop_costly_cookies()

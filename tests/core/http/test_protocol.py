@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import cast
 
 import pytest
 from starlette.requests import Request
@@ -213,6 +214,21 @@ async def test_a_client_that_is_rejected_repeatedly_keeps_its_connection() -> No
             [protocol] = state.connections
             assert isinstance(protocol, BoundedHttp)
             protocol.timeout_keep_alive_handler()  # as if the time limit were over
+
+
+async def test_the_rest_of_a_head_is_not_taken_for_a_request_that_can_be_rejected() -> None:
+    """Otherwise, the next request would become a header of the unfinished one."""
+    state = overloaded()
+    admission = cast("Admission", state["admission"])
+    admission.limit = 1
+    async with connected(BoundedHttp, app_state=state) as (reader, writer):
+        writer.write(GET + b"\r\n" + b"POST /other HTTP/1.1\r\nX-A: ")
+        assert (await answer(reader)).endswith(b"<0>")
+
+        admission.limit = 0
+        writer.write(GET + b"Content-Length: 3\r\n\r\nabc")
+
+        assert (await answer(reader)).endswith(b"<3>")
 
 
 async def test_of_many_requests_at_once_only_those_within_the_limit_are_started() -> None:
