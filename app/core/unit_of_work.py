@@ -68,7 +68,7 @@ class UnitOfWork:
         return self._jobs
 
     async def first(
-        self, statement: Select[*Columns] | ReturningDelete[*Columns], **parameters: object
+        self, statement: Select[*Columns] | ReturningDelete[*Columns], /, **parameters: object
     ) -> tuple[*Columns] | None:
         """Return the first row of a SELECT, or of a DELETE … RETURNING, or None if there is none.
 
@@ -79,8 +79,8 @@ class UnitOfWork:
         records = await self._transaction.fetch(query, parameters)
         return query.row(records[0]) if records else None
 
-    async def insert(self, model: type[Model], statement: Insert, **values: object) -> Model:
-        """Insert a row with these values, and return it as a model.
+    async def insert(self, model: type[Model], statement: Insert, /, **values: object) -> Model:
+        """Insert a row with these values, and return it as a model. A column may be called `model`.
 
         The driver runs the statement, which is compiled once. With an object of the session, this
         would take twice as long.
@@ -90,14 +90,14 @@ class UnitOfWork:
         return inserted
 
     async def insert_unless_taken(
-        self, model: type[Model], statement: Insert, **values: object
+        self, model: type[Model], statement: Insert, /, **values: object
     ) -> Model | None:
         """Insert a row, or return None if the statement skips it because of a unique index."""
         query = compiled(statement, tuple(values))
         records = await self._transaction.fetch(query, values)
         return model.model_validate(query.mapping(records[0])) if records else None
 
-    def insert_at_end(self, statement: Insert, **values: object) -> None:
+    def insert_at_end(self, statement: Insert, /, **values: object) -> None:
         """Insert a row at the end of the transaction, together with others of its table.
 
         The rollback of a savepoint removes its rows.

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy.orm import DeclarativeBase
 
+from app.schemas.common import Changes
 from dev.new import source
 from dev.new.errors import InvalidArgument, NewError
 from dev.new.fields import Field, parse_fields
@@ -14,7 +15,23 @@ from dev.new.tree import Tree
 
 MODELS, ROUTERS = "app/models/__init__.py", "app/routes/api.py"
 ACCESS, PEOPLE = "tests/routes/access.py", "tests/routes/people.py"
-RESERVED = {"id", "owner_id", "created_at", "metadata", "registry", *dir(DeclarativeBase)}
+RESERVED = {
+    "id",
+    "owner_id",
+    "created_at",
+    "metadata",
+    "registry",
+    *dir(DeclarativeBase),
+    *dir(Changes),
+}
+
+IMPORTED = {"base", "identified", "mapped", "foreign_key", "string", "text", "numeric", "decimal"}
+IMPORTED |= {"scope", "not_found", "not_enough_permissions", "type_var"}
+LOCAL = {"self", "data", "field", "value"}
+"""Names in the generated models and services, which the name of the resource would hide."""
+
+SCHEMAS = {"create", "update", "public"}
+"""A constrained type is called `NoteTitle`, and these schemas `NoteCreate` and so on."""
 
 
 def add_resource(
@@ -23,6 +40,7 @@ def add_resource(
     """Add a resource that belongs to users. Return the next steps."""
     name, names = _names(resource, plural)
     fields = parse_fields(field_texts, reserved=RESERVED | {name.snake})
+    _refuse_schemas(name, fields)
     _refuse_existing(tree, name, names)
     migration = Migration.after_the_last(tree, names.words)
 
@@ -47,6 +65,10 @@ def add_resource(
 
 def _names(singular: str, plural: str | None) -> tuple[Name, Name]:
     name = snake_name(singular, "the name of a resource")
+    if singular in IMPORTED | LOCAL:
+        raise InvalidArgument(
+            f"{singular!r} cannot be the name of a resource: it would hide a name of its own code."
+        )
     if plural is None and singular.endswith("s") and not singular.endswith(("ss", "us", "is")):
         raise InvalidArgument(
             f"{singular!r} looks like a plural: use the singular, or add --plural."
@@ -56,6 +78,15 @@ def _names(singular: str, plural: str | None) -> tuple[Name, Name]:
         raise InvalidArgument(f"The plural of {singular!r} must differ from the singular.")
     refuse_reserved_table(names.snake)
     return name, names
+
+
+def _refuse_schemas(name: Name, fields: Sequence[Field]) -> None:
+    for field in fields:
+        if field.name in SCHEMAS and field.type.constrained:
+            raise InvalidArgument(
+                f"{field.name!r} cannot be a field of this type: "
+                f"{name.pascal}{field.pascal} is a schema of the resource."
+            )
 
 
 def _refuse_existing(tree: Tree, name: Name, names: Name) -> None:

@@ -69,8 +69,10 @@ class Tree:
 
     def create(self, file: str, text: str) -> None:
         """Add a file. Raise NewError if it exists."""
-        if (self.root / file).exists() or file in self._texts:
-            raise NewError(f"{file} already exists.")
+        package = file.removesuffix(".py")
+        for taken in (file, package):
+            if (self.root / taken).exists() or taken in self._texts:
+                raise NewError(f"{taken} already exists.")
         self._texts[file] = text
 
     def edit(

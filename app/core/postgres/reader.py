@@ -44,25 +44,25 @@ class Reader:
         self._fetch = fetch
 
     async def first(
-        self, statement: Select[*Columns], **parameters: object
+        self, statement: Select[*Columns], /, **parameters: object
     ) -> tuple[*Columns] | None:
         """Return the first row, or None if there is none."""
         rows = await self.all(statement, **parameters)
         return rows[0] if rows else None
 
     async def all(
-        self, statement: Select[*Columns], **parameters: object
+        self, statement: Select[*Columns], /, **parameters: object
     ) -> Sequence[tuple[*Columns]]:
         row = compiled(statement).row
         return [row(record) for record in await self.records(statement, parameters)]
 
-    async def scalar(self, statement: Select[Value], **parameters: object) -> Value | None:
+    async def scalar(self, statement: Select[Value], /, **parameters: object) -> Value | None:
         """Return the first column of the first row, or None if there is none."""
         row = await self.first(statement, **parameters)
         return None if row is None else row[0]
 
     async def one(
-        self, model: type[Model], statement: Statement, **parameters: object
+        self, model: type[Model], statement: Statement, /, **parameters: object
     ) -> Model | None:
         """Return the first row as a model, or None if there is none."""
         records = await self.records(statement, parameters)
@@ -72,6 +72,7 @@ class Reader:
         self,
         model: type[Model],
         statement: Statement,
+        /,
         *,
         skip: int,
         limit: int,

@@ -126,6 +126,13 @@ async def test_a_list_of_values_is_one_parameter(database: Database) -> None:
         await database.reader.all(select(Role.id).where(Role.name.in_(["a", "b"])))
 
 
+async def test_a_parameter_may_have_any_name(database: Database) -> None:
+    statement, of_self = bindparam("statement", type_=String), bindparam("self", type_=String)
+    found = await database.reader.first(select(statement, of_self), statement="a", self="b")
+
+    assert found == ("a", "b")
+
+
 async def test_a_parameter_that_is_missing_is_named(database: Database) -> None:
     with pytest.raises(KeyError, match="text"):
         await database.reader.first(VALUES)

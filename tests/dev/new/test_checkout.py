@@ -9,7 +9,7 @@ from tests.dev.new.support import assert_passes, clone_the_project, lend_the_env
 pytestmark = pytest.mark.checkout
 
 COMMANDS = (
-    "resource note text:str done:bool",
+    "resource client model:str statement:text done:bool",
     "queue media",
     "job media DrawAvatar user_id:uuid size:int label:str? at:datetime? price:decimal",
     "email order_shipped order:str price:decimal due:date?",
@@ -17,6 +17,7 @@ COMMANDS = (
     "resource order_item total:text? state:int at:datetime price:decimal day:date ratio:float",
     "email ping",
     "resource person age:int? --plural people",
+    "resource message update:bool",
     "queue far_away --redis-db 9 --concurrency 1",
 )
 FIRST_OF_EACH_KIND = {

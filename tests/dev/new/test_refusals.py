@@ -22,6 +22,16 @@ INVALID = {
     ),
     "resource note owner_id:uuid": "'owner_id' cannot be a field: the name is already used.",
     "resource note id:uuid": "'id' cannot be a field: the name is already used.",
+    "resource note given:bool": "'given' cannot be a field: the name is already used.",
+    "resource note update:text": (
+        "'update' cannot be a field of this type: NoteUpdate is a schema of the resource."
+    ),
+    "resource field crop:str": (
+        "'field' cannot be the name of a resource: it would hide a name of its own code."
+    ),
+    "resource scope a:str": (
+        "'scope' cannot be the name of a resource: it would hide a name of its own code."
+    ),
     "resource note metadata:str": "'metadata' cannot be a field: the name is already used.",
     "resource note": "The following arguments are required: FIELD. See bin/new resource --help.",
     "job base delete_old_reports": (
@@ -64,6 +74,7 @@ INVALID = {
 TAKEN = {
     "resource item a:str": "The table items already exists.",
     "resource purpose a:str": "app/models/__init__.py already has the name Purpose.",
+    "resource page title:str": "app/routes/pages already exists.",
     "resource health a:str --plural health_checks": "app/schemas/health.py already exists.",
     "resource log_in a:str --plural login": "app/routes/api.py already has the name login.",
     "job base DeleteExpired": "app/schemas/jobs.py already has the name DeleteExpired.",
