@@ -70,6 +70,16 @@ async def test_the_console_is_closed_to_users_without_its_permission(
         assert answers == dict.fromkeys(ACCESS, 403), person.email
 
 
+async def test_a_page_that_is_closed_to_a_user_says_so(
+    open_browser: OpenBrowser, resources: Resources, parts: Parts
+) -> None:
+    reader = await create_operator(resources, "reader", Permission.READ_CONSOLE)
+    answers = await ask(open_browser, reader, parts)
+
+    closed = [answer.text for answer in answers.values() if answer.status_code == 403]
+    assert all("Your account may not open this page or do this." in text for text in closed)
+
+
 async def test_the_console_asks_a_stranger_to_log_in_and_leads_back(
     open_browser: OpenBrowser, parts: Parts
 ) -> None:

@@ -21,7 +21,7 @@ from app.routes.pages.submission import Submission
 from app.routes.pages.visit import PageVisit
 from app.services.account_service import SamePassword
 from app.services.auth.email_token_service import InvalidToken
-from app.services.auth.principal import NotEnoughPermissions
+from app.services.auth.principal import NotEnoughPermissions, NotEnoughPrivileges
 from app.services.auth.reauthentication import IncorrectPassword
 from app.services.auth.totp_service import IncorrectCode
 from app.services.user_service import EmailTaken
@@ -39,9 +39,11 @@ FIELDS_OF: Mapping[type[Exception], Collection[str]] = {
 PAGE_OF: Mapping[type[Exception], str] = {InvalidToken: "link_expired.html"}
 """The page of a failure that explains what to do next. Other failures have a common page."""
 
+FORBIDDEN = "Your account may not open this page or do this."
 TEXT_OF: Mapping[type[Exception], str] = {
     EmailTaken: "There is an account with this address.",
-    NotEnoughPermissions: "Your account may not open this page or do this.",
+    NotEnoughPermissions: FORBIDDEN,
+    NotEnoughPrivileges: FORBIDDEN,
 }
 """Texts that are clearer for people than the API's, which must stay compatible."""
 
