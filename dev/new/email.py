@@ -12,7 +12,15 @@ from dev.new.names import snake_name
 from dev.new.render import render
 from dev.new.tree import Tree
 
-RESERVED = RESERVED_BY_JOBS | {"user_id", "recipient", "subject", "name", "email", "link"}
+RESERVED = RESERVED_BY_JOBS | {
+    "user_id",
+    "recipient",
+    "subject",
+    "template",
+    "name",
+    "email",
+    "link",
+}
 CATALOG = "app/services/emails/catalog.py"
 TEMPLATES = "app/templates/email"
 

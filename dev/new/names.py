@@ -11,8 +11,8 @@ from dev.new.errors import InvalidArgument
 
 SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 PASCAL = re.compile(r"([A-Z][a-z0-9]*)+")
-MAX_LENGTH = 40
-"""PostgreSQL cuts names at 63 bytes, and the name of a constraint contains two of these names."""
+MAX_LENGTH = 38
+"""No generated line gets too long, and PostgreSQL, which cuts at 63 bytes, keeps every name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ class Draft:
     template: str | None = None
 
     @classmethod
-    def to(cls, user: User, subject: str, template: str | None = None, **values: object) -> Self:
+    def to(cls, user: User, subject: str, /, template: str | None = None, **values: object) -> Self:
         """Address a user, by name if the address is confirmed.
 
         An attacker can sign up with an address of another person, and use the name as a message.

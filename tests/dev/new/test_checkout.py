@@ -15,9 +15,10 @@ COMMANDS = (
     "email order_shipped order:str price:decimal due:date?",
     "job base DeleteOldReports days:int",
     "resource order_item total:text? state:int at:datetime price:decimal day:date ratio:float",
-    "email ping",
+    "email ping user:str",
     "resource person age:int? --plural people",
     "resource message update:bool",
+    "resource quotation_of_many_spare_parts_for_car note:str?",
     "queue far_away --redis-db 9 --concurrency 1",
 )
 FIRST_OF_EACH_KIND = {

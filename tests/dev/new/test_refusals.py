@@ -57,6 +57,7 @@ INVALID = {
         "'OrderShipped' is not the name of an email in snake_case, such as order_shipped."
     ),
     "email send_receipt": "Leave out the verb: call it receipt.",
+    "email receipt template:str": "'template' cannot be a field: the name is already used.",
     "email receipt link:str": "'link' cannot be a field: the name is already used.",
     "queue Media": "'Media' is not the name of a queue in snake_case, such as media.",
     "queue media --redis-db 2": "The Redis database 2 belongs to the queue email.",
@@ -64,7 +65,7 @@ INVALID = {
     "queue media --redis-db -1": "The number of the Redis database must be at least 1.",
     "queue media --concurrency 0": ("A worker must run at least one job: --concurrency 1 or more."),
     f"queue {'q' * 41}": (
-        f"'{'q' * 41}' is too long for the name of a queue: use at most 40 characters."
+        f"'{'q' * 41}' is too long for the name of a queue: use at most 38 characters."
     ),
     "job base": "The following arguments are required: CLASS, FIELD. See bin/new job --help.",
     "queue media --concurrency many": (
