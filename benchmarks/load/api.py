@@ -59,7 +59,7 @@ class Api:
 async def running_api(checkout: Path, environment: dict[str, str]) -> AsyncIterator[Api]:
     """Start the API as its image does, on its own core and port. Stop it after the block."""
     process = await asyncio.create_subprocess_exec(
-        *(python(checkout), "-m", *command(checkout), "--host", "127.0.0.1", "--port", "0"),
+        *(python(checkout), *command(checkout), "--host", "127.0.0.1", "--port", "0"),
         cwd=checkout,
         env=environment | {"FIRST_SUPERUSER_EMAIL": EMAIL, "FIRST_SUPERUSER_PASSWORD": PASSWORD},
         stderr=asyncio.subprocess.PIPE,
@@ -86,11 +86,11 @@ async def add_strangers(database_url: str) -> None:
 
 
 def command(checkout: Path) -> list[str]:
-    """Return the command line of a checkout's image."""
+    """Return the arguments of Python in a checkout's image. Earlier images started uvicorn."""
     found = COMMAND_OF_IMAGE.search((checkout / "Dockerfile").read_text())
     assert found is not None
     arguments: list[str] = json.loads(found[1])
-    return arguments
+    return arguments[1:] if arguments[0] == "python" else ["-m", *arguments]
 
 
 async def _port(output: asyncio.StreamReader) -> int:
