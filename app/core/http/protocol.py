@@ -119,6 +119,7 @@ class BoundedHttp(HttpToolsProtocol):
             and admission.rejects_arrivals
             and not self.app_state["shutdown"].begun
             and not self._head_size
+            and not self.flow.write_paused  # the parser stops reading from such clients
             and (self.cycle is None or self._has_ended(self.cycle))
         )
 

@@ -216,6 +216,24 @@ async def test_a_client_that_is_rejected_repeatedly_keeps_its_connection() -> No
             protocol.timeout_keep_alive_handler()  # as if the time limit were over
 
 
+async def test_rejections_that_a_client_does_not_read_do_not_fill_the_memory() -> None:
+    state = ServerState()
+
+    async def is_connected() -> bool:
+        return bool(state.connections)
+
+    async with connected(BoundedHttp, app_state=overloaded(), state=state) as (_, writer):
+        await wait_until(is_connected)
+        [protocol] = state.connections
+        assert isinstance(protocol, BoundedHttp)
+        while not protocol.flow.write_paused:
+            protocol.data_received(GET + b"\r\n")
+        for _ in range(2):
+            protocol.data_received(GET + b"\r\n")
+        assert protocol.flow.read_paused
+        writer.transport.abort()
+
+
 async def test_the_rest_of_a_head_is_not_taken_for_a_request_that_can_be_rejected() -> None:
     """Otherwise, the next request would become a header of the unfinished one."""
     state = overloaded()
