@@ -32,6 +32,7 @@ def run(app: FastAPI, arguments: Sequence[str] | None = None) -> None:
         host=options.host,
         port=options.port,
         root_path=options.root_path,
+        workers=1,  # --processes decides, not WEB_CONCURRENCY
         http=BoundedHttp,
         lifespan="on",
         log_config=None,  # the application has configured the logs, and writes a line per request
