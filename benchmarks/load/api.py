@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import asyncpg
@@ -14,6 +14,7 @@ import httpx2
 from benchmarks.checkouts import python
 from benchmarks.http.server import SERVER_CORE
 from benchmarks.load.client import Load
+from dev.processes import free_port
 
 EMAIL, PASSWORD = "load@example.com", "a fresh battery staple"
 COMMAND_OF_IMAGE = re.compile(r"^CMD (\[.*\])$", re.MULTILINE)
@@ -58,22 +59,24 @@ class Api:
 @asynccontextmanager
 async def running_api(checkout: Path, environment: dict[str, str]) -> AsyncIterator[Api]:
     """Start the API as its image does, on its own core and port. Stop it after the block."""
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
-        *(python(checkout), *command(checkout), "--host", "127.0.0.1", "--port", "0"),
+        *(python(checkout), *command(checkout), "--host", "127.0.0.1", "--port", str(port)),
         cwd=checkout,
         env=environment | {"FIRST_SUPERUSER_EMAIL": EMAIL, "FIRST_SUPERUSER_PASSWORD": PASSWORD},
-        stderr=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     os.sched_setaffinity(process.pid, {SERVER_CORE})
-    assert process.stderr is not None
-    port = await _port(process.stderr)
-    discarding = asyncio.create_task(_discard(process.stderr))
     try:
+        while not await _accepts(port):
+            if process.returncode is not None:
+                raise RuntimeError("the API did not start")
+            await asyncio.sleep(0.05)
         yield Api(process.pid, port, await _log_in(port))
     finally:
-        process.terminate()
+        with suppress(ProcessLookupError):  # it has ended by itself
+            process.terminate()
         await process.wait()
-        await discarding
 
 
 async def add_strangers(database_url: str) -> None:
@@ -93,17 +96,13 @@ def command(checkout: Path) -> list[str]:
     return arguments[1:] if arguments[0] == "python" else ["-m", *arguments]
 
 
-async def _port(output: asyncio.StreamReader) -> int:
-    while line := await output.readline():
-        if found := re.search(rb"running on http://127.0.0.1:(\d+)", line):
-            return int(found[1])
-    raise RuntimeError("the API did not start")
-
-
-async def _discard(output: asyncio.StreamReader) -> None:
-    """Read the rest of the output, because a full pipe would block the process."""
-    while await output.read(65_536):
-        pass
+async def _accepts(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionRefusedError:
+        return False
+    writer.close()
+    return True
 
 
 async def _log_in(port: int) -> str:
