@@ -15,6 +15,8 @@ from tests.chaos.processes import Process, start
 from tests.support.servers import ROOT
 
 END_OF_LOG = 4_000
+UVICORN = ("-m", "uvicorn", "main:app", "--http", "app.core.http.protocol:BoundedHttp")
+"""The program of the API in earlier releases."""
 
 
 @dataclass
@@ -33,7 +35,8 @@ class Deployment:
     async def start_api(self, *options: str, port: int | None = None, cwd: Path = ROOT) -> Process:
         """Start the API, of this project or of a copy of it, and return when it answers."""
         port = port or self.port
-        process = await self.run("run_api.py", "--port", str(port), *options, cwd=cwd)
+        program = ("run_api.py",) if (cwd / "run_api.py").exists() else UVICORN
+        process = await self.run(*program, "--port", str(port), *options, cwd=cwd)
         async with asyncio.timeout(120), httpx2.AsyncClient() as client:
             while True:
                 with suppress(httpx2.TransportError):
